@@ -1,0 +1,264 @@
+//! A RAM disk in Rust, with every data callback, served from all threads at once.
+//!
+//! ```sh
+//! cargo build --release -p ramdisk
+//! nbdkit -f ./target/release/libramdisk.so size=1G
+//! nbdinfo --map nbd://localhost        # in another terminal
+//! ```
+//!
+//! The disk is cut into pages. A page that was never written, or was trimmed or zeroed whole, is
+//! not there at all: that is the hole that `extents` reports, and it costs no memory.
+#![deny(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use nbdkit_script::{
+    Cache, Callbacks, Compiled, Error, Extent, ExtentKind, Filled, Flags, Fua, ReadBuffer, Result,
+    ScriptPlugin, Shared, ThreadModel, export, host,
+};
+
+const PAGE: u64 = 32 * 1024;
+
+/// The disk. `Shared` runs one of it from many threads, so what changes is behind a lock.
+struct RamDisk {
+    size: i64,
+    pages: Arc<RwLock<BTreeMap<u64, Box<[u8]>>>>,
+}
+
+/// One client's connection: a typed handle of whatever the plugin needs.
+struct Client {
+    readonly: bool,
+    requests: AtomicU64,
+}
+
+impl ScriptPlugin for RamDisk {
+    const NAME: &'static str = "ramdisk";
+    const LONGNAME: Option<&'static str> = Some("nbdkit RAM disk in Rust");
+    const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
+    const CONFIG_HELP: Option<&'static str> =
+        Some("size=<SIZE>     (required) The size of the disk: 1048576, 512K, 1M, 2G.");
+    const MAGIC_CONFIG_KEY: Option<&'static str> = Some("size");
+
+    type Source = Compiled;
+    type Handle = Client;
+
+    fn load(_: &Compiled) -> Result<Self> {
+        Ok(RamDisk { size: 0, pages: Arc::default() })
+    }
+
+    fn callbacks(&self) -> Callbacks {
+        Callbacks::REQUIRED
+            | Callbacks::CONFIG
+            | Callbacks::PWRITE
+            | Callbacks::FLUSH
+            | Callbacks::TRIM
+            | Callbacks::ZERO
+            | Callbacks::EXTENTS
+            | Callbacks::CACHE
+    }
+
+    fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
+        if key != "size" {
+            return Err(Error::new(libc::EINVAL, format!("unknown parameter {key}=")));
+        }
+        self.size = value.to_str().and_then(parse_size).ok_or_else(|| {
+            Error::new(
+                libc::EINVAL,
+                format!("size={} is not a size such as 512K, 1M or 2G", value.display()),
+            )
+        })?;
+        Ok(())
+    }
+
+    fn config_complete(&mut self) -> Result<()> {
+        if self.size == 0 {
+            return Err(Error::new(libc::EINVAL, "the size= parameter is missing"));
+        }
+        Ok(())
+    }
+
+    fn thread_model(&self) -> Result<ThreadModel> {
+        Ok(ThreadModel::Parallel)
+    }
+
+    fn open(&self, readonly: bool) -> Result<Client> {
+        Ok(Client { readonly, requests: AtomicU64::new(0) })
+    }
+
+    fn close(&self, client: Client) -> Result<()> {
+        let requests = client.requests.into_inner();
+        host::debug(&format!("ramdisk: a client is gone after {requests} requests"));
+        Ok(())
+    }
+
+    fn get_size(&self, _: &Client) -> Result<i64> {
+        Ok(self.size)
+    }
+
+    fn can_write(&self, client: &Client) -> Result<bool> {
+        Ok(!client.readonly)
+    }
+
+    fn can_fua(&self, _: &Client) -> Result<Fua> {
+        Ok(Fua::Native)
+    }
+
+    fn can_fast_zero(&self, _: &Client) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn can_multi_conn(&self, _: &Client) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn can_cache(&self, _: &Client) -> Result<Cache> {
+        Ok(Cache::Native)
+    }
+
+    fn pread<'request>(
+        &self,
+        client: &Client,
+        mut buffer: ReadBuffer<'request>,
+        offset: u64,
+    ) -> Result<Filled<'request>> {
+        client.count();
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        for (page, range) in split(offset, buffer.len() as u64) {
+            match pages.get(&page) {
+                Some(bytes) => buffer.append(&bytes[range]),
+                None => buffer.append_zeroes(range.len()),
+            };
+        }
+        buffer.finish()
+    }
+
+    fn pwrite(&self, client: &Client, data: &[u8], offset: u64, _: Flags) -> Result<()> {
+        client.count();
+        let mut pages = self.pages.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = data;
+        for (page, range) in split(offset, data.len() as u64) {
+            let (now, later) = rest.split_at(range.len());
+            let bytes =
+                pages.entry(page).or_insert_with(|| vec![0; PAGE as usize].into_boxed_slice());
+            bytes[range].copy_from_slice(now);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn flush(&self, client: &Client) -> Result<()> {
+        client.count();
+        Ok(())
+    }
+
+    fn trim(&self, client: &Client, count: u32, offset: u64, flags: Flags) -> Result<()> {
+        self.zero(client, count, offset, flags)
+    }
+
+    fn zero(&self, client: &Client, count: u32, offset: u64, _: Flags) -> Result<()> {
+        client.count();
+        let mut pages = self.pages.write().unwrap_or_else(PoisonError::into_inner);
+        for (page, range) in split(offset, count.into()) {
+            if range.len() as u64 == PAGE {
+                pages.remove(&page);
+            } else if let Some(bytes) = pages.get_mut(&page) {
+                bytes[range].fill(0);
+            }
+        }
+        Ok(())
+    }
+
+    fn extents(
+        &self,
+        client: &Client,
+        count: u32,
+        offset: u64,
+        flags: Flags,
+    ) -> Result<Vec<Extent>> {
+        client.count();
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        let mut extents: Vec<Extent> = Vec::new();
+        for (page, range) in split(offset, count.into()) {
+            let kind = if pages.contains_key(&page) {
+                ExtentKind::empty()
+            } else {
+                ExtentKind::HOLE | ExtentKind::ZERO
+            };
+            let length = range.len() as u64;
+            match extents.last_mut() {
+                Some(last) if last.kind == kind => last.length += length,
+                Some(_) if flags.contains(Flags::REQ_ONE) => break,
+                _ => {
+                    extents.push(Extent { offset: page * PAGE + range.start as u64, length, kind })
+                }
+            }
+        }
+        Ok(extents)
+    }
+
+    fn cache(&self, client: &Client, _: u32, _: u64) -> Result<()> {
+        // It is all in memory.
+        client.count();
+        Ok(())
+    }
+}
+
+impl Client {
+    fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The pages that a range of the disk lies in, with the part of each.
+fn split(offset: u64, count: u64) -> impl Iterator<Item = (u64, Range<usize>)> {
+    let end = offset + count;
+    (offset / PAGE..end.div_ceil(PAGE)).map(move |page| {
+        let start = page * PAGE;
+        let from = offset.max(start) - start;
+        let to = end.min(start + PAGE) - start;
+        (page, from as usize..to as usize)
+    })
+}
+
+/// A number of bytes with an optional K, M or G.
+fn parse_size(text: &str) -> Option<i64> {
+    let (number, unit) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(number) => (number, &text[number.len()..]),
+        None => (text, ""),
+    };
+    let shift = match unit {
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => 0,
+    };
+    let size = number.parse::<i64>().ok()?.checked_mul(1 << shift)?;
+    (size > 0).then_some(size)
+}
+
+export!(Shared<RamDisk>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_split_at_pages() {
+        let parts: Vec<_> = split(PAGE - 1, PAGE + 2).collect();
+        let page = PAGE as usize;
+        assert_eq!(parts, [(0, page - 1..page), (1, 0..page), (2, 0..1)]);
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("512"), Some(512));
+        assert_eq!(parse_size("2G"), Some(2 << 30));
+        assert_eq!(parse_size("0"), None);
+        assert_eq!(parse_size("9999999999G"), None);
+        assert_eq!(parse_size("1T"), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! Which callbacks a plugin defines, and what nbdkit does about the absent ones.
+//!
+//! nbdkit copies a plugin's table of callbacks when the `.so` is loaded, long before a script is
+//! known. So every callback is always registered, and an absent one has to behave here as nbdkit
+//! itself treats a NULL pointer. Those rules are the methods of [`Callbacks`] and nothing else.
+
+use crate::error::Error;
+use crate::types::{Cache, Fua};
+
+/// Declares the flags together with the names nbdkit gives the callbacks, so that the two cannot
+/// drift apart.
+macro_rules! callbacks {
+    ($($(#[doc = $doc:literal])* $flag:ident = $name:literal;)*) => {
+        bitflags::bitflags! {
+            /// A set of nbdkit's callbacks, named as in nbdkit-plugin(3).
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+            pub struct Callbacks: u64 {
+                $($(#[doc = $doc])* const $flag = 1 << Index::$flag as u64;)*
+            }
+        }
+
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Index { $($flag),* }
+
+        impl Callbacks {
+            /// Every callback with nbdkit's name for it, in the order of a plugin's life.
+            pub const NAMES: &'static [(Callbacks, &'static str)] =
+                &[$((Callbacks::$flag, $name)),*];
+        }
+    };
+}
+
+callbacks! {
+    /// Prints `key=value` lines for `nbdkit --dump-plugin`.
+    DUMP_PLUGIN = "dump_plugin";
+    /// Takes one `key=value` parameter of the command line.
+    CONFIG = "config";
+    /// All parameters have been given.
+    CONFIG_COMPLETE = "config_complete";
+    /// The greatest concurrency the plugin can stand.
+    THREAD_MODEL = "thread_model";
+    /// Last step before nbdkit forks and changes directory.
+    GET_READY = "get_ready";
+    /// First step after nbdkit forked; threads may be started.
+    AFTER_FORK = "after_fork";
+    /// Last step before the plugin is unloaded.
+    CLEANUP = "cleanup";
+    /// A client connected; nothing has been negotiated.
+    PRECONNECT = "preconnect";
+    /// Answers a client that asks which exports there are.
+    LIST_EXPORTS = "list_exports";
+    /// What the empty export name stands for.
+    DEFAULT_EXPORT = "default_export";
+    /// A client's connection begins. Required.
+    OPEN = "open";
+    /// A client's connection has ended.
+    CLOSE = "close";
+    /// A text about the export for people.
+    EXPORT_DESCRIPTION = "export_description";
+    /// The size of the disk in bytes. Required.
+    GET_SIZE = "get_size";
+    /// Minimum, preferred and maximum request size.
+    BLOCK_SIZE = "block_size";
+    /// Whether the client may write.
+    CAN_WRITE = "can_write";
+    /// Whether the client may flush.
+    CAN_FLUSH = "can_flush";
+    /// Whether the disk has seek times.
+    IS_ROTATIONAL = "is_rotational";
+    /// Whether the client may trim.
+    CAN_TRIM = "can_trim";
+    /// Whether `zero` is worth calling.
+    CAN_ZERO = "can_zero";
+    /// Whether fast zero requests are offered.
+    CAN_FAST_ZERO = "can_fast_zero";
+    /// Whether extents are offered.
+    CAN_EXTENTS = "can_extents";
+    /// How forced unit access is done.
+    CAN_FUA = "can_fua";
+    /// Whether several connections see one consistent disk.
+    CAN_MULTI_CONN = "can_multi_conn";
+    /// How cache requests are done.
+    CAN_CACHE = "can_cache";
+    /// Reads. Required.
+    PREAD = "pread";
+    /// Writes.
+    PWRITE = "pwrite";
+    /// Makes what was written durable.
+    FLUSH = "flush";
+    /// Punches a hole.
+    TRIM = "trim";
+    /// Writes zeroes.
+    ZERO = "zero";
+    /// Tells data, holes and zeroes apart.
+    EXTENTS = "extents";
+    /// Prefetches.
+    CACHE = "cache";
+}
+
+impl Callbacks {
+    /// The callbacks without which nbdkit does not take a plugin.
+    pub const REQUIRED: Callbacks =
+        Callbacks::OPEN.union(Callbacks::GET_SIZE).union(Callbacks::PREAD);
+
+    /// nbdkit's names of the callbacks in this set, in the order of a plugin's life.
+    ///
+    /// ```
+    /// use nbdkit_script::Callbacks;
+    /// let names: Vec<_> = (Callbacks::PWRITE | Callbacks::OPEN).names().collect();
+    /// assert_eq!(names, ["open", "pwrite"]);
+    /// ```
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, name)| *name)
+    }
+
+    /// nbdkit's name of a single callback (of the first one, if there are several).
+    pub fn name(self) -> &'static str {
+        self.names().next().unwrap_or("?")
+    }
+}
+
+/// What nbdkit does where a callback is absent: DESIGN rules, one line each.
+impl Callbacks {
+    pub(crate) fn default_can_write(self) -> bool {
+        self.contains(Callbacks::PWRITE)
+    }
+
+    pub(crate) fn default_can_flush(self) -> bool {
+        self.contains(Callbacks::FLUSH)
+    }
+
+    pub(crate) fn default_can_trim(self) -> bool {
+        self.contains(Callbacks::TRIM)
+    }
+
+    pub(crate) fn default_can_zero(self) -> bool {
+        self.contains(Callbacks::ZERO)
+    }
+
+    /// A disk that has no `zero` of its own fails a fast zero at once, which is what the client
+    /// asked to be told; one that has `zero` says itself whether it is fast.
+    pub(crate) fn default_can_fast_zero(self, can_zero: bool) -> bool {
+        !self.contains(Callbacks::ZERO) || !can_zero
+    }
+
+    pub(crate) fn default_can_extents(self) -> bool {
+        self.contains(Callbacks::EXTENTS)
+    }
+
+    pub(crate) fn default_can_fua(self) -> Fua {
+        if self.contains(Callbacks::FLUSH) { Fua::Emulate } else { Fua::None }
+    }
+
+    pub(crate) fn default_can_cache(self) -> Cache {
+        if self.contains(Callbacks::CACHE) { Cache::Native } else { Cache::None }
+    }
+}
+
+/// The answer to a data request whose callback is absent.
+///
+/// nbdkit asks only where a `can_*` callback promised what the plugin does not have, or, for
+/// `zero`, to learn that it has to write zeroes itself.
+pub(crate) fn absent(callback: Callbacks) -> Result<(), Error> {
+    let errno = match callback {
+        Callbacks::CACHE => return Ok(()),
+        Callbacks::ZERO => libc::EOPNOTSUPP,
+        Callbacks::PWRITE => libc::EROFS,
+        _ => libc::EINVAL,
+    };
+    Err(Error::new(errno, "this callback is not defined"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_has_a_name_and_no_two_share_one() {
+        let names: std::collections::HashSet<_> = Callbacks::all().names().collect();
+        assert_eq!(names.len() as u32, Callbacks::all().bits().count_ones());
+    }
+
+    #[test]
+    fn flag_and_name_agree() {
+        for (flag, name) in Callbacks::NAMES {
+            let (constant, _) = flag.iter_names().next().expect("a named flag");
+            assert_eq!(constant.to_lowercase(), *name);
+        }
+    }
+
+    #[test]
+    fn defaults_follow_the_callbacks_that_are_there() {
+        let none = Callbacks::REQUIRED;
+        assert!(!none.default_can_write());
+        assert!(!none.default_can_flush());
+        assert!(!none.default_can_trim());
+        assert!(!none.default_can_zero());
+        assert!(!none.default_can_extents());
+        assert!(none.default_can_fast_zero(false));
+        assert_eq!(none.default_can_fua(), Fua::None);
+        assert_eq!(none.default_can_cache(), Cache::None);
+
+        let all = Callbacks::all();
+        assert!(all.default_can_write() && all.default_can_flush() && all.default_can_trim());
+        assert!(all.default_can_zero() && all.default_can_extents());
+        assert!(!all.default_can_fast_zero(true));
+        assert!(all.default_can_fast_zero(false));
+        assert_eq!(all.default_can_fua(), Fua::Emulate);
+        assert_eq!(all.default_can_cache(), Cache::Native);
+    }
+
+    #[test]
+    fn absent_data_callbacks_fail_as_nbdkit_fails_them() {
+        let errno = |callback| absent(callback).err().map(|e| e.errno());
+        assert_eq!(errno(Callbacks::PWRITE), Some(libc::EROFS));
+        assert_eq!(errno(Callbacks::ZERO), Some(libc::EOPNOTSUPP));
+        assert_eq!(errno(Callbacks::TRIM), Some(libc::EINVAL));
+        assert_eq!(errno(Callbacks::FLUSH), Some(libc::EINVAL));
+        assert_eq!(errno(Callbacks::CACHE), None);
+    }
+}

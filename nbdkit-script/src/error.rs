@@ -1,0 +1,240 @@
+//! An errno and a message: what a callback fails with, and what nbdkit and the client see of it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+/// The longest message that goes into nbdkit's log, in bytes. From nbdkit 1.42 the text also goes
+/// to the client, and the NBD protocol asks for strings of at most 4096 bytes.
+const LONGEST_MESSAGE: usize = 4000;
+
+/// What every callback returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a callback failed.
+///
+/// The client of a data request sees the errno. nbdkit's log shows `CALLBACK: MESSAGE`; the
+/// framework puts the callback's name there, so a message does not repeat it.
+///
+/// ```
+/// use nbdkit_script::Error;
+/// let error = Error::new(libc::ENOSPC, "the quota of 10 MiB is used up");
+/// assert_eq!(error.errno(), libc::ENOSPC);
+/// assert_eq!(error.to_string(), "the quota of 10 MiB is used up");
+/// ```
+// Boxed, so that a `Result<()>` on the path of every request is one word.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    errno: i32,
+    message: String,
+    traceback: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    NotDefined,
+}
+
+impl Error {
+    /// A failure with the errno that the client is to see. An errno of 0 or less is no error
+    /// number and becomes `EIO`.
+    pub fn new(errno: i32, message: impl Into<String>) -> Error {
+        Error(Box::new(Inner {
+            kind: Kind::Failed,
+            errno: if errno > 0 { errno } else { libc::EIO },
+            message: message.into(),
+            traceback: None,
+        }))
+    }
+
+    /// A failure with `EIO`, which is what nbdkit sends where a plugin names no errno.
+    pub fn msg(message: impl Into<String>) -> Error {
+        Error::new(libc::EIO, message)
+    }
+
+    /// A failure whose message is a script's own bytes, which need not be UTF-8: what is not is
+    /// shown as `\xNN`.
+    pub fn from_bytes(errno: i32, message: &[u8]) -> Error {
+        Error::new(errno, escape_invalid_utf8(message))
+    }
+
+    /// The plugin does not define this callback: what every optional method of
+    /// [`ScriptPlugin`](crate::ScriptPlugin) answers unless it is overridden, and what the adapter
+    /// of a language answers where the script has no such function. The framework then does what
+    /// nbdkit does for a C plugin with a NULL pointer there.
+    pub fn not_defined() -> Error {
+        Error(Box::new(Inner {
+            kind: Kind::NotDefined,
+            errno: libc::EOPNOTSUPP,
+            message: "this callback is not defined".into(),
+            traceback: None,
+        }))
+    }
+
+    /// Whether this is [`Error::not_defined`].
+    pub fn is_not_defined(&self) -> bool {
+        self.0.kind == Kind::NotDefined
+    }
+
+    /// Adds where the script was when it failed. It goes to nbdkit's debug log (`nbdkit -v`),
+    /// never into the message.
+    pub fn with_traceback(mut self, traceback: impl Into<String>) -> Error {
+        self.0.traceback = Some(traceback.into());
+        self
+    }
+
+    /// Puts `context: ` before the message.
+    pub fn context(mut self, context: impl fmt::Display) -> Error {
+        self.0.message = format!("{context}: {}", self.0.message);
+        self
+    }
+
+    /// The error number that the client of a data request sees, always positive.
+    pub fn errno(&self) -> i32 {
+        self.0.errno
+    }
+
+    /// The message, as it was given: any length, any number of lines.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What [`with_traceback`](Error::with_traceback) added.
+    pub fn traceback(&self) -> Option<&str> {
+        self.0.traceback.as_deref()
+    }
+
+    /// The message as a log takes it: one line without control characters, of bounded length.
+    pub(crate) fn log_line(&self) -> String {
+        one_line(&self.0.message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("errno", &self.0.errno)
+            .field("message", &self.0.message)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    /// Keeps the errno of the system call. One that Rust made itself has none and is `EIO`.
+    fn from(error: io::Error) -> Error {
+        Error::new(error.raw_os_error().unwrap_or(libc::EIO), error.to_string())
+    }
+}
+
+impl From<String> for Error {
+    fn from(message: String) -> Error {
+        Error::msg(message)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(message: &str) -> Error {
+        Error::msg(message)
+    }
+}
+
+impl From<Error> for nbdkit::Error {
+    // `nbdkit` 0.3.0 makes a C string of the text and aborts the server over a NUL byte in it:
+    // log_line() lets none through.
+    fn from(error: Error) -> nbdkit::Error {
+        nbdkit::Error::new(error.errno(), error.log_line())
+    }
+}
+
+/// Text of a script as UTF-8, with `\xNN` for each byte that is not part of any.
+fn escape_invalid_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    Cow::Owned(text)
+}
+
+/// Control characters escaped as in C, and a text that is too long cut, with its length told.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(LONGEST_MESSAGE) + 32);
+    for character in text.trim_end_matches(['\n', '\r']).chars() {
+        if line.len() >= LONGEST_MESSAGE {
+            line.push_str(&format!("... (cut: {} bytes in all)", text.len()));
+            break;
+        }
+        match character {
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push('\t'),
+            '\0' => line.push_str("\\0"),
+            c if c.is_control() => line.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_of_nothing_is_one_word() {
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn io_errors_keep_their_errno() {
+        let error = Error::from(io::Error::from_raw_os_error(libc::ENOSPC));
+        assert_eq!(error.errno(), libc::ENOSPC);
+        let error = Error::from(io::Error::other("no number"));
+        assert_eq!(error.errno(), libc::EIO);
+    }
+
+    #[test]
+    fn a_number_that_is_no_errno_becomes_eio() {
+        assert_eq!(Error::new(0, "x").errno(), libc::EIO);
+        assert_eq!(Error::new(-5, "x").errno(), libc::EIO);
+    }
+
+    #[test]
+    fn a_log_line_is_one_line_without_nul() {
+        let error = Error::from_bytes(libc::EIO, b"a\0b\nc\xffd\x1b[1m\n");
+        assert_eq!(error.log_line(), "a\\0b\\nc\\xffd\\x1b[1m");
+    }
+
+    #[test]
+    fn a_log_line_is_cut_at_a_character_and_says_so() {
+        let error = Error::msg("é".repeat(1_000_000));
+        let line = error.log_line();
+        assert!(line.len() < 4100, "{}", line.len());
+        assert!(line.ends_with("... (cut: 2000000 bytes in all)"), "{line}");
+        assert_eq!(error.message().len(), 2_000_000);
+    }
+
+    #[test]
+    fn context_goes_in_front_and_the_rest_stays() {
+        let error = Error::new(libc::ENOENT, "no file").with_traceback("t").context("open");
+        assert_eq!(error.to_string(), "open: no file");
+        assert_eq!(error.errno(), libc::ENOENT);
+        assert_eq!(error.traceback(), Some("t"));
+    }
+}

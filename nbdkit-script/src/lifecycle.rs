@@ -1,0 +1,180 @@
+//! The phases of a plugin: being set up by one thread, then frozen and served by many.
+
+use std::ffi::OsStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::callbacks::Callbacks;
+use crate::error::{Error, Result};
+use crate::host::{self, StdioGuard};
+use crate::plugin::ScriptPlugin;
+use crate::runner::Runner;
+use crate::source::Source;
+use crate::types::ThreadModel;
+
+/// Where an exported plugin lives: the one global of a `.so`. It is not on the path of a request;
+/// a connection holds the runner itself.
+pub struct Slot<R: Runner> {
+    phase: Mutex<Phase<R>>,
+}
+
+enum Phase<R: Runner> {
+    /// Before `load`, after `unload`, and for good if the setup failed.
+    Unloaded,
+    /// The `.so` is loaded; its script is still to be named.
+    AwaitingScript,
+    /// One thread; the plugin may still change.
+    Setup(Setup<R::Plugin>),
+    /// The plugin belongs to its runner.
+    Serving(Arc<R>),
+}
+
+struct Setup<P: ScriptPlugin> {
+    source: P::Source,
+    plugin: P,
+}
+
+impl<P: ScriptPlugin> Setup<P> {
+    fn new(source: P::Source) -> Result<Self> {
+        let plugin = P::load(&source)?;
+        source.check(plugin.callbacks())?;
+        Ok(Setup { source, plugin })
+    }
+}
+
+/// The default where a callback is not defined; other errors get the callback's name.
+fn or_absent<T>(
+    result: Result<T>,
+    callback: Callbacks,
+    absent: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    match result {
+        Err(error) if error.is_not_defined() => absent(),
+        Err(error) => Err(error.context(callback.name())),
+        Ok(value) => Ok(value),
+    }
+}
+
+impl<R: Runner> Slot<R> {
+    /// An empty one.
+    pub const fn new() -> Self {
+        Slot { phase: Mutex::new(Phase::Unloaded) }
+    }
+
+    /// A panic in a callback has been reported by then, and has not changed the phase.
+    fn lock(&self) -> MutexGuard<'_, Phase<R>> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn load(&self) -> Result<()> {
+        let _stdio = StdioGuard::engage();
+        *self.lock() = match Source::before_parameters() {
+            Some(source) => Phase::Setup(Setup::new(source)?),
+            None => Phase::AwaitingScript,
+        };
+        Ok(())
+    }
+
+    pub(crate) fn dump_plugin(&self) -> Result<()> {
+        for (key, value) in R::Plugin::dump_fields() {
+            host::print_line(&format!("{key}={value}"));
+        }
+        match &*self.lock() {
+            Phase::Setup(setup) => {
+                or_absent(setup.plugin.dump_plugin(), Callbacks::DUMP_PLUGIN, || Ok(()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn config(&self, key: &str, value: &OsStr) -> Result<()> {
+        let _stdio = StdioGuard::engage();
+        let mut phase = self.lock();
+        match &mut *phase {
+            Phase::AwaitingScript => {
+                let source = Source::from_first_parameter(R::Plugin::LANGUAGE, key, value)?;
+                *phase = Phase::Setup(Setup::new(source)?);
+                Ok(())
+            }
+            Phase::Setup(Setup { source, plugin }) => {
+                or_absent(plugin.config(key, value), Callbacks::CONFIG, || {
+                    Err(source.unwanted_parameter(key))
+                })
+            }
+            _ => Err(out_of_order()),
+        }
+    }
+
+    pub(crate) fn config_complete(&self) -> Result<()> {
+        let _stdio = StdioGuard::engage();
+        match &mut *self.lock() {
+            Phase::AwaitingScript => {
+                Err(<R::Plugin as ScriptPlugin>::Source::missing_parameter(R::Plugin::LANGUAGE))
+            }
+            Phase::Setup(Setup { plugin, .. }) => {
+                or_absent(plugin.config_complete(), Callbacks::CONFIG_COMPLETE, || Ok(()))
+            }
+            _ => Err(out_of_order()),
+        }
+    }
+
+    pub(crate) fn thread_model(&self) -> Result<ThreadModel> {
+        let _stdio = StdioGuard::engage();
+        let default = <R::Plugin as ScriptPlugin>::Source::DEFAULT_THREAD_MODEL;
+        match &*self.lock() {
+            Phase::Setup(Setup { plugin, .. }) => {
+                or_absent(plugin.thread_model(), Callbacks::THREAD_MODEL, || Ok(default))
+            }
+            _ => Ok(default),
+        }
+    }
+
+    /// The end of the setup: consumes it.
+    pub(crate) fn get_ready(&self) -> Result<()> {
+        let _stdio = StdioGuard::engage();
+        let mut phase = self.lock();
+        match std::mem::replace(&mut *phase, Phase::Unloaded) {
+            Phase::Setup(Setup { mut plugin, .. }) => {
+                or_absent(plugin.get_ready(), Callbacks::GET_READY, || Ok(()))?;
+                *phase = Phase::Serving(Arc::new(R::new(plugin)));
+                Ok(())
+            }
+            _ => Err(out_of_order()),
+        }
+    }
+
+    pub(crate) fn after_fork(&self) -> Result<()> {
+        self.serving()?
+            .with_plugin(|plugin| or_absent(plugin.after_fork(), Callbacks::AFTER_FORK, || Ok(())))
+    }
+
+    pub(crate) fn cleanup(&self) -> Result<()> {
+        self.serving()?
+            .with_plugin(|plugin| or_absent(plugin.cleanup(), Callbacks::CLEANUP, || Ok(())))
+    }
+
+    /// The runner, once the setup is over.
+    pub(crate) fn serving(&self) -> Result<Arc<R>> {
+        match &*self.lock() {
+            Phase::Serving(runner) => Ok(Arc::clone(runner)),
+            _ => Err(out_of_order()),
+        }
+    }
+
+    pub(crate) fn unload(&self) {
+        let phase = std::mem::replace(&mut *self.lock(), Phase::Unloaded);
+        // Outside the lock: this runs the plugin's destructors.
+        drop(phase);
+    }
+}
+
+impl<R: Runner> Default for Slot<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// nbdkit keeps to the order of callbacks; a plugin that failed to load is asked no further.
+#[cold]
+fn out_of_order() -> Error {
+    Error::msg("the plugin is not loaded")
+}

@@ -1,0 +1,310 @@
+//! The export macro, and the table of callbacks that nbdkit is given.
+//!
+//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with three changes. It is
+//! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
+//! `config` takes values that are not UTF-8, as file names may be. And a request flag that the
+//! crate does not know fails that request, where the crate would abort the server.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
+
+use nbdkit::{Builder, Plugin};
+use once_cell::sync::OnceCell;
+
+use crate::callbacks::Callbacks;
+use crate::error::{Error, Result};
+use crate::host::{self, Exports};
+use crate::panic;
+use crate::plugin::ScriptPlugin;
+use crate::runner::Runner;
+use crate::server::{Connection, Exported, log};
+use crate::types::Flags;
+
+/// Makes a `cdylib` an nbdkit plugin.
+///
+/// Takes how the plugin is run, and the plugin: `export!(Shared<MyDisk>)` or
+/// `export!(Isolated<MyLanguage>)`. Once in a `cdylib`.
+#[macro_export]
+macro_rules! export {
+    ($runner:ty) => {
+        const _: () = {
+            #[cfg(panic = "abort")]
+            compile_error!("an nbdkit plugin needs panic = \"unwind\": a panic would end nbdkit");
+
+            #[derive(Debug)]
+            struct Plugin;
+
+            impl $crate::__private::Exported for Plugin {
+                type Runner = $runner;
+
+                fn slot() -> &'static $crate::__private::Slot<$runner> {
+                    static SLOT: $crate::__private::Slot<$runner> = $crate::__private::Slot::new();
+                    &SLOT
+                }
+            }
+
+            /// What nbdkit calls when it has loaded the `.so`.
+            #[unsafe(no_mangle)]
+            pub extern "C" fn plugin_init() -> *const $crate::__private::PluginTable {
+                $crate::__private::plugin_init::<Plugin>()
+            }
+        };
+    };
+}
+
+/// `struct nbdkit_plugin` up to nbdkit 1.32: the crate's, and what came after.
+#[repr(C)]
+pub struct PluginTable {
+    base: Plugin,
+    list_exports: extern "C" fn(c_int, c_int, *mut Exports) -> c_int,
+    default_export: extern "C" fn(c_int, c_int) -> *const c_char,
+    export_description: extern "C" fn(*mut c_void) -> *const c_char,
+    cleanup: extern "C" fn(),
+    block_size: extern "C" fn(*mut c_void, *mut u32, *mut u32, *mut u32) -> c_int,
+}
+
+/// The crate's own callbacks that ours stand before. They do not depend on the plugin.
+#[derive(Debug, Clone, Copy)]
+struct Inner {
+    pwrite: extern "C" fn(*mut c_void, *const c_char, u32, u64, u32) -> c_int,
+    trim: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
+    zero: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
+    extents: extern "C" fn(*mut c_void, u32, u64, u32, *mut c_void) -> c_int,
+}
+
+static INNER: OnceCell<Inner> = OnceCell::new();
+
+/// Makes the table. It is never freed, for nbdkit may look at it as long as it runs.
+#[doc(hidden)]
+pub fn plugin_init<E: Exported>() -> *const PluginTable {
+    panic::install_hook();
+
+    let mut builder = Builder::new();
+    builder.after_fork = true;
+    builder.cache = true;
+    builder.can_cache = true;
+    builder.can_extents = true;
+    builder.can_flush = true;
+    builder.can_fast_zero = true;
+    builder.can_fua = true;
+    builder.can_multi_conn = true;
+    builder.can_trim = true;
+    builder.can_write = true;
+    builder.can_zero = true;
+    builder.config_complete = true;
+    builder.dump_plugin = true;
+    builder.extents = true;
+    builder.flush = true;
+    builder.get_ready = true;
+    builder.is_rotational = true;
+    builder.load = true;
+    builder.preconnect = true;
+    builder.thread_model = true;
+    builder.trim = true;
+    builder.unload = true;
+    builder.write_at = true;
+    builder.zero = true;
+
+    let table = builder.into_ptr::<Connection<E>>().cast_mut();
+    // SAFETY: `nbdkit` 0.3.0 makes this pointer with `Box::into_raw` and keeps no copy of it.
+    let mut base = *unsafe { Box::from_raw(table) };
+
+    if let Plugin {
+        pwrite: Some(pwrite),
+        trim: Some(trim),
+        zero: Some(zero),
+        extents: Some(extents),
+        ..
+    } = base
+    {
+        let _ = INNER.set(Inner { pwrite, trim, zero, extents });
+        base.pwrite = Some(checked_pwrite);
+        base.trim = Some(checked_trim);
+        base.zero = Some(checked_zero);
+        base.extents = Some(checked_extents);
+    }
+    base.config = Some(config::<E>);
+    base._struct_size = size_of::<PluginTable>() as u64;
+    Box::into_raw(Box::new(PluginTable {
+        base,
+        list_exports: list_exports::<E>,
+        default_export: default_export::<E>,
+        export_description: export_description::<E>,
+        cleanup: cleanup::<E>,
+        block_size: block_size::<E>,
+    }))
+}
+
+/// Fails a callback that returns an `int`.
+fn fail(error: &Error) -> c_int {
+    log(error);
+    host::set_error(error.errno());
+    -1
+}
+
+/// The crate's callback, if it knows all the flags.
+fn known_flags(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
+    match (Flags::from_bits(flags), INNER.get()) {
+        (Some(_), Some(inner)) => Ok(inner),
+        _ => Err(fail(&Error::new(
+            libc::EINVAL,
+            format!("{}: unknown flags {flags:#x}", callback.name()),
+        ))),
+    }
+}
+
+extern "C" fn checked_pwrite(
+    handle: *mut c_void,
+    data: *const c_char,
+    count: u32,
+    offset: u64,
+    flags: u32,
+) -> c_int {
+    match known_flags(Callbacks::PWRITE, flags) {
+        Ok(inner) => (inner.pwrite)(handle, data, count, offset, flags),
+        Err(failed) => failed,
+    }
+}
+
+extern "C" fn checked_trim(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
+    match known_flags(Callbacks::TRIM, flags) {
+        Ok(inner) => (inner.trim)(handle, count, offset, flags),
+        Err(failed) => failed,
+    }
+}
+
+extern "C" fn checked_zero(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
+    match known_flags(Callbacks::ZERO, flags) {
+        Ok(inner) => (inner.zero)(handle, count, offset, flags),
+        Err(failed) => failed,
+    }
+}
+
+extern "C" fn checked_extents(
+    handle: *mut c_void,
+    count: u32,
+    offset: u64,
+    flags: u32,
+    extents: *mut c_void,
+) -> c_int {
+    match known_flags(Callbacks::EXTENTS, flags) {
+        Ok(inner) => (inner.extents)(handle, count, offset, flags, extents),
+        Err(failed) => failed,
+    }
+}
+
+extern "C" fn config<E: Exported>(key: *const c_char, value: *const c_char) -> c_int {
+    let result = panic::catch(|| {
+        // SAFETY: nbdkit passes two C strings, which stay while this runs.
+        let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
+        let key = key
+            .to_str()
+            .map_err(|_| Error::new(libc::EINVAL, "config: a key that is not ASCII"))?;
+        E::slot().config(key, OsStr::from_bytes(value.to_bytes()))
+    });
+    match result {
+        Ok(()) => 0,
+        Err(error) => {
+            crate::server::log(&error);
+            -1
+        }
+    }
+}
+
+extern "C" fn list_exports<E: Exported>(
+    readonly: c_int,
+    is_tls: c_int,
+    exports: *mut Exports,
+) -> c_int {
+    let result = panic::catch(|| {
+        let runner = E::slot().serving()?;
+        match runner.with_plugin(|plugin| plugin.list_exports(readonly != 0, is_tls != 0)) {
+            // SAFETY: the list is nbdkit's, for this callback.
+            Err(error) if error.is_not_defined() => unsafe { host::use_default_export(exports) },
+            Err(error) => Err(error),
+            Ok(list) => list.iter().try_for_each(|export| {
+                // SAFETY: as above.
+                unsafe { host::add_export(exports, export) }
+            }),
+        }
+    });
+    match result {
+        Ok(()) => 0,
+        Err(error) => fail(&error.context(Callbacks::LIST_EXPORTS.name())),
+    }
+}
+
+extern "C" fn default_export<E: Exported>(readonly: c_int, is_tls: c_int) -> *const c_char {
+    let result = panic::catch(|| {
+        let runner = E::slot().serving()?;
+        match runner.with_plugin(|plugin| plugin.default_export(readonly != 0, is_tls != 0)) {
+            Err(error) if error.is_not_defined() => Ok(Some(String::new())),
+            result => result,
+        }
+    });
+    interned(Callbacks::DEFAULT_EXPORT, result)
+}
+
+extern "C" fn export_description<E: Exported>(handle: *mut c_void) -> *const c_char {
+    // SAFETY: nbdkit passes what `open` returned, until `close` was called.
+    let connection = unsafe { connection::<E>(handle) };
+    let result = connection.export_description();
+    interned(Callbacks::EXPORT_DESCRIPTION, result)
+}
+
+/// A string that nbdkit may keep, or null for none or an error.
+fn interned(callback: Callbacks, result: Result<Option<String>>) -> *const c_char {
+    match result {
+        Ok(Some(text)) => host::intern(&text),
+        Ok(None) => ptr::null(),
+        Err(error) => {
+            log(&error.context(callback.name()));
+            ptr::null()
+        }
+    }
+}
+
+extern "C" fn cleanup<E: Exported>() {
+    if let Err(error) = panic::catch(|| E::slot().cleanup()) {
+        log(&error);
+    }
+}
+
+extern "C" fn block_size<E: Exported>(
+    handle: *mut c_void,
+    minimum: *mut u32,
+    preferred: *mut u32,
+    maximum: *mut u32,
+) -> c_int {
+    // SAFETY: as in `export_description`.
+    let connection = unsafe { connection::<E>(handle) };
+    match connection.block_size() {
+        Ok(sizes) => {
+            let (a, b, c) = sizes.map_or((0, 0, 0), |s| (s.minimum, s.preferred, s.maximum));
+            // SAFETY: nbdkit passes three places for the answer; zeroes mean that there is none.
+            unsafe {
+                *minimum = a;
+                *preferred = b;
+                *maximum = c;
+            }
+            0
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// The connection behind a handle.
+///
+/// # Safety
+/// `handle` must be what the crate's `open` returned for `E`, and not yet closed.
+unsafe fn connection<'a, E: Exported>(handle: *mut c_void) -> &'a Connection<E> {
+    // SAFETY: `nbdkit` 0.3.0 makes a handle with `Box::into_raw(Box::new(server))`, where `server`
+    // is the `Box<dyn Server>` that `Connection::open` returned; a `Connection<E>` is all that is
+    // ever in it, so the data pointer of the trait object is one to it.
+    unsafe {
+        let server: &dyn nbdkit::Server = &**handle.cast::<Box<dyn nbdkit::Server>>();
+        &*ptr::from_ref(server).cast::<Connection<E>>()
+    }
+}

@@ -1,0 +1,74 @@
+//! One instance, called from all threads at once.
+
+use super::{Handle, Runner};
+use crate::error::Result;
+use crate::plugin::ScriptPlugin;
+
+/// Runs one instance of a plugin from all of nbdkit's threads, with no lock in the path.
+///
+/// The compiler has to see that this is safe: `P` and its handle must be `Sync`, whatever the
+/// thread model. A plugin with a `Cell` or an interpreter in it is refused:
+///
+/// ```compile_fail,E0277
+/// use nbdkit_script::*;
+/// use std::cell::Cell;
+///
+/// struct Counter(Cell<u64>);
+///
+/// impl ScriptPlugin for Counter {
+///     const NAME: &'static str = "counter";
+///     type Source = Compiled;
+///     type Handle = ();
+///     fn load(_: &Compiled) -> Result<Self> { Ok(Counter(Cell::new(0))) }
+///     fn callbacks(&self) -> Callbacks { Callbacks::REQUIRED }
+///     fn open(&self, _: bool) -> Result<()> { Ok(()) }
+///     fn get_size(&self, _: &()) -> Result<i64> { Ok(512) }
+///     fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, _: u64) -> Result<Filled<'r>> {
+///         self.0.set(self.0.get() + 1);
+///         buffer.zeroed(|_| Ok(()))
+///     }
+/// }
+///
+/// export!(Shared<Counter>);
+/// ```
+///
+/// With `AtomicU64` in place of `Cell`, or with [`Isolated`](crate::Isolated) in place of
+/// `Shared`, it compiles.
+#[derive(Debug)]
+pub struct Shared<P> {
+    plugin: P,
+}
+
+impl<P> Runner for Shared<P>
+where
+    P: ScriptPlugin + Sync,
+    P::Handle: Sync,
+{
+    type Plugin = P;
+    type Connection = P::Handle;
+
+    fn new(plugin: P) -> Self {
+        Shared { plugin }
+    }
+
+    fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
+        call(&self.plugin)
+    }
+
+    fn open(&self, readonly: bool) -> Result<P::Handle> {
+        self.plugin.open(readonly)
+    }
+
+    #[inline]
+    fn with<T>(
+        &self,
+        connection: &P::Handle,
+        call: impl FnOnce(&P, &Handle<Self>) -> Result<T>,
+    ) -> Result<T> {
+        call(&self.plugin, connection)
+    }
+
+    fn close(&self, connection: P::Handle) -> Result<()> {
+        self.plugin.close(connection)
+    }
+}

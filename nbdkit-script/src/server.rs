@@ -1,0 +1,383 @@
+//! [`nbdkit::Server`] for any plugin and runner: the only place that meets the crate's trait.
+//!
+//! Every callback has one shape here: catch panics, go through the runner, give an absent callback
+//! its default, put the callback's name before an error.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::buffer::ReadBuffer;
+use crate::callbacks::{Callbacks, absent};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::lifecycle::Slot;
+use crate::panic;
+use crate::plugin::ScriptPlugin;
+use crate::runner::{Handle, Runner};
+use crate::types::{BlockSize, Cache, ExtentKind, Flags, Fua, ThreadModel};
+
+/// A plugin that [`export!`](crate::export) has given a place to live.
+pub trait Exported: Sized + 'static {
+    /// How it is run.
+    type Runner: Runner;
+
+    /// Where it lives.
+    fn slot() -> &'static Slot<Self::Runner>;
+}
+
+type Plugin<E> = <<E as Exported>::Runner as Runner>::Plugin;
+
+/// One client's connection, as nbdkit holds it.
+pub(crate) struct Connection<E: Exported> {
+    runner: Arc<E::Runner>,
+    /// `None` only while it is being dropped.
+    inner: Option<<E::Runner as Runner>::Connection>,
+    exported: PhantomData<fn() -> E>,
+}
+
+impl<E: Exported> Connection<E> {
+    /// Goes through the runner into the plugin.
+    #[inline]
+    fn call<T>(
+        &self,
+        callback: Callbacks,
+        call: impl FnOnce(&Plugin<E>, &Handle<E::Runner>) -> Result<T>,
+    ) -> Result<T> {
+        panic::catch(|| match &self.inner {
+            Some(inner) => self.runner.with(inner, call),
+            None => Err(Error::msg("the connection is closed")),
+        })
+        .map_err(|error| error.context(callback.name()))
+    }
+
+    pub(crate) fn export_description(&self) -> Result<Option<String>> {
+        self.call(Callbacks::EXPORT_DESCRIPTION, |plugin, handle| {
+            or_default(plugin.export_description(handle), || None)
+        })
+    }
+
+    pub(crate) fn block_size(&self) -> Result<Option<BlockSize>> {
+        self.call(Callbacks::BLOCK_SIZE, |plugin, handle| {
+            or_default(plugin.block_size(handle), || None)
+        })
+    }
+}
+
+impl<E: Exported> Drop for Connection<E> {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.take() else {
+            return;
+        };
+        if let Err(error) = panic::catch(|| self.runner.close(inner)) {
+            log(&error.context(Callbacks::CLOSE.name()));
+        }
+    }
+}
+
+/// What nbdkit does for a callback that is not defined.
+#[inline]
+fn or_default<T>(result: Result<T>, default: impl FnOnce() -> T) -> Result<T> {
+    match result {
+        Err(error) if error.is_not_defined() => Ok(default()),
+        result => result,
+    }
+}
+
+/// The same for the callbacks that serve data.
+#[inline]
+fn or_absent(result: Result<()>, callback: Callbacks) -> Result<()> {
+    match result {
+        Err(error) if error.is_not_defined() => absent(callback),
+        result => result,
+    }
+}
+
+/// For the errors that nbdkit's callback has no way to return.
+pub(crate) fn log(error: &Error) {
+    host::error(error.message());
+    debug_traceback(error);
+}
+
+fn debug_traceback(error: &Error) {
+    for line in error.traceback().unwrap_or_default().lines() {
+        host::debug(line);
+    }
+}
+
+/// On its way out: the traceback goes to the debug log, the rest to the crate, which logs it.
+#[cold]
+fn report(error: Error) -> nbdkit::Error {
+    debug_traceback(&error);
+    error.into()
+}
+
+impl<E: Exported> nbdkit::Server for Connection<E> {
+    fn name() -> &'static str {
+        Plugin::<E>::NAME
+    }
+
+    fn longname() -> Option<&'static str> {
+        Plugin::<E>::LONGNAME
+    }
+
+    fn version() -> Option<&'static str> {
+        Plugin::<E>::VERSION
+    }
+
+    fn description() -> Option<&'static str> {
+        Plugin::<E>::DESCRIPTION
+    }
+
+    fn config_help() -> Option<&'static str> {
+        Plugin::<E>::CONFIG_HELP
+    }
+
+    fn magic_config_key() -> Option<&'static str> {
+        Plugin::<E>::MAGIC_CONFIG_KEY
+    }
+
+    fn load() {
+        if let Err(error) = panic::catch(|| E::slot().load()) {
+            log(&error);
+        }
+    }
+
+    fn unload() {
+        if let Err(error) = panic::catch(|| {
+            E::slot().unload();
+            Ok(())
+        }) {
+            log(&error.context("unload"));
+        }
+    }
+
+    fn dump_plugin() {
+        if let Err(error) = panic::catch(|| E::slot().dump_plugin()) {
+            log(&error);
+        }
+    }
+
+    fn config_complete() -> nbdkit::Result<()> {
+        panic::catch(|| E::slot().config_complete()).map_err(report)
+    }
+
+    fn thread_model() -> nbdkit::Result<nbdkit::ThreadModel> {
+        let model = panic::catch(|| E::slot().thread_model()).map_err(report)?;
+        Ok(match model {
+            ThreadModel::SerializeConnections => nbdkit::ThreadModel::SerializeConnections,
+            ThreadModel::SerializeAllRequests => nbdkit::ThreadModel::SerializeAllRequests,
+            ThreadModel::SerializeRequests => nbdkit::ThreadModel::SerializeRequests,
+            ThreadModel::Parallel => nbdkit::ThreadModel::Parallel,
+        })
+    }
+
+    fn get_ready() -> nbdkit::Result<()> {
+        panic::catch(|| E::slot().get_ready()).map_err(report)
+    }
+
+    fn after_fork() -> nbdkit::Result<()> {
+        panic::catch(|| E::slot().after_fork()).map_err(report)
+    }
+
+    fn preconnect(readonly: bool) -> nbdkit::Result<()> {
+        panic::catch(|| {
+            E::slot()
+                .serving()?
+                .with_plugin(|plugin| or_default(plugin.preconnect(readonly), || ()))
+        })
+        .map_err(|error| report(error.context(Callbacks::PRECONNECT.name())))
+    }
+
+    fn open(readonly: bool) -> nbdkit::Result<Box<dyn nbdkit::Server>> {
+        let connection = panic::catch(|| {
+            let runner = E::slot().serving()?;
+            let inner = Some(runner.open(readonly)?);
+            Ok(Connection::<E> { runner, inner, exported: PhantomData })
+        })
+        .map_err(|error| report(error.context(Callbacks::OPEN.name())))?;
+        Ok(Box::new(connection))
+    }
+
+    fn get_size(&self) -> nbdkit::Result<i64> {
+        self.call(Callbacks::GET_SIZE, |plugin, handle| match plugin.get_size(handle)? {
+            size @ 0.. => Ok(size),
+            size => Err(Error::new(
+                libc::EINVAL,
+                format!("returned {size}, expected a size of 0 or more bytes"),
+            )),
+        })
+        .map_err(report)
+    }
+
+    fn can_write(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::CAN_WRITE, |plugin, handle| {
+            or_default(plugin.can_write(handle), || plugin.callbacks().default_can_write())
+        })
+        .map_err(report)
+    }
+
+    fn can_flush(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::CAN_FLUSH, |plugin, handle| {
+            or_default(plugin.can_flush(handle), || plugin.callbacks().default_can_flush())
+        })
+        .map_err(report)
+    }
+
+    fn is_rotational(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::IS_ROTATIONAL, |plugin, handle| {
+            or_default(plugin.is_rotational(handle), || false)
+        })
+        .map_err(report)
+    }
+
+    fn can_trim(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::CAN_TRIM, |plugin, handle| {
+            or_default(plugin.can_trim(handle), || plugin.callbacks().default_can_trim())
+        })
+        .map_err(report)
+    }
+
+    fn can_zero(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::CAN_ZERO, |plugin, handle| {
+            or_default(plugin.can_zero(handle), || plugin.callbacks().default_can_zero())
+        })
+        .map_err(report)
+    }
+
+    fn can_fast_zero(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::CAN_FAST_ZERO, |plugin, handle| match plugin.can_fast_zero(handle) {
+            Err(error) if error.is_not_defined() => {
+                let callbacks = plugin.callbacks();
+                let can_zero =
+                    or_default(plugin.can_zero(handle), || callbacks.default_can_zero())?;
+                Ok(callbacks.default_can_fast_zero(can_zero))
+            }
+            result => result,
+        })
+        .map_err(report)
+    }
+
+    fn can_extents(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::CAN_EXTENTS, |plugin, handle| {
+            or_default(plugin.can_extents(handle), || plugin.callbacks().default_can_extents())
+        })
+        .map_err(report)
+    }
+
+    fn can_fua(&self) -> nbdkit::Result<nbdkit::FuaFlags> {
+        let fua = self
+            .call(Callbacks::CAN_FUA, |plugin, handle| {
+                or_default(plugin.can_fua(handle), || plugin.callbacks().default_can_fua())
+            })
+            .map_err(report)?;
+        Ok(match fua {
+            Fua::None => nbdkit::FuaFlags::None,
+            Fua::Emulate => nbdkit::FuaFlags::Emulate,
+            Fua::Native => nbdkit::FuaFlags::Native,
+        })
+    }
+
+    fn can_multi_conn(&self) -> nbdkit::Result<bool> {
+        self.call(Callbacks::CAN_MULTI_CONN, |plugin, handle| {
+            or_default(plugin.can_multi_conn(handle), || false)
+        })
+        .map_err(report)
+    }
+
+    fn can_cache(&self) -> nbdkit::Result<nbdkit::CacheFlags> {
+        let cache = self
+            .call(Callbacks::CAN_CACHE, |plugin, handle| {
+                or_default(plugin.can_cache(handle), || plugin.callbacks().default_can_cache())
+            })
+            .map_err(report)?;
+        Ok(match cache {
+            Cache::None => nbdkit::CacheFlags::None,
+            Cache::Emulate => nbdkit::CacheFlags::Emulate,
+            Cache::Native => nbdkit::CacheFlags::Native,
+        })
+    }
+
+    #[inline]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> nbdkit::Result<()> {
+        self.call(Callbacks::PREAD, |plugin, handle| {
+            plugin.pread(handle, ReadBuffer::new(buffer), offset).map(|_filled| ())
+        })
+        .map_err(report)
+    }
+
+    #[inline]
+    fn write_at(&self, data: &[u8], offset: u64, flags: nbdkit::Flags) -> nbdkit::Result<()> {
+        self.call(Callbacks::PWRITE, |plugin, handle| {
+            let result = plugin.pwrite(handle, data, offset, convert(flags));
+            or_absent(result, Callbacks::PWRITE)
+        })
+        .map_err(report)
+    }
+
+    fn flush(&self) -> nbdkit::Result<()> {
+        self.call(Callbacks::FLUSH, |plugin, handle| {
+            or_absent(plugin.flush(handle), Callbacks::FLUSH)
+        })
+        .map_err(report)
+    }
+
+    fn trim(&self, count: u32, offset: u64, flags: nbdkit::Flags) -> nbdkit::Result<()> {
+        self.call(Callbacks::TRIM, |plugin, handle| {
+            let result = plugin.trim(handle, count, offset, convert(flags));
+            or_absent(result, Callbacks::TRIM)
+        })
+        .map_err(report)
+    }
+
+    fn zero(&self, count: u32, offset: u64, flags: nbdkit::Flags) -> nbdkit::Result<()> {
+        self.call(Callbacks::ZERO, |plugin, handle| {
+            let result = plugin.zero(handle, count, offset, convert(flags));
+            or_absent(result, Callbacks::ZERO)
+        })
+        .map_err(report)
+    }
+
+    fn extents(
+        &self,
+        count: u32,
+        offset: u64,
+        flags: nbdkit::Flags,
+        extents: &mut nbdkit::ExtentHandle,
+    ) -> nbdkit::Result<()> {
+        let list = self
+            .call(Callbacks::EXTENTS, |plugin, handle| {
+                match plugin.extents(handle, count, offset, convert(flags)) {
+                    Err(error) if error.is_not_defined() => {
+                        absent(Callbacks::EXTENTS).map(|()| Vec::new())
+                    }
+                    result => result,
+                }
+            })
+            .map_err(report)?;
+        for extent in list {
+            let hole = extent.kind.contains(ExtentKind::HOLE);
+            let zero = extent.kind.contains(ExtentKind::ZERO);
+            let kind = match (hole, zero) {
+                (false, false) => nbdkit::ExtentType::Allocated,
+                (true, false) => nbdkit::ExtentType::Hole,
+                (false, true) => nbdkit::ExtentType::Zero,
+                (true, true) => nbdkit::ExtentType::HoleZero,
+            };
+            extents.add(extent.offset, extent.length, kind)?;
+        }
+        Ok(())
+    }
+
+    fn cache(&self, count: u32, offset: u64) -> nbdkit::Result<()> {
+        self.call(Callbacks::CACHE, |plugin, handle| {
+            or_absent(plugin.cache(handle, count, offset), Callbacks::CACHE)
+        })
+        .map_err(report)
+    }
+}
+
+/// The crate has refused bits that it does not know, and knows the same as we do.
+#[inline]
+fn convert(flags: nbdkit::Flags) -> Flags {
+    Flags::from_bits_truncate(flags.bits())
+}

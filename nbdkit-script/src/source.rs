@@ -1,0 +1,218 @@
+//! Where a plugin's code comes from: the `.so` itself, or a script named on the command line.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::callbacks::Callbacks;
+use crate::error::{Error, Result};
+use crate::types::ThreadModel;
+
+/// `script=/dev/zero` has to end at some point.
+const LONGEST_SCRIPT: u64 = 64 << 20;
+
+/// What [`ScriptPlugin::load`](crate::ScriptPlugin::load) makes a plugin of: [`Compiled`] for a
+/// disk written in Rust, [`Script`] for the adapter of a language.
+pub trait Source: sealed::Sealed + Send + Sized + 'static {
+    /// The thread model where the plugin names none.
+    #[doc(hidden)]
+    const DEFAULT_THREAD_MODEL: ThreadModel;
+
+    /// The source, if it is known before the command line is read.
+    #[doc(hidden)]
+    fn before_parameters() -> Option<Self>;
+
+    /// The source that the first parameter names.
+    #[doc(hidden)]
+    fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self>;
+
+    /// Refuses a plugin made of this source that lacks what nbdkit requires.
+    #[doc(hidden)]
+    fn check(&self, callbacks: Callbacks) -> Result<()>;
+
+    /// The error for a parameter that nobody takes.
+    #[doc(hidden)]
+    fn unwanted_parameter(&self, key: &str) -> Error;
+
+    /// The error for a command line without any parameter, where one is needed.
+    #[doc(hidden)]
+    fn missing_parameter(language: &str) -> Error;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Compiled {}
+    impl Sealed for super::Script {}
+}
+
+/// The plugin is all in its `.so`; there is no script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compiled;
+
+impl Source for Compiled {
+    const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::Parallel;
+
+    fn before_parameters() -> Option<Self> {
+        Some(Compiled)
+    }
+
+    fn from_first_parameter(language: &str, _key: &str, _value: &OsStr) -> Result<Self> {
+        Err(Self::missing_parameter(language))
+    }
+
+    fn check(&self, _callbacks: Callbacks) -> Result<()> {
+        Ok(())
+    }
+
+    fn unwanted_parameter(&self, key: &str) -> Error {
+        Error::new(
+            libc::EINVAL,
+            format!("{key}=: this plugin does not need command line configuration"),
+        )
+    }
+
+    fn missing_parameter(_language: &str) -> Error {
+        Error::msg("the plugin is not loaded")
+    }
+}
+
+/// A script, read once: each interpreter that runs it sees the same text, even if the file is a
+/// pipe or is edited meanwhile.
+#[derive(Debug, Clone)]
+pub struct Script {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+impl Script {
+    /// Reads a script. This happens before nbdkit changes directory, so the path may be relative.
+    ///
+    /// # Errors
+    /// Those of reading the file, with its errno; `EFBIG` for more than 64 MiB, which only a
+    /// device or a disk image named by mistake has.
+    pub fn read(path: impl Into<PathBuf>) -> Result<Script> {
+        let path = path.into();
+        let mut text = Vec::new();
+        File::open(&path)?.take(LONGEST_SCRIPT + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > LONGEST_SCRIPT {
+            return Err(Error::new(libc::EFBIG, format!("longer than {LONGEST_SCRIPT} bytes")));
+        }
+        Ok(Script { path, text })
+    }
+
+    /// The path as the user gave it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bytes of the file.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    fn name(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+}
+
+impl Source for Script {
+    /// What nbdkit's own script plugins have.
+    const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::SerializeAllRequests;
+
+    fn before_parameters() -> Option<Self> {
+        None
+    }
+
+    fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self> {
+        if key != "script" {
+            return Err(Error::new(
+                libc::EINVAL,
+                format!(
+                    "the first parameter must be script=/path/to/script.{}, not {key}=",
+                    language.to_lowercase()
+                ),
+            ));
+        }
+        if value.as_bytes().is_empty() {
+            return Err(Error::new(libc::EINVAL, "script= names no file"));
+        }
+        Script::read(value).map_err(|error| {
+            error
+                .context(format!("could not read {language} script {}", Path::new(value).display()))
+        })
+    }
+
+    fn check(&self, callbacks: Callbacks) -> Result<()> {
+        let missing: Vec<_> = (Callbacks::REQUIRED - callbacks).names().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            libc::EINVAL,
+            format!(
+                "{}: nbdkit requires these callbacks, which are not defined by the script: {}",
+                self.name(),
+                missing.join(", ")
+            ),
+        ))
+    }
+
+    fn unwanted_parameter(&self, key: &str) -> Error {
+        Error::new(
+            libc::EINVAL,
+            format!(
+                "{}: this plugin does not need command line configuration: \
+                 the script defines no config callback to take {key}=",
+                self.name()
+            ),
+        )
+    }
+
+    fn missing_parameter(language: &str) -> Error {
+        Error::new(
+            libc::EINVAL,
+            format!(
+                "no script was given: the first parameter must be script=/path/to/script.{}",
+                language.to_lowercase()
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(text: &[u8]) -> Script {
+        Script { path: "disk.lua".into(), text: text.to_vec() }
+    }
+
+    #[test]
+    fn all_missing_callbacks_are_named_at_once() {
+        let error = script(b"").check(Callbacks::GET_SIZE | Callbacks::PWRITE);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "disk.lua: nbdkit requires these callbacks, which are not defined by the script: \
+             open, pread"
+        );
+        assert!(script(b"").check(Callbacks::REQUIRED).is_ok());
+    }
+
+    #[test]
+    fn only_script_may_come_first() {
+        let refused = |key, value: &str| {
+            Script::from_first_parameter("Lua", key, OsStr::new(value)).unwrap_err()
+        };
+        assert_eq!(
+            refused("file", "x").to_string(),
+            "the first parameter must be script=/path/to/script.lua, not file="
+        );
+        let missing = refused("script", "/no/such/file.lua");
+        assert_eq!(missing.errno(), libc::ENOENT);
+        assert!(missing.to_string().starts_with("could not read Lua script /no/such/file.lua: "));
+        assert_eq!(refused("script", "/").errno(), libc::EISDIR);
+        assert_eq!(refused("script", "/dev/zero").errno(), libc::EFBIG);
+    }
+}
