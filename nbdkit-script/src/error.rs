@@ -172,16 +172,22 @@ fn escape_invalid_utf8(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Control characters escaped as in C, and a text that is too long cut, with its length told.
+/// A text as one line: a line break and the indentation after it become a space, other control
+/// characters are escaped as in C, and what is too long is cut, with its length told.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(LONGEST_MESSAGE) + 32);
-    for character in text.trim_end_matches(['\n', '\r']).chars() {
+    let mut broken = false;
+    for character in text.trim_end().chars() {
         if line.len() >= LONGEST_MESSAGE {
             line.push_str(&format!("... (cut: {} bytes in all)", text.len()));
             break;
         }
+        if broken && character.is_whitespace() {
+            continue;
+        }
+        broken = character == '\n';
         match character {
-            '\n' => line.push_str("\\n"),
+            '\n' => line.push(' '),
             '\r' => line.push_str("\\r"),
             '\t' => line.push('\t'),
             '\0' => line.push_str("\\0"),
@@ -218,7 +224,9 @@ mod tests {
     #[test]
     fn a_log_line_is_one_line_without_nul() {
         let error = Error::from_bytes(libc::EIO, b"a\0b\nc\xffd\x1b[1m\n");
-        assert_eq!(error.log_line(), "a\\0b\\nc\\xffd\\x1b[1m");
+        assert_eq!(error.log_line(), "a\\0b c\\xffd\\x1b[1m");
+        let error = Error::msg("module 'x' not found:\n\tno file './x.lua'\n\tno file './x.so'");
+        assert_eq!(error.log_line(), "module 'x' not found: no file './x.lua' no file './x.so'");
     }
 
     #[test]
