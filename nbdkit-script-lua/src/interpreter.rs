@@ -2,10 +2,14 @@
 //!
 //! mlua's safe calls cost twice the time of the official plugin's and change the text of errors,
 //! so callbacks are called here, by one rule: *every* Lua function that can raise an error runs
-//! inside [`entry`], which `lua_pcall` protects. What runs outside of it is only what the Lua
-//! manual marks as never raising one. A Lua error unwinds by `longjmp` or by a foreign exception,
-//! so the Rust frames between `lua_pcall` and the error, those of [`entry`] and [`remember`], own
-//! nothing that would have to be dropped.
+//! under `lua_pcall`, inside [`entry`] or the script's own function. What runs outside is only what
+//! the Lua manual marks as never raising one. A Lua error unwinds by `longjmp` or by a foreign
+//! exception, so the Rust frames between `lua_pcall` and the error, those of [`entry`] and
+//! [`remember`], own nothing that would have to be dropped.
+//!
+//! The main thread's stack holds for good, from the bottom: [`remember`], [`entry`], the table of
+//! globals, and the names of [`HOT`]. So a read finds its function without making a string and
+//! without a second C function in between; see [`Interpreter::call`].
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -21,8 +25,6 @@ pub struct Interpreter {
     state: *mut lua_State,
     /// Places in Lua's registry, made once, so that nothing has to be allocated outside of
     /// protection.
-    entry: Reference,
-    remember: Reference,
     thrown: Reference,
     traceback: Reference,
 }
@@ -32,6 +34,17 @@ pub struct Interpreter {
 // this `Interpreter` or inside the Lua state that it owns; none is ever given out but by
 // reference. So they move together.
 unsafe impl Send for Interpreter {}
+
+/// Places on the main thread's stack.
+const REMEMBER: c_int = 1;
+const ENTRY: c_int = 2;
+const GLOBALS: c_int = 3;
+
+/// The callbacks that serve data: their names are on the stack, after [`GLOBALS`].
+const HOT: [&CStr; 5] = [c"pread", c"pwrite", c"flush", c"trim", c"zero"];
+
+/// How many values a call may push, besides those that stay.
+const ROOM: c_int = 16;
 
 /// The place of a value in Lua's registry, which keeps it from being collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +68,41 @@ pub enum Argument<'a> {
 pub enum Target<'a> {
     /// The global of this name, if it is a function.
     Global(&'a CStr),
+    /// The same, for one of [`HOT`], by [`hot`].
+    Hot(Hot),
     /// A function that is kept in the registry.
     Reference(Reference),
+}
+
+/// One of [`HOT`].
+#[derive(Debug, Clone, Copy)]
+pub struct Hot(usize);
+
+/// The callback of this name as a target that is found fast. It must be one of [`HOT`], or this
+/// does not compile.
+pub const fn hot(name: &CStr) -> Target<'static> {
+    let mut index = 0;
+    while index < HOT.len() {
+        if equal(HOT[index].to_bytes(), name.to_bytes()) {
+            return Target::Hot(Hot(index));
+        }
+        index += 1;
+    }
+    panic!("not in HOT");
+}
+
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < a.len() {
+        if a[index] != b[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
 }
 
 /// Why a call gave no result.
@@ -91,26 +137,51 @@ impl Interpreter {
         // are in the power of whoever names the script, who could as well name another plugin.
         let lua = unsafe { Lua::unsafe_new() };
         let mut state = ptr::null_mut();
-        let mut kept = [Reference(ffi::LUA_NOREF); 4];
+        let mut kept = [Reference(ffi::LUA_NOREF); 2];
         // SAFETY: mlua calls this protected, and on the main thread, as no other exists yet. What
         // is pushed here is popped by luaL_ref.
         unsafe {
             lua.exec_raw::<()>((), |current| {
                 state = current;
-                ffi::lua_pushcfunction(current, entry);
-                kept[0] = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
-                // Anything but nil will do, which would get no place of its own.
-                for place in [2, 3] {
+                for place in &mut kept {
+                    // Anything but nil will do, which would get no place of its own.
                     ffi::lua_pushboolean(current, 0);
-                    kept[place] = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
+                    *place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
                 }
-                ffi::lua_pushinteger(current, ffi::lua_Integer::from(kept[3].0));
-                ffi::lua_pushcclosure(current, remember, 1);
-                kept[1] = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
             })?;
         }
-        let [entry, remember, thrown, traceback] = kept;
-        Ok(Interpreter { lua, state, entry, remember, thrown, traceback })
+        let [thrown, traceback] = kept;
+        // SAFETY: exec_raw leaves what this pushes on the stack of its own function only, so the
+        // values go over by way of the registry. lua_checkstack and lua_rawgeti raise no errors.
+        unsafe {
+            if ffi::lua_checkstack(state, ROOM + GLOBALS + HOT.len() as c_int) == 0 {
+                return Err(mlua::Error::MemoryError("not enough memory".into()));
+            }
+            let push = |value: &dyn Fn(*mut lua_State)| {
+                let mut place = Reference(ffi::LUA_NOREF);
+                lua.exec_raw::<()>((), |current| {
+                    value(current);
+                    place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
+                })?;
+                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, place.0.into());
+                ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, place.0);
+                mlua::Result::Ok(())
+            };
+            push(&|current| {
+                ffi::lua_pushinteger(current, ffi::lua_Integer::from(traceback.0));
+                ffi::lua_pushcclosure(current, remember, 1);
+            })?;
+            push(&|current| ffi::lua_pushcfunction(current, entry))?;
+            push(&|current| {
+                ffi::lua_pushglobaltable(current);
+            })?;
+            for name in HOT {
+                push(&|current| {
+                    ffi::lua_pushstring(current, name.as_ptr());
+                })?;
+            }
+        }
+        Ok(Interpreter { lua, state, thrown, traceback })
     }
 
     /// The safe way to the same state.
@@ -119,6 +190,9 @@ impl Interpreter {
     }
 
     /// Calls a function, and hands its first result to `take` while it is on Lua's stack.
+    ///
+    /// The way of a read is the short one: a function that is plainly there, and arguments that
+    /// need no memory, are pushed without protection and without [`entry`].
     #[inline]
     pub fn call<T>(
         &self,
@@ -126,15 +200,65 @@ impl Interpreter {
         arguments: &[Argument<'_>],
         take: impl FnOnce(Returned<'_>) -> T,
     ) -> Result<T, Failure> {
-        let mut task = Task::Call { target, arguments, defined: true, keep: None };
-        let top = self.run(&mut task)?;
-        let taken = match task {
-            Task::Call { defined: false, .. } => Err(Failure::NotDefined),
-            _ => Ok(take(Returned { interpreter: self })),
+        let top = match target {
+            Target::Hot(hot) => match self.call_plain(hot, arguments)? {
+                Some(top) => top,
+                None => self.call_protected(target, arguments)?,
+            },
+            target => self.call_protected(target, arguments)?,
         };
+        let taken = take(Returned { interpreter: self });
         // SAFETY: `top` is where the stack was before; lua_settop to there cannot fail.
         unsafe { ffi::lua_settop(self.state, top) };
-        taken
+        Ok(taken)
+    }
+
+    /// The short way. Returns where the stack was; the result is on top. `None` if it has to be
+    /// the other way, with nothing done.
+    #[inline]
+    fn call_plain(&self, hot: Hot, arguments: &[Argument<'_>]) -> Result<Option<c_int>, Failure> {
+        if arguments.iter().any(|argument| matches!(argument, Argument::Bytes(_))) {
+            return Ok(None);
+        }
+        let state = self.state;
+        // SAFETY: `new` has put the values at these places and made room for ROOM more. lua_rawget
+        // asks no metatable, and none of the other functions up to lua_pcall allocates or raises
+        // an error; `push` does so for bytes only.
+        unsafe {
+            let top = ffi::lua_gettop(state);
+            ffi::lua_pushvalue(state, GLOBALS + 1 + hot.0 as c_int);
+            ffi::lua_rawget(state, GLOBALS);
+            if ffi::lua_type(state, -1) != ffi::LUA_TFUNCTION {
+                ffi::lua_settop(state, top);
+                return Ok(None);
+            }
+            for argument in arguments {
+                push(state, *argument);
+            }
+            if ffi::lua_pcall(state, arguments.len() as c_int, 1, REMEMBER) == ffi::LUA_OK {
+                return Ok(Some(top));
+            }
+            self.note_thrown(top);
+        }
+        Err(self.failure())
+    }
+
+    /// The way by [`entry`], for any function and any arguments.
+    fn call_protected(
+        &self,
+        target: Target<'_>,
+        arguments: &[Argument<'_>],
+    ) -> Result<c_int, Failure> {
+        let mut task = Task::Call { target, arguments, defined: true, keep: None };
+        let top = self.run(&mut task)?;
+        match task {
+            Task::Call { defined: false, .. } => {
+                // SAFETY: as in `call`.
+                unsafe { ffi::lua_settop(self.state, top) };
+                Err(Failure::NotDefined)
+            }
+            _ => Ok(top),
+        }
     }
 
     /// Calls a function and keeps its first result, whatever that is.
@@ -182,31 +306,39 @@ impl Interpreter {
         unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, kept.0) };
     }
 
-    /// Runs a task under lua_pcall. Returns where the stack was; above it there are the message
-    /// handler and the one result of [`entry`].
-    #[inline]
+    /// Runs a task under lua_pcall. Returns where the stack was; the one result of [`entry`] is on
+    /// top.
     fn run(&self, task: &mut Task<'_>) -> Result<c_int, Failure> {
         let state = self.state;
-        // SAFETY: outside of any Lua function a stack has room for LUA_MINSTACK values more than
-        // the none that mlua and we leave there. `new` put functions into both references;
-        // reading the registry by a number and pushing a light userdata allocate nothing. `entry`
-        // uses `task` only until lua_pcall returns.
+        // SAFETY: `new` has put the functions there and made room. Pushing a value that is on the
+        // stack, or a light userdata, allocates nothing. `entry` uses `task` only until lua_pcall
+        // returns.
         unsafe {
             let top = ffi::lua_gettop(state);
-            ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, self.remember.0.into());
-            ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, self.entry.0.into());
+            ffi::lua_pushvalue(state, ENTRY);
             ffi::lua_pushlightuserdata(state, ptr::from_mut(task).cast::<c_void>());
-            if ffi::lua_pcall(state, 1, 1, top + 1) == ffi::LUA_OK {
+            if ffi::lua_pcall(state, 1, 1, REMEMBER) == ffi::LUA_OK {
                 return Ok(top);
             }
-            // The error's value is on top. Its place in the registry exists.
-            ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, self.thrown.0.into());
-            ffi::lua_settop(state, top);
+            self.note_thrown(top);
         }
         Err(self.failure())
     }
 
-    /// What `run` and [`remember`] left in the registry.
+    /// Moves what was thrown from the top of the stack to its place in the registry.
+    ///
+    /// # Safety
+    /// Only after lua_pcall has failed.
+    unsafe fn note_thrown(&self, top: c_int) {
+        // SAFETY: the error's value is on top, and the place in the registry exists, so that
+        // writing there allocates nothing.
+        unsafe {
+            ffi::lua_rawseti(self.state, ffi::LUA_REGISTRYINDEX, self.thrown.0.into());
+            ffi::lua_settop(self.state, top);
+        }
+    }
+
+    /// What `note_thrown` and [`remember`] left in the registry.
     #[cold]
     fn failure(&self) -> Failure {
         let take = |kept: Reference| {
@@ -328,11 +460,14 @@ unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                     }
                     Target::Global(name) => {
                         ffi::lua_getglobal(state, name.as_ptr());
-                        if ffi::lua_type(state, -1) != ffi::LUA_TFUNCTION {
-                            *defined = false;
-                            return 0;
-                        }
                     }
+                    Target::Hot(hot) => {
+                        ffi::lua_getglobal(state, HOT[hot.0].as_ptr());
+                    }
+                }
+                if ffi::lua_type(state, -1) != ffi::LUA_TFUNCTION {
+                    *defined = false;
+                    return 0;
                 }
                 for argument in *arguments {
                     push(state, *argument);

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use nbdkit_script::{Callbacks, Error, Filled, Flags, ReadBuffer, Result, Script, ScriptPlugin};
 
 use crate::convert;
-use crate::interpreter::{Argument, Interpreter, Reference, Returned, Target};
+use crate::interpreter::{Argument, Interpreter, Reference, Returned, Target, hot};
 use crate::modules;
 use crate::script;
 use crate::version;
@@ -45,24 +45,24 @@ impl LuaPlugin {
     #[inline]
     fn call<T>(
         &self,
-        callback: &CStr,
+        callback: Target<'_>,
         arguments: &[Argument<'_>],
         take: impl FnOnce(Returned<'_>) -> Result<T>,
     ) -> Result<T> {
-        match self.interpreter.call(Target::Global(callback), arguments, take) {
+        match self.interpreter.call(callback, arguments, take) {
             Ok(result) => result,
             Err(failure) => Err(convert::failure(failure)),
         }
     }
 
     /// Calls what returns nothing; what it does return is ignored.
-    fn act(&self, callback: &CStr, arguments: &[Argument<'_>]) -> Result<()> {
+    fn act(&self, callback: Target<'_>, arguments: &[Argument<'_>]) -> Result<()> {
         self.call(callback, arguments, |_| Ok(()))
     }
 
     /// Calls what answers a question about a connection.
     fn ask(&self, callback: &CStr, handle: &Handle) -> Result<bool> {
-        self.call(callback, &[handle.argument()], convert::boolean)
+        self.call(Target::Global(callback), &[handle.argument()], convert::boolean)
     }
 }
 
@@ -110,15 +110,18 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn dump_plugin(&self) -> Result<()> {
-        self.act(c"dump_plugin", &[])
+        self.act(Target::Global(c"dump_plugin"), &[])
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        self.act(c"config", &[Argument::Bytes(key.as_bytes()), Argument::Bytes(value.as_bytes())])
+        self.act(
+            Target::Global(c"config"),
+            &[Argument::Bytes(key.as_bytes()), Argument::Bytes(value.as_bytes())],
+        )
     }
 
     fn config_complete(&mut self) -> Result<()> {
-        self.act(c"config_complete", &[])
+        self.act(Target::Global(c"config_complete"), &[])
     }
 
     fn open(&self, readonly: bool) -> Result<Handle> {
@@ -128,7 +131,7 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn close(&self, handle: Handle) -> Result<()> {
-        let result = self.act(c"close", &[handle.argument()]);
+        let result = self.act(Target::Global(c"close"), &[handle.argument()]);
         self.interpreter.release(handle.0);
         match result {
             Err(error) if error.is_not_defined() => Ok(()),
@@ -137,7 +140,7 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn get_size(&self, handle: &Handle) -> Result<i64> {
-        self.call(c"get_size", &[handle.argument()], convert::size)
+        self.call(Target::Global(c"get_size"), &[handle.argument()], convert::size)
     }
 
     fn can_write(&self, handle: &Handle) -> Result<bool> {
@@ -164,26 +167,31 @@ impl ScriptPlugin for LuaPlugin {
     ) -> Result<Filled<'request>> {
         let count = convert::bytes(buffer.len() as u64)?;
         let arguments = [handle.argument(), count, convert::bytes(offset)?];
-        self.call(c"pread", &arguments, |returned| buffer.copy_from(convert::string(returned)?))
+        self.call(const { hot(c"pread") }, &arguments, |returned| {
+            buffer.copy_from(convert::string(returned)?)
+        })
     }
 
     fn pwrite(&self, handle: &Handle, data: &[u8], offset: u64, _: Flags) -> Result<()> {
         let arguments = [handle.argument(), Argument::Bytes(data), convert::bytes(offset)?];
-        self.act(c"pwrite", &arguments)
+        self.act(const { hot(c"pwrite") }, &arguments)
     }
 
     fn flush(&self, handle: &Handle) -> Result<()> {
-        self.act(c"flush", &[handle.argument()])
+        self.act(const { hot(c"flush") }, &[handle.argument()])
     }
 
     fn trim(&self, handle: &Handle, count: u32, offset: u64, _: Flags) -> Result<()> {
         let count = convert::bytes(count.into())?;
-        self.act(c"trim", &[handle.argument(), count, convert::bytes(offset)?])
+        self.act(const { hot(c"trim") }, &[handle.argument(), count, convert::bytes(offset)?])
     }
 
     fn zero(&self, handle: &Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
         let count = convert::bytes(count.into())?;
         let may_trim = Argument::Boolean(flags.contains(Flags::MAY_TRIM));
-        self.act(c"zero", &[handle.argument(), count, convert::bytes(offset)?, may_trim])
+        self.act(
+            const { hot(c"zero") },
+            &[handle.argument(), count, convert::bytes(offset)?, may_trim],
+        )
     }
 }
