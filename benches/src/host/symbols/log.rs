@@ -1,0 +1,183 @@
+//! `nbdkit_error`, `nbdkit_debug` and the other functions that take a format as printf(3) does.
+//!
+//! Stable Rust cannot define a function with `...`. Those here have five fixed arguments of a
+//! register's width instead and hand them on to the C library's own `asprintf`. On Linux for
+//! x86-64 and for aarch64 that is the same to the caller as long as a message takes at most five
+//! numbers or pointers: both pass the arguments of `...` where they pass fixed ones. What it cannot
+//! do is `%f`, or a sixth argument; such a message is logged as its bare format.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const MOST_ARGUMENTS: usize = 5;
+
+unsafe extern "C" {
+    fn asprintf(text: *mut *mut c_char, format: *const c_char, ...) -> c_int;
+    /// The C type of the last one is `va_list`, which both systems pass as a pointer.
+    fn vasprintf(text: *mut *mut c_char, format: *const c_char, arguments: *mut c_void) -> c_int;
+}
+
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Has `nbdkit_debug` write to standard error, as `nbdkit -v` does.
+pub fn set_verbose() {
+    VERBOSE.store(true, Ordering::Relaxed);
+}
+
+/// Fixed arguments that stand for `...`.
+macro_rules! printf_like {
+    ($(#[doc = $doc:literal])* $name:ident($format:ident, $text:ident) -> $result:ty $body:block) => {
+        $(#[doc = $doc])*
+        ///
+        /// # Safety
+        /// As for printf(3).
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(
+            $format: *const c_char,
+            a: usize,
+            b: usize,
+            c: usize,
+            d: usize,
+            e: usize,
+        ) -> $result {
+            let $text = || {
+                let mut text = std::ptr::null_mut();
+                // SAFETY: the caller gave what the format asks for, which is not more than is
+                // handed on here.
+                let length = unsafe {
+                    if !takes_few_words(CStr::from_ptr($format)) {
+                        asprintf(&mut text, c"%s".as_ptr(), $format)
+                    } else {
+                        asprintf(&mut text, $format, a, b, c, d, e)
+                    }
+                };
+                allocated(text, length)
+            };
+            $body
+        }
+    };
+}
+
+/// The same for a `va_list`.
+macro_rules! vprintf_like {
+    ($(#[doc = $doc:literal])* $name:ident($format:ident, $text:ident) -> $result:ty $body:block) => {
+        $(#[doc = $doc])*
+        ///
+        /// # Safety
+        /// As for vprintf(3).
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(
+            $format: *const c_char,
+            arguments: *mut c_void,
+        ) -> $result {
+            let $text = || {
+                let mut text = std::ptr::null_mut();
+                // SAFETY: the caller gave what the format asks for.
+                let length = unsafe { vasprintf(&mut text, $format, arguments) };
+                allocated(text, length)
+            };
+            $body
+        }
+    };
+}
+
+printf_like! {
+    /// Logs an error.
+    nbdkit_error(format, text) -> () { print("error", text()) }
+}
+printf_like! {
+    /// Logs for who looks for a fault.
+    nbdkit_debug(format, text) -> () {
+        if VERBOSE.load(Ordering::Relaxed) { print("debug", text()) }
+    }
+}
+printf_like! {
+    /// A string that nobody has to free.
+    nbdkit_printf_intern(format, text) -> *const c_char { text() }
+}
+vprintf_like! {
+    /// Logs an error.
+    nbdkit_verror(format, text) -> () { print("error", text()) }
+}
+vprintf_like! {
+    /// Logs for who looks for a fault.
+    nbdkit_vdebug(format, text) -> () {
+        if VERBOSE.load(Ordering::Relaxed) { print("debug", text()) }
+    }
+}
+vprintf_like! {
+    /// A string that nobody has to free.
+    nbdkit_vprintf_intern(format, text) -> *const c_char { text() }
+}
+
+/// Whether a format takes no more than there is room for, and only numbers and pointers.
+fn takes_few_words(format: &CStr) -> bool {
+    let mut taken = 0;
+    let mut bytes = format.to_bytes().iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            continue;
+        }
+        for byte in bytes.by_ref() {
+            match byte {
+                b'%' | b'm' => break,
+                b'*' => taken += 1,
+                b'e' | b'E' | b'f' | b'F' | b'g' | b'G' | b'a' | b'A' => return false,
+                b'L' => return false,
+                b'h' | b'l' | b'j' | b'z' | b't' | b'q' => {}
+                b'a'..=b'z' | b'A'..=b'Z' => {
+                    taken += 1;
+                    break;
+                }
+                _ => {}
+            }
+        }
+    }
+    taken <= MOST_ARGUMENTS
+}
+
+/// What `asprintf` made; null if it could not.
+fn allocated(text: *mut c_char, length: c_int) -> *mut c_char {
+    if length < 0 { std::ptr::null_mut() } else { text }
+}
+
+/// Writes a line and frees it. `errno` is as it was, for that is what a plugin may look at next.
+fn print(level: &str, text: *mut c_char) {
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: `text` is a C string that `asprintf` allocated for us alone.
+    unsafe {
+        let errno = *libc::__errno_location();
+        eprintln!("bench-host: {level}: {}", CStr::from_ptr(text).to_string_lossy());
+        libc::free(text.cast());
+        *libc::__errno_location() = errno;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_known_by_what_it_takes() {
+        assert!(takes_few_words(c"%s"));
+        assert!(takes_few_words(c"100%% of %s:%d: %-5.3s %llu %m"));
+        assert!(takes_few_words(c"%*d %.*s %c"));
+        assert!(!takes_few_words(c"%d %d %d %d %d %d"));
+        assert!(!takes_few_words(c"%g"));
+        assert!(!takes_few_words(c"%Lg"));
+    }
+
+    #[test]
+    fn arguments_arrive() {
+        let (file, line) = (c"disk.lua", 7usize);
+        // SAFETY: the format takes a C string and a number, and gets them.
+        let text = unsafe {
+            let text =
+                nbdkit_printf_intern(c"%s:%zu".as_ptr(), file.as_ptr() as usize, line, 0, 0, 0);
+            CStr::from_ptr(text)
+        };
+        assert_eq!(text, c"disk.lua:7");
+    }
+}
