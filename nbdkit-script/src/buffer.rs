@@ -20,7 +20,9 @@ type Brand<'request> = PhantomData<fn(&'request ()) -> &'request ()>;
 /// - [`append`](ReadBuffer::append), [`append_zeroes`](ReadBuffer::append_zeroes) and
 ///   [`finish`](ReadBuffer::finish): they are in several pieces, in order.
 /// - [`read_with`](ReadBuffer::read_with): something like `read(2)` delivers them.
-/// - [`zeroed`](ReadBuffer::zeroed): any order, and what is left out reads as zero.
+/// - [`write_at`](ReadBuffer::write_at) and
+///   [`finish_with_zeroes`](ReadBuffer::finish_with_zeroes), or
+///   [`zeroed`](ReadBuffer::zeroed): any order, and what is left out reads as zero.
 ///
 /// ```
 /// use nbdkit_script::ReadBuffer;
@@ -117,6 +119,48 @@ impl<'request> ReadBuffer<'request> {
             return Err(too_short(self.filled, self.bytes.len()));
         }
         Ok(Filled(PhantomData))
+    }
+
+    /// Bytes at any place. What lies before them and was not written yet becomes zero; so the order
+    /// from the front to the back costs nothing, and no order leaves anything of another request.
+    ///
+    /// Returns `false`, and writes nothing, if they do not all fit.
+    #[inline]
+    pub fn write_at(&mut self, offset: usize, data: &[u8]) -> bool {
+        self.place(offset, data.len()).map(|place| place.copy_from_slice(data)).is_some()
+    }
+
+    /// As [`write_at`](ReadBuffer::write_at), with `count` times the same byte.
+    pub fn fill_at(&mut self, offset: usize, byte: u8, count: usize) -> bool {
+        self.place(offset, count).map(|place| place.fill(byte)).is_some()
+    }
+
+    /// Where `count` bytes are about to be written, all of them.
+    #[inline]
+    fn place(&mut self, offset: usize, count: usize) -> Option<&mut [u8]> {
+        let end = offset.checked_add(count).filter(|end| *end <= self.bytes.len())?;
+        if offset > self.filled {
+            self.bytes[self.filled..offset].fill(0);
+        }
+        self.filled = self.filled.max(end);
+        Some(&mut self.bytes[offset..end])
+    }
+
+    /// What has been written. The rest reads as zeroes, and is zero from then on. `None` if it is
+    /// not all in the buffer.
+    pub fn read_at(&mut self, offset: usize, count: usize) -> Option<&[u8]> {
+        let end = offset.checked_add(count).filter(|end| *end <= self.bytes.len())?;
+        if end > self.filled {
+            self.bytes[self.filled..end].fill(0);
+            self.filled = end;
+        }
+        Some(&self.bytes[offset..end])
+    }
+
+    /// Ends a series of [`write_at`](ReadBuffer::write_at): what is missing reads as zeroes.
+    pub fn finish_with_zeroes(mut self) -> Filled<'request> {
+        self.append_zeroes(self.remaining());
+        Filled(PhantomData)
     }
 
     /// Calls `read` with the part that is still missing, and with how many bytes are there
@@ -229,6 +273,36 @@ mod tests {
         assert!(error.to_string().contains("room for 4"), "{error}");
         let error = filled(|b| b.read_with(|_, _| Err(io::Error::from_raw_os_error(libc::ESTALE))));
         assert_eq!(error.unwrap_err().errno(), libc::ESTALE);
+    }
+
+    #[test]
+    fn write_at_in_any_order_leaves_nothing_stale() {
+        let whole = filled(|mut b| {
+            assert!(b.write_at(2, b"x"));
+            Ok(b.finish_with_zeroes())
+        });
+        assert_eq!(whole.unwrap(), *b"\0\0x\0");
+        let whole = filled(|mut b| {
+            assert!(b.write_at(0, b"abcd"));
+            assert!(b.fill_at(1, b'-', 2));
+            assert!(!b.write_at(3, b"xy"));
+            assert!(!b.write_at(usize::MAX, b"x"));
+            assert!(b.write_at(4, b""));
+            Ok(b.finish_with_zeroes())
+        });
+        assert_eq!(whole.unwrap(), *b"a--d");
+    }
+
+    #[test]
+    fn read_at_never_shows_what_was_not_written() {
+        let whole = filled(|mut b| {
+            b.write_at(0, b"a");
+            assert_eq!(b.read_at(0, 3), Some(&b"a\0\0"[..]));
+            assert_eq!(b.read_at(3, 2), None);
+            b.write_at(1, b"b");
+            Ok(b.finish_with_zeroes())
+        });
+        assert_eq!(whole.unwrap(), *b"ab\0\0");
     }
 
     #[test]

@@ -33,6 +33,9 @@ macro_rules! callbacks {
 callbacks! {
     /// Prints `key=value` lines for `nbdkit --dump-plugin`.
     DUMP_PLUGIN = "dump_plugin";
+    /// The key of a parameter that has none. In C it is a string; scripts have a function, as in
+    /// nbdkit's sh plugin.
+    MAGIC_CONFIG_KEY = "magic_config_key";
     /// Takes one `key=value` parameter of the command line.
     CONFIG = "config";
     /// All parameters have been given.

@@ -31,8 +31,11 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod answer;
 mod buffer;
 mod callbacks;
+mod check;
+pub mod errno;
 mod error;
 pub mod host;
 mod lifecycle;
@@ -42,8 +45,10 @@ mod register;
 mod runner;
 mod server;
 mod source;
+mod spelling;
 mod types;
 
+pub use answer::Answer;
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
 pub use error::{Error, Result};

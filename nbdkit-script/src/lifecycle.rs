@@ -36,7 +36,9 @@ struct Setup<P: ScriptPlugin> {
 impl<P: ScriptPlugin> Setup<P> {
     fn new(source: P::Source) -> Result<Self> {
         let plugin = P::load(&source)?;
-        source.check(plugin.callbacks())?;
+        let callbacks = plugin.callbacks();
+        source.warn_of_misspellings(&plugin.function_names(), callbacks);
+        source.check(callbacks)?;
         Ok(Setup { source, plugin })
     }
 }
@@ -96,6 +98,15 @@ impl<R: Runner> Slot<R> {
                 Ok(())
             }
             Phase::Setup(Setup { source, plugin }) => {
+                let magic;
+                let mut key = key;
+                if Some(key) == <R::Plugin as ScriptPlugin>::Source::MAGIC_CONFIG_KEY {
+                    magic =
+                        or_absent(plugin.magic_config_key(), Callbacks::MAGIC_CONFIG_KEY, || {
+                            Ok(key.to_string())
+                        })?;
+                    key = &magic;
+                }
                 or_absent(plugin.config(key, value), Callbacks::CONFIG, || {
                     Err(source.unwanted_parameter(key))
                 })

@@ -137,7 +137,8 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// The parameters, for `nbdkit --help`; any number of lines.
     const CONFIG_HELP: Option<&'static str> = None;
     /// The key that a parameter without `key=` is given. Without one, nbdkit takes only the first
-    /// such parameter, as `script=`.
+    /// such parameter, as `script=`. Scripts have
+    /// [`magic_config_key`](ScriptPlugin::magic_config_key).
     const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
     /// What the plugin is made of: [`Compiled`](crate::Compiled) or [`Script`](crate::Script).
@@ -156,6 +157,12 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// asked whenever something follows from it, though never on the path of a read or a write.
     fn callbacks(&self) -> Callbacks;
 
+    /// The names of all functions that the script defines at its top level. One that looks like a
+    /// misspelt callback is warned of.
+    fn function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Further `key=value` lines for `nbdkit --dump-plugin` that do not need a plugin, because
     /// they are printed before there is a script too: the version of an interpreter, say.
     fn dump_fields() -> Vec<(&'static str, String)> {
@@ -165,6 +172,16 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// Prints further `key=value` lines for `nbdkit --dump-plugin`, to standard output. It is
     /// called after `config`, without `config_complete`.
     fn dump_plugin(&self) -> Result<()> {
+        Err(Error::not_defined())
+    }
+
+    /// The key of a parameter that is given without one, after the script. This is how a script
+    /// says what [`MAGIC_CONFIG_KEY`](ScriptPlugin::MAGIC_CONFIG_KEY) says for a compiled plugin.
+    /// Absent: such a parameter has the key `script`.
+    ///
+    /// # Errors
+    /// End nbdkit before it serves.
+    fn magic_config_key(&self) -> Result<String> {
         Err(Error::not_defined())
     }
 

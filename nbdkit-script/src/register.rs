@@ -14,6 +14,7 @@ use nbdkit::{Builder, Plugin};
 use once_cell::sync::OnceCell;
 
 use crate::callbacks::Callbacks;
+use crate::check;
 use crate::error::{Error, Result};
 use crate::host::{self, Exports};
 use crate::panic;
@@ -224,10 +225,13 @@ extern "C" fn list_exports<E: Exported>(
             // SAFETY: the list is nbdkit's, for this callback.
             Err(error) if error.is_not_defined() => unsafe { host::use_default_export(exports) },
             Err(error) => Err(error),
-            Ok(list) => list.iter().try_for_each(|export| {
-                // SAFETY: as above.
-                unsafe { host::add_export(exports, export) }
-            }),
+            Ok(list) => {
+                check::exports(&list)?;
+                list.iter().try_for_each(|export| {
+                    // SAFETY: as above.
+                    unsafe { host::add_export(exports, export) }
+                })
+            }
         }
     });
     match result {
@@ -241,6 +245,7 @@ extern "C" fn default_export<E: Exported>(readonly: c_int, is_tls: c_int) -> *co
         let runner = E::slot().serving()?;
         match runner.with_plugin(|plugin| plugin.default_export(readonly != 0, is_tls != 0)) {
             Err(error) if error.is_not_defined() => Ok(Some(String::new())),
+            Ok(Some(name)) => check::export_string("the name", &name).map(|()| Some(name)),
             result => result,
         }
     });

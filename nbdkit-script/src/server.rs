@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use crate::buffer::ReadBuffer;
 use crate::callbacks::{Callbacks, absent};
+use crate::check;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::lifecycle::Slot;
 use crate::panic;
 use crate::plugin::ScriptPlugin;
 use crate::runner::{Handle, Runner};
+use crate::source::Source;
 use crate::types::{BlockSize, Cache, ExtentKind, Flags, Fua, ThreadModel};
 
 /// A plugin that [`export!`](crate::export) has given a place to live.
@@ -52,13 +54,18 @@ impl<E: Exported> Connection<E> {
 
     pub(crate) fn export_description(&self) -> Result<Option<String>> {
         self.call(Callbacks::EXPORT_DESCRIPTION, |plugin, handle| {
-            or_default(plugin.export_description(handle), || None)
+            let description = or_default(plugin.export_description(handle), || None)?;
+            if let Some(description) = &description {
+                check::export_string("the description", description)?;
+            }
+            Ok(description)
         })
     }
 
     pub(crate) fn block_size(&self) -> Result<Option<BlockSize>> {
         self.call(Callbacks::BLOCK_SIZE, |plugin, handle| {
-            or_default(plugin.block_size(handle), || None)
+            let sizes = or_default(plugin.block_size(handle), || None)?;
+            sizes.map(|sizes| check::block_size(sizes).map(|()| sizes)).transpose()
         })
     }
 }
@@ -133,7 +140,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn magic_config_key() -> Option<&'static str> {
-        Plugin::<E>::MAGIC_CONFIG_KEY
+        Plugin::<E>::MAGIC_CONFIG_KEY.or(<Plugin<E> as ScriptPlugin>::Source::MAGIC_CONFIG_KEY)
     }
 
     fn load() {
@@ -350,7 +357,8 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
                     Err(error) if error.is_not_defined() => {
                         absent(Callbacks::EXTENTS).map(|()| Vec::new())
                     }
-                    result => result,
+                    Err(error) => Err(error),
+                    Ok(list) => check::extents(&list, offset).map(|()| list),
                 }
             })
             .map_err(report)?;

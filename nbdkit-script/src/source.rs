@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
+use crate::host;
+use crate::spelling;
 use crate::types::ThreadModel;
+
+/// The parameter that names a script.
+const KEY: &str = "script";
 
 /// `script=/dev/zero` has to end at some point.
 const LONGEST_SCRIPT: u64 = 64 << 20;
@@ -19,6 +24,10 @@ pub trait Source: sealed::Sealed + Send + Sized + 'static {
     /// The thread model where the plugin names none.
     #[doc(hidden)]
     const DEFAULT_THREAD_MODEL: ThreadModel;
+
+    /// The key that nbdkit gives a parameter without one, if the plugin names none.
+    #[doc(hidden)]
+    const MAGIC_CONFIG_KEY: Option<&'static str>;
 
     /// The source, if it is known before the command line is read.
     #[doc(hidden)]
@@ -35,6 +44,10 @@ pub trait Source: sealed::Sealed + Send + Sized + 'static {
     /// The error for a parameter that nobody takes.
     #[doc(hidden)]
     fn unwanted_parameter(&self, key: &str) -> Error;
+
+    /// Warns of functions that look like misspelt callbacks.
+    #[doc(hidden)]
+    fn warn_of_misspellings(&self, _names: &[String], _defined: Callbacks) {}
 
     /// The error for a command line without any parameter, where one is needed.
     #[doc(hidden)]
@@ -53,6 +66,7 @@ pub struct Compiled;
 
 impl Source for Compiled {
     const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::Parallel;
+    const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
     fn before_parameters() -> Option<Self> {
         Some(Compiled)
@@ -120,13 +134,14 @@ impl Script {
 impl Source for Script {
     /// What nbdkit's own script plugins have.
     const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::SerializeAllRequests;
+    const MAGIC_CONFIG_KEY: Option<&'static str> = Some(KEY);
 
     fn before_parameters() -> Option<Self> {
         None
     }
 
     fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self> {
-        if key != "script" {
+        if key != KEY {
             return Err(Error::new(
                 libc::EINVAL,
                 format!(
@@ -168,6 +183,17 @@ impl Source for Script {
                 self.name()
             ),
         )
+    }
+
+    fn warn_of_misspellings(&self, names: &[String], defined: Callbacks) {
+        for name in names {
+            if let Some(meant) = spelling::suggestion(name, defined) {
+                host::warn(&format!(
+                    "{}: {name} is not a callback of nbdkit: did you mean {meant}?",
+                    self.name()
+                ));
+            }
+        }
     }
 
     fn missing_parameter(language: &str) -> Error {

@@ -1,0 +1,62 @@
+//! The names of error numbers.
+
+/// Pairs each name with its number on this platform.
+macro_rules! numbers {
+    ($($name:ident)*) => {
+        &[$((stringify!($name), libc::$name)),*]
+    };
+}
+
+/// Those of POSIX and of BSD sockets, which all platforms have.
+const COMMON: &[(&str, i32)] = numbers! {
+    E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF EBADMSG EBUSY
+    ECANCELED ECHILD ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK EDESTADDRREQ EDOM EDQUOT
+    EEXIST EFAULT EFBIG EHOSTDOWN EHOSTUNREACH EIDRM EILSEQ EINPROGRESS EINTR EINVAL EIO EISCONN
+    EISDIR ELOOP EMFILE EMLINK EMSGSIZE EMULTIHOP ENAMETOOLONG ENETDOWN ENETRESET ENETUNREACH
+    ENFILE ENOBUFS ENODEV ENOENT ENOEXEC ENOLCK ENOLINK ENOMEM ENOMSG ENOPROTOOPT ENOSPC ENOSYS
+    ENOTBLK ENOTCONN ENOTDIR ENOTEMPTY ENOTRECOVERABLE ENOTSOCK ENOTSUP ENOTTY ENXIO EOPNOTSUPP
+    EOVERFLOW EOWNERDEAD EPERM EPFNOSUPPORT EPIPE EPROTO EPROTONOSUPPORT EPROTOTYPE ERANGE
+    EREMOTE EROFS ESHUTDOWN ESOCKTNOSUPPORT ESPIPE ESRCH ESTALE ETIMEDOUT ETOOMANYREFS ETXTBSY
+    EUSERS EWOULDBLOCK EXDEV
+};
+
+/// Those of Linux alone.
+#[cfg(target_os = "linux")]
+const PLATFORM: &[(&str, i32)] = numbers! {
+    EADV EBADE EBADFD EBADR EBADRQC EBADSLT EBFONT ECHRNG ECOMM EDEADLOCK EDOTDOT EISNAM
+    EKEYEXPIRED EKEYREJECTED EKEYREVOKED EL2HLT EL2NSYNC EL3HLT EL3RST ELIBACC ELIBBAD ELIBEXEC
+    ELIBMAX ELIBSCN ELNRNG EMEDIUMTYPE ENAVAIL ENOANO ENOCSI ENODATA ENOKEY ENOMEDIUM ENONET
+    ENOPKG ENOSR ENOSTR ENOTNAM ENOTUNIQ EREMCHG EREMOTEIO ERESTART ERFKILL ESRMNT ESTRPIPE
+    ETIME EUCLEAN EUNATCH EXFULL
+};
+
+#[cfg(not(target_os = "linux"))]
+const PLATFORM: &[(&str, i32)] = &[];
+
+/// All names of this platform, each with its number.
+pub fn all() -> impl Iterator<Item = (&'static str, i32)> {
+    COMMON.iter().chain(PLATFORM).copied()
+}
+
+/// The number of a name, such as `ENOSPC`.
+///
+/// ```
+/// use nbdkit_script::errno;
+/// assert_eq!(errno::from_name("ENOSPC"), Some(libc::ENOSPC));
+/// assert_eq!(errno::from_name("ENOSPACE"), None);
+/// ```
+pub fn from_name(name: &str) -> Option<i32> {
+    all().find(|(known, _)| *known == name).map(|(_, number)| number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_twice_and_no_number_below_one() {
+        let names: std::collections::HashSet<_> = all().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), all().count());
+        assert!(all().all(|(_, number)| number > 0));
+    }
+}

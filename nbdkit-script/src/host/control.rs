@@ -1,0 +1,44 @@
+//! The server itself, and its time.
+
+use std::ffi::{CStr, c_uint};
+use std::time::Duration;
+
+use super::functions::{logged, nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown};
+use crate::error::{Error, Result};
+
+/// Asks the server to end: no new clients, and the current ones are disconnected.
+///
+/// May be called from any thread; returns at once.
+pub fn shutdown() -> Result<()> {
+    // SAFETY: takes nothing; may be called from any thread.
+    unsafe { nbdkit_shutdown.require()?() };
+    Ok(())
+}
+
+/// Sleeps, but not past the end of the server or of the client's connection.
+///
+/// # Errors
+/// If the sleep was cut short, as there is no point in going on; over more than `i32::MAX` seconds.
+pub fn nanosleep(time: Duration) -> Result<()> {
+    let too_long = || Error::new(libc::EINVAL, format!("{} seconds is too long", time.as_secs()));
+    let seconds = c_uint::try_from(time.as_secs()).map_err(|_| too_long())?;
+    if i32::try_from(seconds).is_err() {
+        return Err(too_long());
+    }
+    // SAFETY: takes any numbers; may be called from any thread.
+    match unsafe { nbdkit_nanosleep.require()?(seconds, time.subsec_nanos()) } {
+        0 => Ok(()),
+        _ => Err(Error::new(libc::ESHUTDOWN, "the sleep was cut short: the connection is ending")),
+    }
+}
+
+/// The name that the server was given on its command line. Needs an nbdkit later than 1.44.
+pub fn name() -> Result<String> {
+    // SAFETY: takes nothing; may be called from any thread.
+    let name = unsafe { nbdkit_name.require()?() };
+    if name.is_null() {
+        return Err(logged("nbdkit_name"));
+    }
+    // SAFETY: nbdkit returns a C string that stays.
+    Ok(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
+}

@@ -1,0 +1,30 @@
+//! nbdkit's own functions, as nbdkit-plugin(3) has them, made safe.
+//!
+//! One that the running nbdkit lacks is an error with `ENOTSUP` that names the version that has
+//! it; the plugin loads all the same. Where nbdkit itself logs why something failed, as the
+//! `parse_*` functions do, the error here says so.
+#![allow(unsafe_code)]
+
+mod client;
+mod control;
+mod exports;
+mod functions;
+mod log;
+mod parse;
+mod path;
+mod stdio;
+
+pub use client::{
+    disconnect, export_name, is_tls, peer_gid, peer_name, peer_pid, peer_security_context,
+    peer_tls_dn, peer_tls_issuer_dn, peer_uid,
+};
+pub use control::{name, nanosleep, shutdown};
+pub use functions::Exports;
+pub use log::{debug, error, warn};
+pub use parse::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
+pub use path::{absolute_path, read_password, realpath};
+pub use stdio::stdio_safe;
+
+pub(crate) use exports::{add_export, intern, use_default_export};
+pub(crate) use log::set_error;
+pub(crate) use stdio::{StdioGuard, print_line};

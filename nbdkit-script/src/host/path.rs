@@ -1,0 +1,52 @@
+//! Paths, and passwords that may be in files.
+
+use std::ffi::{CStr, OsStr, OsString, c_char};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::functions::{
+    c_string, logged, nbdkit_absolute_path, nbdkit_read_password, nbdkit_realpath,
+};
+use crate::error::Result;
+
+/// A path from the root on, whether there is such a file or not. Only up to `get_ready`: then
+/// nbdkit changes its directory.
+pub fn absolute_path(path: &Path) -> Result<PathBuf> {
+    let path = c_string("the path", path.as_os_str().as_bytes())?;
+    // SAFETY: takes a C string.
+    let absolute = unsafe { nbdkit_absolute_path.require()?(path.as_ptr()) };
+    take(absolute).map(PathBuf::from).ok_or_else(|| logged("nbdkit_absolute_path"))
+}
+
+/// The path of a file that exists, from the root on, without symbolic links. Only up to
+/// `get_ready`.
+pub fn realpath(path: &Path) -> Result<PathBuf> {
+    let path = c_string("the path", path.as_os_str().as_bytes())?;
+    // SAFETY: takes a C string.
+    let absolute = unsafe { nbdkit_realpath.require()?(path.as_ptr()) };
+    take(absolute).map(PathBuf::from).ok_or_else(|| logged("nbdkit_realpath"))
+}
+
+/// A password as the user chose to give it: itself, `-` to be asked, `+FILE` or `-FD`.
+pub fn read_password(value: &OsStr) -> Result<OsString> {
+    let value = c_string("the password", value.as_bytes())?;
+    let mut password = std::ptr::null_mut();
+    // SAFETY: takes a C string and a place for a pointer.
+    match unsafe { nbdkit_read_password.require()?(value.as_ptr(), &mut password) } {
+        0 => take(password).ok_or_else(|| logged("nbdkit_read_password")),
+        _ => Err(logged("nbdkit_read_password")),
+    }
+}
+
+/// Takes over a string that nbdkit made with malloc(3). Null is none.
+pub(super) fn take(text: *mut c_char) -> Option<OsString> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: nbdkit gives these C strings away: they are ours to free, once.
+    unsafe {
+        let copy = OsString::from_vec(CStr::from_ptr(text).to_bytes().to_vec());
+        libc::free(text.cast());
+        Some(copy)
+    }
+}
