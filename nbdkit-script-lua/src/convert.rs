@@ -1,18 +1,8 @@
-//! Between Lua's values and nbdkit's.
+//! From Lua's values to nbdkit's.
 
-use mlua::{Table, Value};
-use nbdkit_script::{Error, Result};
+use nbdkit_script::{Answer, BlockSize, Error, Result};
 
-use crate::interpreter::{Argument, Failure, Number, Returned};
-
-/// Whether every number is a double in this engine, exact only up to [`EXACT`].
-const DOUBLES: bool = cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit"));
-
-/// The largest integer up to which a double has all of them.
-const EXACT: i64 = 1 << 53;
-
-/// How much of a thrown table is shown.
-const SHOWN_FIELDS: usize = 8;
+use crate::interpreter::{Argument, DOUBLES, EXACT, Number, Returned};
 
 /// An offset or a length in bytes as an argument.
 ///
@@ -21,7 +11,7 @@ const SHOWN_FIELDS: usize = 8;
 #[inline]
 pub fn bytes(number: u64) -> Result<Argument<'static>> {
     match i64::try_from(number) {
-        Ok(number) if !DOUBLES || number <= EXACT => Ok(Argument::Integer(number)),
+        Ok(integer) if !DOUBLES || number <= EXACT => Ok(Argument::Integer(integer)),
         _ => Err(past_exact(number)),
     }
 }
@@ -37,43 +27,52 @@ fn past_exact(number: impl std::fmt::Display) -> Error {
     )
 }
 
+fn invalid(message: String) -> Error {
+    Error::new(libc::EINVAL, message)
+}
+
+/// What was returned, for a message about what should have been.
+fn found(returned: Returned<'_>) -> String {
+    match (returned.number(), returned.bytes()) {
+        (_, Some(text)) => format!("the string \"{}\"", text.escape_ascii()),
+        (Some(Number::Integer(number)), None) => number.to_string(),
+        (Some(Number::Float(number)), None) => number.to_string(),
+        (None, None) => returned.type_name().into(),
+    }
+}
+
 /// The size of a disk, from what `get_size` returned.
 pub fn size(returned: Returned<'_>) -> Result<i64> {
-    let invalid = |found: String| {
-        Err(Error::new(libc::EINVAL, format!("returned {found}, expected a whole number of bytes")))
-    };
+    let not_whole =
+        || invalid(format!("returned {}, expected a whole number of bytes", found(returned)));
     match returned.number() {
         Some(Number::Integer(size)) => Ok(size),
-        Some(Number::Float(size)) if size.fract() != 0.0 || !size.is_finite() => {
-            invalid(format!("{size}"))
+        Some(Number::Float(size)) if DOUBLES && size.is_finite() && size.abs() > EXACT as f64 => {
+            Err(past_exact(size))
         }
-        Some(Number::Float(size)) if DOUBLES && size.abs() > EXACT as f64 => Err(past_exact(size)),
-        // 2^63 is a double, i64::MAX is not: a size that is less than the one fits the other.
-        Some(Number::Float(size)) if size.abs() >= i64::MAX as f64 => {
-            invalid(format!("{size} (more than 2^63 - 1)"))
-        }
-        Some(Number::Float(size)) => Ok(size as i64),
-        None => match returned.bytes() {
-            Some(text) => invalid(format!("the string \"{}\"", text.escape_ascii())),
-            None => invalid(returned.type_name().into()),
-        },
+        Some(Number::Float(size)) => whole(size).ok_or_else(not_whole),
+        None => Err(not_whole()),
     }
+}
+
+/// The integer that a float is, if it is one and 64 bits hold it.
+pub fn whole(float: f64) -> Option<i64> {
+    // 2^63 is a double, i64::MAX is not: what is less than the one fits the other.
+    (float.fract() == 0.0 && float.abs() < i64::MAX as f64).then_some(float as i64)
 }
 
 /// The answer of a `can_*` callback.
 pub fn boolean(returned: Returned<'_>) -> Result<bool> {
     returned.boolean().ok_or_else(|| {
-        Error::new(
-            libc::EINVAL,
-            format!(
-                "return value is not a boolean: returned {}, expected true or false",
-                returned.type_name()
-            ),
-        )
+        invalid(format!(
+            "return value is not a boolean: returned {}, expected true or false",
+            returned.type_name()
+        ))
     })
 }
 
 /// The bytes of a read.
+#[inline]
 pub fn string<'a>(returned: Returned<'a>) -> Result<&'a [u8]> {
     returned.bytes().ok_or_else(|| {
         Error::msg(format!(
@@ -83,91 +82,54 @@ pub fn string<'a>(returned: Returned<'a>) -> Result<&'a [u8]> {
     })
 }
 
-/// Why a call failed, for nbdkit.
-#[cold]
-pub fn failure(failure: Failure) -> Error {
-    match failure {
-        Failure::NotDefined => Error::not_defined(),
-        Failure::Thrown { value, traceback } => {
-            let error = Error::from_bytes(libc::EIO, &thrown(&value));
-            match traceback {
-                Some(traceback) => error.with_traceback(traceback),
-                None => error,
-            }
+/// A text for clients, which must be UTF-8; nil is none.
+pub fn text(returned: Returned<'_>) -> Result<Option<String>> {
+    match returned.bytes().map(std::str::from_utf8) {
+        Some(Ok(text)) => Ok(Some(text.to_owned())),
+        Some(Err(_)) => Err(invalid(format!("returned {}, expected UTF-8", found(returned)))),
+        None if returned.type_name() == "nil" => Ok(None),
+        None => {
+            Err(invalid(format!("returned {}, expected a string or nil", returned.type_name())))
         }
     }
 }
 
-/// What was thrown, as a message. `error("text")` has file and line in it already.
-fn thrown(value: &Value) -> Vec<u8> {
-    match value {
-        Value::String(text) => text.as_bytes().to_vec(),
-        Value::Integer(_) | Value::Number(_) => shown(value).into_bytes(),
-        Value::Error(error) => lua_error(error).into_bytes(),
-        Value::Table(_) | Value::UserData(_) if has_tostring(value) => match value.to_string() {
-            Ok(text) => text.into_bytes(),
-            Err(error) => {
-                format!("error value is {}, and its __tostring failed: {error}", value.type_name())
-                    .into_bytes()
-            }
-        },
-        Value::Table(table) => format!("error value is a table: {}", fields(table)).into_bytes(),
-        Value::Nil => b"error value is nil".to_vec(),
-        value => format!("error value is a {}", value.type_name()).into_bytes(),
+/// One of nbdkit's values, as its number or as its word.
+pub fn answer<A: Answer>(returned: Returned<'_>) -> Result<A> {
+    if let Some(word) = returned.bytes() {
+        return A::from_word(&String::from_utf8_lossy(word));
+    }
+    match returned.number() {
+        Some(Number::Integer(number)) => A::from_number(number),
+        Some(Number::Float(number)) if whole(number).is_some() => A::from_number(number as i64),
+        _ => Err(invalid(format!("returned {}, expected {}", found(returned), A::WHAT))),
     }
 }
 
-fn has_tostring(value: &Value) -> bool {
-    match value {
-        Value::Table(table) => {
-            table.metatable().is_some_and(|meta| meta.contains_key("__tostring").unwrap_or(false))
-        }
-        // mlua asks a userdata's own __tostring, and without one makes up a text.
-        _ => true,
+/// The three numbers that `block_size` returns; nil for none.
+pub fn block_size(returned: Returned<'_>) -> Result<Option<BlockSize>> {
+    if returned.type_name() == "nil" {
+        return Ok(None);
     }
-}
-
-/// A table without a text of its own: its first fields.
-fn fields(table: &Table) -> String {
-    let mut text = Vec::new();
-    for pair in table.pairs::<Value, Value>().take(SHOWN_FIELDS + 1) {
-        let Ok((key, value)) = pair else { break };
-        if text.len() == SHOWN_FIELDS {
-            text.push("...".into());
-            break;
-        }
-        match &key {
-            Value::String(name) => {
-                text.push(format!("{} = {}", name.to_string_lossy(), shown(&value)));
-            }
-            key => text.push(format!("[{}] = {}", shown(key), shown(&value))),
-        }
-    }
-    format!("{{{}}}", text.join(", "))
-}
-
-/// A value in short, as Lua's source would have it where that is possible.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Nil => "nil".into(),
-        Value::Boolean(boolean) => boolean.to_string(),
-        Value::Integer(integer) => integer.to_string(),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
-            format!("{number:.1}")
-        }
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => format!("\"{}\"", text.to_string_lossy()),
-        value => value.type_name().into(),
-    }
-}
-
-/// mlua's errors without the words and the traceback that it adds.
-pub fn lua_error(error: &mlua::Error) -> String {
-    match error {
-        mlua::Error::SyntaxError { message, .. } => message.clone(),
-        mlua::Error::RuntimeError(message) => message.clone(),
-        mlua::Error::MemoryError(message) => message.clone(),
-        mlua::Error::CallbackError { cause, .. } => lua_error(cause),
-        error => error.to_string(),
-    }
+    let size = |number: Option<Number>, which: &str| {
+        let number = match number {
+            Some(Number::Integer(number)) => Some(number),
+            Some(Number::Float(number)) => whole(number),
+            None => None,
+        };
+        // nbdkit writes "no limit" as -1 in 32 bits.
+        let number = if number == Some(-1) { Some(i64::from(u32::MAX)) } else { number };
+        number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
+            invalid(format!(
+                "the {which} is not a whole number from 0 to 4294967295: \
+                 expected three, the minimum, the preferred and the maximum size"
+            ))
+        })
+    };
+    let [minimum, preferred, maximum] = returned.numbers();
+    Ok(Some(BlockSize {
+        minimum: size(minimum, "minimum")?,
+        preferred: size(preferred, "preferred size")?,
+        maximum: size(maximum, "maximum")?,
+    }))
 }

@@ -5,11 +5,15 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod buffer;
+mod c_modules;
 mod convert;
 mod interpreter;
-mod modules;
+mod lists;
+mod module;
 mod plugin;
 mod script;
+mod thrown;
 mod version;
 
 use nbdkit_script::{Isolated, export};

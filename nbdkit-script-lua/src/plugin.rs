@@ -1,43 +1,31 @@
 //! [`ScriptPlugin`] for Lua: which arguments each callback gets, and what it may return.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use nbdkit_script::{Callbacks, Error, Filled, Flags, ReadBuffer, Result, Script, ScriptPlugin};
+use nbdkit_script::{
+    BlockSize, Cache, Callbacks, Error, Export, Extent, Filled, Flags, Fua, ReadBuffer, Result,
+    Script, ScriptPlugin, ThreadModel,
+};
 
+use crate::c_modules;
 use crate::convert;
-use crate::interpreter::{Argument, Interpreter, Reference, Returned, Target, hot};
-use crate::modules;
-use crate::script;
+use crate::interpreter::{Argument, Interpreter, Lent, Reference, Returned, Target};
+use crate::lists;
+use crate::module;
+use crate::script::{self, ApiVersion, Loaded};
+use crate::thrown;
 use crate::version;
 
 /// A script in its own interpreter.
 pub struct LuaPlugin {
     interpreter: Interpreter,
+    loaded: Loaded,
 }
 
 /// What a script's `open` returned: any Lua value.
 #[derive(Debug)]
 pub struct Handle(Reference);
-
-/// The callbacks whose presence is looked up, as Lua's C API wants their names.
-const NAMES: &[(Callbacks, &CStr)] = &[
-    (Callbacks::DUMP_PLUGIN, c"dump_plugin"),
-    (Callbacks::CONFIG, c"config"),
-    (Callbacks::CONFIG_COMPLETE, c"config_complete"),
-    (Callbacks::OPEN, c"open"),
-    (Callbacks::CLOSE, c"close"),
-    (Callbacks::GET_SIZE, c"get_size"),
-    (Callbacks::CAN_WRITE, c"can_write"),
-    (Callbacks::CAN_FLUSH, c"can_flush"),
-    (Callbacks::IS_ROTATIONAL, c"is_rotational"),
-    (Callbacks::CAN_TRIM, c"can_trim"),
-    (Callbacks::PREAD, c"pread"),
-    (Callbacks::PWRITE, c"pwrite"),
-    (Callbacks::FLUSH, c"flush"),
-    (Callbacks::TRIM, c"trim"),
-    (Callbacks::ZERO, c"zero"),
-];
 
 impl LuaPlugin {
     /// Calls the script's function of this name. It is looked up each time, for a script may
@@ -45,24 +33,41 @@ impl LuaPlugin {
     #[inline]
     fn call<T>(
         &self,
-        callback: Target<'_>,
+        callback: Callbacks,
         arguments: &[Argument<'_>],
         take: impl FnOnce(Returned<'_>) -> Result<T>,
     ) -> Result<T> {
-        match self.interpreter.call(callback, arguments, take) {
+        match self.interpreter.call(Target::Callback(callback), arguments, take) {
             Ok(result) => result,
-            Err(failure) => Err(convert::failure(failure)),
+            Err(failure) => Err(thrown::error(&self.interpreter, failure)),
         }
     }
 
     /// Calls what returns nothing; what it does return is ignored.
-    fn act(&self, callback: Target<'_>, arguments: &[Argument<'_>]) -> Result<()> {
+    #[inline]
+    fn act(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<()> {
         self.call(callback, arguments, |_| Ok(()))
     }
 
     /// Calls what answers a question about a connection.
-    fn ask(&self, callback: &CStr, handle: &Handle) -> Result<bool> {
-        self.call(Target::Global(callback), &[handle.argument()], convert::boolean)
+    fn ask<T>(
+        &self,
+        callback: Callbacks,
+        handle: &Handle,
+        take: impl FnOnce(Returned<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.call(callback, &[handle.argument()], take)
+    }
+
+    /// Calls what returns a list.
+    fn list(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<mlua::Value> {
+        self.interpreter
+            .call_for_value(Target::Callback(callback), arguments)
+            .map_err(|failure| thrown::error(&self.interpreter, failure))
+    }
+
+    fn is_v2(&self) -> bool {
+        self.loaded.api_version == ApiVersion::V2
     }
 }
 
@@ -72,6 +77,13 @@ impl Handle {
         Argument::Reference(self.0)
     }
 }
+
+fn argument_of(flags: Flags) -> Argument<'static> {
+    Argument::Integer(flags.bits().into())
+}
+
+/// What nbdkit passes to callbacks for which it has no flags yet.
+const NO_FLAGS: Argument<'static> = Argument::Integer(0);
 
 impl ScriptPlugin for LuaPlugin {
     const NAME: &'static str = "lua";
@@ -86,23 +98,25 @@ impl ScriptPlugin for LuaPlugin {
     type Handle = Handle;
 
     fn load(script: &Script) -> Result<Self> {
-        let no_interpreter =
-            |error: mlua::Error| Error::msg(format!("could not create Lua interpreter: {error}"));
+        let no_interpreter = |error: mlua::Error| {
+            Error::msg(format!("could not create Lua interpreter: {}", thrown::lua_message(&error)))
+        };
         let interpreter = Interpreter::new().map_err(no_interpreter)?;
         if cfg!(feature = "vendored") {
-            modules::refuse_c_modules(interpreter.lua()).map_err(no_interpreter)?;
+            c_modules::refuse(interpreter.lua()).map_err(no_interpreter)?;
         }
-        script::run(&interpreter, script)?;
-        Ok(LuaPlugin { interpreter })
+        module::register(&interpreter).map_err(no_interpreter)?;
+        let loaded = script::run(&interpreter, script)?;
+        Ok(LuaPlugin { interpreter, loaded })
     }
 
     fn callbacks(&self) -> Callbacks {
-        let names: Vec<&CStr> = NAMES.iter().map(|(_, name)| *name).collect();
-        let mut defined = vec![false; names.len()];
-        // An error here is one of a metatable of the globals, which then has no function there.
-        let _ = self.interpreter.defined(&names, &mut defined);
-        let found = NAMES.iter().zip(&defined).filter(|(_, defined)| **defined);
-        found.map(|((callback, _), _)| *callback).collect()
+        // An error here is one of a metatable, which then has no function there.
+        self.interpreter.defined().unwrap_or(Callbacks::empty())
+    }
+
+    fn function_names(&self) -> Vec<String> {
+        self.loaded.function_names.clone()
     }
 
     fn dump_fields() -> Vec<(&'static str, String)> {
@@ -110,28 +124,62 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn dump_plugin(&self) -> Result<()> {
-        self.act(Target::Global(c"dump_plugin"), &[])
+        self.act(Callbacks::DUMP_PLUGIN, &[])
+    }
+
+    fn magic_config_key(&self) -> Result<String> {
+        self.call(Callbacks::MAGIC_CONFIG_KEY, &[], convert::text)?
+            .ok_or_else(|| Error::new(libc::EINVAL, "returned nil, expected a string"))
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        self.act(
-            Target::Global(c"config"),
-            &[Argument::Bytes(key.as_bytes()), Argument::Bytes(value.as_bytes())],
-        )
+        let arguments = [Argument::Bytes(key.as_bytes()), Argument::Bytes(value.as_bytes())];
+        self.act(Callbacks::CONFIG, &arguments)
     }
 
     fn config_complete(&mut self) -> Result<()> {
-        self.act(Target::Global(c"config_complete"), &[])
+        self.act(Callbacks::CONFIG_COMPLETE, &[])
+    }
+
+    fn thread_model(&self) -> Result<ThreadModel> {
+        self.call(Callbacks::THREAD_MODEL, &[], convert::answer)
+    }
+
+    fn get_ready(&mut self) -> Result<()> {
+        self.act(Callbacks::GET_READY, &[])
+    }
+
+    fn after_fork(&self) -> Result<()> {
+        self.act(Callbacks::AFTER_FORK, &[])
+    }
+
+    fn cleanup(&self) -> Result<()> {
+        self.act(Callbacks::CLEANUP, &[])
+    }
+
+    fn preconnect(&self, readonly: bool) -> Result<()> {
+        self.act(Callbacks::PRECONNECT, &[Argument::Boolean(readonly)])
+    }
+
+    fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
+        let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
+        lists::exports(self.list(Callbacks::LIST_EXPORTS, &arguments)?)
+    }
+
+    fn default_export(&self, readonly: bool, is_tls: bool) -> Result<Option<String>> {
+        let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
+        self.call(Callbacks::DEFAULT_EXPORT, &arguments, convert::text)
     }
 
     fn open(&self, readonly: bool) -> Result<Handle> {
         let arguments = [Argument::Boolean(readonly)];
-        let opened = self.interpreter.call_and_keep(Target::Global(c"open"), &arguments);
-        opened.map(Handle).map_err(convert::failure)
+        let target = Target::Callback(Callbacks::OPEN);
+        let opened = self.interpreter.call_and_keep(target, &arguments);
+        opened.map(Handle).map_err(|failure| thrown::error(&self.interpreter, failure))
     }
 
     fn close(&self, handle: Handle) -> Result<()> {
-        let result = self.act(Target::Global(c"close"), &[handle.argument()]);
+        let result = self.act(Callbacks::CLOSE, &[handle.argument()]);
         self.interpreter.release(handle.0);
         match result {
             Err(error) if error.is_not_defined() => Ok(()),
@@ -139,59 +187,133 @@ impl ScriptPlugin for LuaPlugin {
         }
     }
 
+    fn export_description(&self, handle: &Handle) -> Result<Option<String>> {
+        self.ask(Callbacks::EXPORT_DESCRIPTION, handle, convert::text)
+    }
+
     fn get_size(&self, handle: &Handle) -> Result<i64> {
-        self.call(Target::Global(c"get_size"), &[handle.argument()], convert::size)
+        self.ask(Callbacks::GET_SIZE, handle, convert::size)
+    }
+
+    fn block_size(&self, handle: &Handle) -> Result<Option<BlockSize>> {
+        self.ask(Callbacks::BLOCK_SIZE, handle, convert::block_size)
     }
 
     fn can_write(&self, handle: &Handle) -> Result<bool> {
-        self.ask(c"can_write", handle)
+        self.ask(Callbacks::CAN_WRITE, handle, convert::boolean)
     }
 
     fn can_flush(&self, handle: &Handle) -> Result<bool> {
-        self.ask(c"can_flush", handle)
+        self.ask(Callbacks::CAN_FLUSH, handle, convert::boolean)
     }
 
     fn is_rotational(&self, handle: &Handle) -> Result<bool> {
-        self.ask(c"is_rotational", handle)
+        self.ask(Callbacks::IS_ROTATIONAL, handle, convert::boolean)
     }
 
     fn can_trim(&self, handle: &Handle) -> Result<bool> {
-        self.ask(c"can_trim", handle)
+        self.ask(Callbacks::CAN_TRIM, handle, convert::boolean)
     }
 
+    fn can_zero(&self, handle: &Handle) -> Result<bool> {
+        self.ask(Callbacks::CAN_ZERO, handle, convert::boolean)
+    }
+
+    fn can_fast_zero(&self, handle: &Handle) -> Result<bool> {
+        self.ask(Callbacks::CAN_FAST_ZERO, handle, convert::boolean)
+    }
+
+    fn can_extents(&self, handle: &Handle) -> Result<bool> {
+        self.ask(Callbacks::CAN_EXTENTS, handle, convert::boolean)
+    }
+
+    fn can_fua(&self, handle: &Handle) -> Result<Fua> {
+        self.ask(Callbacks::CAN_FUA, handle, convert::answer)
+    }
+
+    fn can_multi_conn(&self, handle: &Handle) -> Result<bool> {
+        self.ask(Callbacks::CAN_MULTI_CONN, handle, convert::boolean)
+    }
+
+    fn can_cache(&self, handle: &Handle) -> Result<Cache> {
+        self.ask(Callbacks::CAN_CACHE, handle, convert::answer)
+    }
+
+    #[inline]
     fn pread<'request>(
         &self,
         handle: &Handle,
-        buffer: ReadBuffer<'request>,
+        mut buffer: ReadBuffer<'request>,
         offset: u64,
     ) -> Result<Filled<'request>> {
-        let count = convert::bytes(buffer.len() as u64)?;
-        let arguments = [handle.argument(), count, convert::bytes(offset)?];
-        self.call(const { hot(c"pread") }, &arguments, |returned| {
+        let offset = convert::bytes(offset)?;
+        if self.is_v2() {
+            let lent = Lent::fill(&mut buffer);
+            let arguments = [handle.argument(), Argument::Lent(&lent), offset, NO_FLAGS];
+            self.act(Callbacks::PREAD, &arguments)?;
+            return Ok(buffer.finish_with_zeroes());
+        }
+        let arguments = [handle.argument(), convert::bytes(buffer.len() as u64)?, offset];
+        self.call(Callbacks::PREAD, &arguments, |returned| {
             buffer.copy_from(convert::string(returned)?)
         })
     }
 
-    fn pwrite(&self, handle: &Handle, data: &[u8], offset: u64, _: Flags) -> Result<()> {
-        let arguments = [handle.argument(), Argument::Bytes(data), convert::bytes(offset)?];
-        self.act(const { hot(c"pwrite") }, &arguments)
+    fn pwrite(&self, handle: &Handle, data: &[u8], offset: u64, flags: Flags) -> Result<()> {
+        let offset = convert::bytes(offset)?;
+        if self.is_v2() {
+            let lent = Lent::data(data);
+            let flags = argument_of(flags);
+            let arguments = [handle.argument(), Argument::Lent(&lent), offset, flags];
+            return self.act(Callbacks::PWRITE, &arguments);
+        }
+        self.act(Callbacks::PWRITE, &[handle.argument(), Argument::Bytes(data), offset])
     }
 
     fn flush(&self, handle: &Handle) -> Result<()> {
-        self.act(const { hot(c"flush") }, &[handle.argument()])
+        if self.is_v2() {
+            return self.act(Callbacks::FLUSH, &[handle.argument(), NO_FLAGS]);
+        }
+        self.act(Callbacks::FLUSH, &[handle.argument()])
     }
 
-    fn trim(&self, handle: &Handle, count: u32, offset: u64, _: Flags) -> Result<()> {
-        let count = convert::bytes(count.into())?;
-        self.act(const { hot(c"trim") }, &[handle.argument(), count, convert::bytes(offset)?])
+    fn trim(&self, handle: &Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
+        let arguments = [handle.argument(), count_of(count), convert::bytes(offset)?];
+        if self.is_v2() {
+            let [handle, count, offset] = arguments;
+            return self.act(Callbacks::TRIM, &[handle, count, offset, argument_of(flags)]);
+        }
+        self.act(Callbacks::TRIM, &arguments)
     }
 
     fn zero(&self, handle: &Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
-        let count = convert::bytes(count.into())?;
-        let may_trim = Argument::Boolean(flags.contains(Flags::MAY_TRIM));
-        self.act(
-            const { hot(c"zero") },
-            &[handle.argument(), count, convert::bytes(offset)?, may_trim],
-        )
+        let last = if self.is_v2() {
+            argument_of(flags)
+        } else {
+            Argument::Boolean(flags.contains(Flags::MAY_TRIM))
+        };
+        let arguments = [handle.argument(), count_of(count), convert::bytes(offset)?, last];
+        self.act(Callbacks::ZERO, &arguments)
     }
+
+    fn extents(
+        &self,
+        handle: &Handle,
+        count: u32,
+        offset: u64,
+        flags: Flags,
+    ) -> Result<Vec<Extent>> {
+        let offset = convert::bytes(offset)?;
+        let arguments = [handle.argument(), count_of(count), offset, argument_of(flags)];
+        lists::extents(self.list(Callbacks::EXTENTS, &arguments)?)
+    }
+
+    fn cache(&self, handle: &Handle, count: u32, offset: u64) -> Result<()> {
+        let offset = convert::bytes(offset)?;
+        self.act(Callbacks::CACHE, &[handle.argument(), count_of(count), offset, NO_FLAGS])
+    }
+}
+
+fn count_of(count: u32) -> Argument<'static> {
+    Argument::Integer(count.into())
 }

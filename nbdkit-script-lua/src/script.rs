@@ -1,22 +1,96 @@
 //! Loads a script into an interpreter.
 
-use mlua::Function;
-use nbdkit_script::{Error, Result, Script};
+use std::collections::HashSet;
 
-use crate::convert;
+use mlua::{Function, Table, Value};
+use nbdkit_script::{Callbacks, Error, Result, Script};
+
 use crate::interpreter::{Interpreter, Target};
+use crate::thrown;
 
-/// Runs the script's top level, which defines the callbacks.
-pub fn run(interpreter: &Interpreter, script: &Script) -> Result<()> {
+/// Which signatures the callbacks have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiVersion {
+    /// Those of the official Lua plugin.
+    V1,
+    /// Those of nbdkit's Python plugin: buffers and flags.
+    V2,
+}
+
+/// What a script has turned out to be.
+pub struct Loaded {
+    pub api_version: ApiVersion,
+    /// The functions that it defined where callbacks are looked up.
+    pub function_names: Vec<String>,
+}
+
+/// Runs the script's top level, which defines the callbacks: as globals, or in a table that it
+/// returns.
+pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     let could_not = |what: &str, text: String| {
         Error::new(libc::EINVAL, format!("could not {what} Lua script: {text}"))
     };
+    let could_not_run = |error: mlua::Error| could_not("run", thrown::lua_message(&error));
+
     let compiled = compile(interpreter, script);
-    let chunk = compiled.map_err(|error| could_not("parse", convert::lua_error(&error)))?;
-    let chunk = interpreter.keep(&chunk).map_err(|error| could_not("run", error.to_string()))?;
-    let result = interpreter.call(Target::Reference(chunk), &[], |_| ());
+    let chunk = compiled.map_err(|error| could_not("parse", thrown::lua_message(&error)))?;
+    let globals = interpreter.lua().globals();
+    let before = function_names(&globals);
+
+    let chunk = interpreter.keep(chunk).map_err(could_not_run)?;
+    let returned = interpreter.call_for_value(Target::Reference(chunk), &[]);
     interpreter.release(chunk);
-    result.map_err(|failure| convert::failure(failure).context("could not run Lua script"))
+    let returned = returned.map_err(|failure| {
+        thrown::error(interpreter, failure).context("could not run Lua script")
+    })?;
+
+    let (table, function_names) = match returned {
+        Value::Table(module) if is_module(&module) => {
+            let names = function_names(&module);
+            (module, names.into_iter().collect())
+        }
+        _ => {
+            let names = function_names(&globals);
+            (globals, names.difference(&before).cloned().collect())
+        }
+    };
+    interpreter.look_up_callbacks_in(&table).map_err(could_not_run)?;
+    Ok(Loaded { api_version: api_version(interpreter, &table)?, function_names })
+}
+
+/// Whether a returned table is there for its callbacks: it has one.
+fn is_module(table: &Table) -> bool {
+    Callbacks::all().names().any(|name| matches!(table.get(name), Ok(Value::Function(_))))
+}
+
+fn function_names(table: &Table) -> HashSet<String> {
+    table
+        .pairs::<Value, Value>()
+        .filter_map(|pair| match pair {
+            Ok((Value::String(name), Value::Function(_))) => Some(name.to_string_lossy()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `API_VERSION`, beside the callbacks or global.
+fn api_version(interpreter: &Interpreter, table: &Table) -> Result<ApiVersion> {
+    let value = match table.get("API_VERSION") {
+        Ok(Value::Nil) | Err(_) => {
+            interpreter.lua().globals().get("API_VERSION").unwrap_or(Value::Nil)
+        }
+        Ok(value) => value,
+    };
+    match value {
+        Value::Nil | Value::Integer(1) => Ok(ApiVersion::V1),
+        Value::Integer(2) => Ok(ApiVersion::V2),
+        Value::Number(1.0) => Ok(ApiVersion::V1),
+        Value::Number(2.0) => Ok(ApiVersion::V2),
+        value => Err(Error::new(
+            libc::EINVAL,
+            format!("API_VERSION is {}, expected 1 or 2", value.to_string().unwrap_or_default()),
+        )),
+    }
 }
 
 fn compile(interpreter: &Interpreter, script: &Script) -> mlua::Result<Function> {

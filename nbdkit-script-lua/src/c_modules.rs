@@ -5,7 +5,7 @@ use mlua::{Lua, Result};
 /// A C module calls the Lua that it finds in the process. With the engine compiled in (the feature
 /// `vendored`) there is none to be found, or, worse, another one. So they are refused, and the
 /// error of `require` says why.
-pub fn refuse_c_modules(lua: &Lua) -> Result<()> {
+pub fn refuse(lua: &Lua) -> Result<()> {
     const WHY: &str = "C modules cannot be loaded: this plugin has Lua compiled in \
                        (feature \"vendored\"); build it with the system's Lua instead";
     let package: mlua::Table = lua.globals().get("package")?;

@@ -1,0 +1,290 @@
+//! A Lua state, and calls from nbdkit into it, on mlua's FFI: the one folder of this crate that is
+//! not safe Rust.
+//!
+//! mlua's safe calls cost twice the time of the official plugin's and change the text of errors,
+//! so callbacks are called here, by one rule: *every* Lua function that can raise an error runs
+//! under `lua_pcall`, inside [`call::entry`] or the script's own function. What runs outside is
+//! only what the Lua manual marks as never raising one. A Lua error unwinds by `longjmp` or by a
+//! foreign exception, so the Rust frames between `lua_pcall` and the error own nothing that would
+//! have to be dropped.
+//!
+//! The main thread's stack holds for good, from the bottom: [`call::remember`], [`call::entry`],
+//! the table in which callbacks are looked up, and the names of all callbacks. So a read finds its
+//! function without making a string and without a second C function in between.
+#![allow(unsafe_code)]
+
+mod call;
+mod lend;
+mod returned;
+
+pub use lend::{Answer, Buffer, Call, Lent, Message, Method, Register};
+pub use returned::{Number, Returned};
+
+use std::cell::Cell;
+#[cfg(not(feature = "luajit"))]
+use std::ffi::CStr;
+use std::ffi::c_int;
+use std::rc::Rc;
+
+use mlua::ffi::{self, lua_State};
+use mlua::{IntoLuaMulti, Lua, Table, Value};
+use nbdkit_script::Callbacks;
+
+/// Whether every number is a double in this engine, exact only up to [`EXACT`].
+pub const DOUBLES: bool = cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit"));
+
+/// The largest integer up to which a double has all of them.
+pub const EXACT: u64 = 1 << 53;
+
+/// A Lua state and how to call what a script defined in it.
+pub struct Interpreter {
+    // Before `owner`, for mlua's handle has to be dropped before the state is closed.
+    lua: Lua,
+    /// The main thread of `owner`, for the many uses of it.
+    state: *mut lua_State,
+    places: Places,
+    /// What a script has set with `nbdkit.set_error`; 0 for nothing. The module's function has the
+    /// other reference.
+    pending_errno: Rc<Cell<i32>>,
+    #[allow(dead_code, reason = "closes the state when it is dropped")]
+    owner: Owner,
+}
+
+/// A Lua state of our own. mlua would make one with an allocator that aborts the process when
+/// there is no memory; Lua's own lets the script have an error.
+struct Owner(*mut lua_State);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // SAFETY: `Interpreter::new` made the state, and nothing uses it any more. Finalizers of
+        // the script run here; Lua catches their errors.
+        unsafe { ffi::lua_close(self.0) };
+    }
+}
+
+// SAFETY: a Lua state may be used from any thread, by one at a time. What ties mlua's `Lua` and
+// the `Rc` to a thread is that their clones share a count that is not atomic. All clones of these
+// live inside this `Interpreter` or inside the Lua state that it owns; none is ever given out but
+// by reference, or to what is put into that state. So they move together.
+unsafe impl Send for Interpreter {}
+
+/// Places in Lua's registry, made once, so that nothing has to be allocated outside of protection.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    /// What was thrown last.
+    thrown: Reference,
+    /// Where the script was then.
+    traceback: Reference,
+    /// The buffer that was lent last.
+    lent: Reference,
+    /// The table in which callbacks are looked up.
+    callbacks: Reference,
+    /// The metatable of buffers.
+    buffer: Reference,
+}
+
+/// Places on the main thread's stack. The names of the callbacks follow.
+const REMEMBER: c_int = 1;
+const ENTRY: c_int = 2;
+const CALLBACKS: c_int = 3;
+
+/// How many values a call may push, besides those that stay.
+const ROOM: c_int = 16;
+
+/// The place of a value in Lua's registry, which keeps it from being collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference(c_int);
+
+/// What is passed to a Lua function.
+#[derive(Debug, Clone, Copy)]
+pub enum Argument<'a> {
+    /// A value that is kept in the registry.
+    Reference(Reference),
+    /// An integer; a float in engines that have no integers.
+    Integer(i64),
+    /// A boolean.
+    Boolean(bool),
+    /// A string of bytes, which Lua copies.
+    Bytes(&'a [u8]),
+    /// A buffer over nbdkit's own memory, for as long as the call takes.
+    Lent(&'a Lent<'a>),
+}
+
+/// Which function is called.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// The script's function of this name.
+    Callback(Callbacks),
+    /// A function that is kept in the registry.
+    Reference(Reference),
+}
+
+/// Why a call gave no result.
+#[derive(Debug)]
+pub enum Failure {
+    /// There is no function of this name.
+    NotDefined,
+    /// It raised an error: what was thrown, and where the script was.
+    Thrown { value: Value, traceback: Option<String> },
+    /// It returned nil, a message and perhaps an error number, as Lua's own functions do.
+    Returned { message: Vec<u8>, errno: Option<Errno> },
+}
+
+/// An error number as a script writes it.
+#[derive(Debug)]
+pub enum Errno {
+    Number(i64),
+    Name(String),
+}
+
+impl Interpreter {
+    /// A new Lua state with all of Lua's libraries, as the official plugin has it.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn new() -> mlua::Result<Interpreter> {
+        // SAFETY: makes a new state, or returns null.
+        let state = unsafe { ffi::luaL_newstate() };
+        if state.is_null() {
+            return Err(mlua::Error::MemoryError("not enough memory".into()));
+        }
+        let owner = Owner(state);
+        // SAFETY: the state is open and will be closed after the handle is dropped. C modules and
+        // the debug library, which break mlua's promises of safety, are in the power of whoever
+        // names the script, who could as well name another plugin.
+        let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
+        let mut kept = [Reference(ffi::LUA_NOREF); 5];
+        // SAFETY: mlua calls this protected. What is pushed here is popped by luaL_ref.
+        unsafe {
+            lua.exec_raw::<()>((), |current| {
+                ffi::luaL_openlibs(current);
+                for place in &mut kept {
+                    // Anything but nil will do, which would get no place of its own.
+                    ffi::lua_pushboolean(current, 0);
+                    *place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
+                }
+            })?;
+        }
+        let [thrown, traceback, lent, callbacks, buffer] = kept;
+        let places = Places { thrown, traceback, lent, callbacks, buffer };
+        let pending_errno = Rc::new(Cell::new(0));
+        let interpreter = Interpreter { lua, state, places, pending_errno, owner };
+        interpreter.lay_out_stack()?;
+        interpreter.look_up_callbacks_in(&interpreter.lua.globals())?;
+        Ok(interpreter)
+    }
+
+    /// Puts the values onto the main thread's stack that stay there.
+    fn lay_out_stack(&self) -> mlua::Result<()> {
+        let lua = &self.lua;
+        let names = Callbacks::NAMES;
+        // SAFETY: exec_raw leaves what its function pushes on the stack of that function only, so
+        // the values go over by way of the registry. lua_checkstack, lua_rawgeti and luaL_unref
+        // raise no errors.
+        unsafe {
+            if ffi::lua_checkstack(self.state, ROOM + CALLBACKS + names.len() as c_int) == 0 {
+                return Err(mlua::Error::MemoryError("not enough memory".into()));
+            }
+            let push = |value: &dyn Fn(*mut lua_State)| {
+                let mut place = Reference(ffi::LUA_NOREF);
+                lua.exec_raw::<()>((), |current| {
+                    value(current);
+                    place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
+                })?;
+                ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, place.0.into());
+                ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, place.0);
+                mlua::Result::Ok(())
+            };
+            push(&|current| {
+                let place = ffi::lua_Integer::from(self.places.traceback.0);
+                ffi::lua_pushinteger(current, place);
+                ffi::lua_pushcclosure(current, call::remember, 1);
+            })?;
+            push(&|current| ffi::lua_pushcfunction(current, call::entry))?;
+            push(&|current| ffi::lua_newtable(current))?;
+            for (_, name) in names {
+                push(&|current| {
+                    ffi::lua_pushlstring(current, name.as_ptr().cast(), name.len());
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on, callbacks are the functions in this table.
+    pub fn look_up_callbacks_in(&self, table: &Table) -> mlua::Result<()> {
+        self.put(self.places.callbacks, table)?;
+        // SAFETY: the place has been made, and lua_replace overwrites the value at a place of the
+        // stack that `lay_out_stack` has made.
+        unsafe {
+            ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, self.places.callbacks.0.into());
+            ffi::lua_replace(self.state, CALLBACKS);
+        }
+        Ok(())
+    }
+
+    /// The safe way to the same state.
+    pub fn lua(&self) -> &Lua {
+        &self.lua
+    }
+
+    /// Where `nbdkit.set_error` puts its number.
+    pub fn pending_errno(&self) -> &Rc<Cell<i32>> {
+        &self.pending_errno
+    }
+
+    /// Keeps a value of mlua's, so that it can be used here.
+    pub fn keep(&self, value: impl IntoLuaMulti) -> mlua::Result<Reference> {
+        let mut kept = Reference(ffi::LUA_REFNIL);
+        // SAFETY: mlua calls this protected, with the value alone on the stack; luaL_ref pops it.
+        unsafe {
+            self.lua.exec_raw::<()>(value, |state| {
+                kept = Reference(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
+            })?;
+        }
+        Ok(kept)
+    }
+
+    /// The kept value, for mlua.
+    pub fn kept(&self, kept: Reference) -> mlua::Result<Value> {
+        // SAFETY: mlua calls this protected and takes the one value that is pushed.
+        unsafe {
+            self.lua.exec_raw::<Value>((), |state| {
+                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, kept.0.into());
+            })
+        }
+    }
+
+    /// Puts another value into a place of the registry.
+    fn put(&self, place: Reference, value: impl IntoLuaMulti) -> mlua::Result<()> {
+        // SAFETY: mlua calls this protected, with the value alone on the stack; lua_rawseti pops
+        // it.
+        unsafe {
+            self.lua.exec_raw::<()>(value, |state| {
+                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, place.0.into());
+            })
+        }
+    }
+
+    /// Lets go of what was kept: Lua may collect it.
+    pub fn release(&self, kept: Reference) {
+        // SAFETY: luaL_unref writes to a place that the registry has already, which needs no
+        // memory and raises no error.
+        unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, kept.0) };
+    }
+}
+
+/// What the Lua library says of itself: "$LuaVersion: Lua 5.4.4  Copyright ...". LuaJIT is silent.
+pub fn identification() -> Option<&'static str> {
+    #[cfg(feature = "luajit")]
+    return None;
+    #[cfg(not(feature = "luajit"))]
+    {
+        unsafe extern "C" {
+            /// Declared in lua.h of Lua 5.1 to 5.5 as `const char lua_ident[]`.
+            static lua_ident: std::ffi::c_char;
+        }
+        // SAFETY: it is an array of characters that ends in NUL and never changes.
+        unsafe { CStr::from_ptr(&raw const lua_ident) }.to_str().ok()
+    }
+}

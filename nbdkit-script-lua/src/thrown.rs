@@ -1,0 +1,140 @@
+//! What a script fails with, as an error for nbdkit.
+
+use mlua::{Table, Value};
+use nbdkit_script::{Error, errno};
+
+use crate::convert;
+use crate::interpreter::{Errno, Failure, Interpreter};
+
+/// How much of a thrown table is shown.
+const SHOWN_FIELDS: usize = 8;
+
+/// Why a call failed.
+///
+/// The errno is that of the failure itself, else what the script has set with `nbdkit.set_error`,
+/// else `EIO`.
+#[cold]
+pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
+    let pending = interpreter.pending_errno().take();
+    let or_pending = |errno: Option<i32>| errno.unwrap_or(pending);
+    match failure {
+        Failure::NotDefined => Error::not_defined(),
+        Failure::Returned { message, errno } => {
+            let errno = match errno {
+                None => None,
+                Some(Errno::Number(number)) => i32::try_from(number).ok(),
+                Some(Errno::Name(name)) => errno::from_name(&name),
+            };
+            Error::from_bytes(or_pending(errno), &message)
+        }
+        Failure::Thrown { value, traceback } => {
+            let (errno, message) = thrown(&value);
+            let error = Error::from_bytes(or_pending(errno), &message);
+            match traceback {
+                Some(traceback) => error.with_traceback(traceback),
+                None => error,
+            }
+        }
+    }
+}
+
+/// The errno and the message in what was thrown. `error("text")` has file and line in it already.
+fn thrown(value: &Value) -> (Option<i32>, Vec<u8>) {
+    let message = match value {
+        Value::String(text) => text.as_bytes().to_vec(),
+        Value::Error(error) => return lua_error(error),
+        Value::Table(table) => return thrown_table(value, table),
+        Value::UserData(_) => described(value),
+        Value::Integer(_) | Value::Number(_) => shown(value).into_bytes(),
+        Value::Nil => b"error value is nil".to_vec(),
+        value => format!("error value is a {}", value.type_name()).into_bytes(),
+    };
+    (None, message)
+}
+
+/// `{errno = ..., message = ...}`, or any other table.
+fn thrown_table(value: &Value, table: &Table) -> (Option<i32>, Vec<u8>) {
+    let errno = match table.raw_get("errno") {
+        Ok(Value::Integer(number)) => i32::try_from(number).ok(),
+        Ok(Value::Number(number)) => convert::whole(number).and_then(|n| i32::try_from(n).ok()),
+        Ok(Value::String(name)) => errno::from_name(&name.to_string_lossy()),
+        _ => None,
+    };
+    let message = match table.raw_get("message") {
+        Ok(Value::String(message)) => message.as_bytes().to_vec(),
+        _ if has_tostring(table) => described(value),
+        _ => format!("error value is a table: {}", fields(table)).into_bytes(),
+    };
+    (errno, message)
+}
+
+/// What its `__tostring` says.
+fn described(value: &Value) -> Vec<u8> {
+    match value.to_string() {
+        Ok(text) => text.into_bytes(),
+        Err(error) => {
+            let (_, why) = lua_error(&error);
+            let why = String::from_utf8_lossy(&why).into_owned();
+            format!("error value is a {}, whose __tostring failed: {why}", value.type_name())
+                .into_bytes()
+        }
+    }
+}
+
+fn has_tostring(table: &Table) -> bool {
+    table.metatable().is_some_and(|meta| meta.contains_key("__tostring").unwrap_or(false))
+}
+
+/// A table without a text of its own: its first fields.
+fn fields(table: &Table) -> String {
+    let mut text = Vec::new();
+    for pair in table.pairs::<Value, Value>().take(SHOWN_FIELDS + 1) {
+        let Ok((key, value)) = pair else { break };
+        if text.len() == SHOWN_FIELDS {
+            text.push("...".into());
+            break;
+        }
+        match &key {
+            Value::String(name) => {
+                text.push(format!("{} = {}", name.to_string_lossy(), shown(&value)));
+            }
+            key => text.push(format!("[{}] = {}", shown(key), shown(&value))),
+        }
+    }
+    format!("{{{}}}", text.join(", "))
+}
+
+/// A value in short, as Lua's source would have it where that is possible.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Nil => "nil".into(),
+        Value::Boolean(boolean) => boolean.to_string(),
+        Value::Integer(integer) => integer.to_string(),
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            format!("{number:.1}")
+        }
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("\"{}\"", text.to_string_lossy()),
+        value => value.type_name().into(),
+    }
+}
+
+/// An error that went through mlua, without the words and the traceback that it adds. One of the
+/// framework's keeps its errno.
+pub fn lua_error(error: &mlua::Error) -> (Option<i32>, Vec<u8>) {
+    match error {
+        mlua::Error::SyntaxError { message, .. }
+        | mlua::Error::RuntimeError(message)
+        | mlua::Error::MemoryError(message) => (None, message.clone().into_bytes()),
+        mlua::Error::CallbackError { cause, .. } => lua_error(cause),
+        error => match error.downcast_ref::<Error>() {
+            Some(error) => (Some(error.errno()), error.message().as_bytes().to_vec()),
+            None => (None, error.to_string().into_bytes()),
+        },
+    }
+}
+
+/// The same, for where there is nothing but a message.
+pub fn lua_message(error: &mlua::Error) -> String {
+    String::from_utf8_lossy(&lua_error(error).1).into_owned()
+}
