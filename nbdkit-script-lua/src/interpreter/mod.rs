@@ -91,6 +91,12 @@ const CALLBACKS: c_int = 3;
 /// How many values a call may push, besides those that stay.
 const ROOM: c_int = 16;
 
+/// The size in bytes of a block that is never touched. Lua collects garbage when the memory in use
+/// has doubled, and a script that has hardly any would have all of it walked every dozen writes.
+/// With this on the scales, it is every few hundred. The system gives no memory for what is not
+/// touched.
+const BALLAST: usize = 1 << 19;
+
 /// The place of a value in Lua's registry, which keeps it from being collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference(c_int);
@@ -158,6 +164,8 @@ impl Interpreter {
         unsafe {
             lua.exec_raw::<()>((), |current| {
                 ffi::luaL_openlibs(current);
+                ffi::lua_newuserdata(current, BALLAST);
+                ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX);
                 for place in &mut kept {
                     // Anything but nil will do, which would get no place of its own.
                     ffi::lua_pushboolean(current, 0);
