@@ -50,6 +50,11 @@ pub fn size(returned: Returned<'_>) -> Result<i64> {
         Some(Number::Float(size)) if DOUBLES && size.is_finite() && size.abs() > EXACT as f64 => {
             Err(past_exact(size))
         }
+        Some(Number::Float(size)) if size.fract() == 0.0 && size.abs() >= i64::MAX as f64 => {
+            Err(invalid(format!(
+                "returned {size} (more than 2^63 - 1), expected a whole number of bytes"
+            )))
+        }
         Some(Number::Float(size)) => whole(size).ok_or_else(not_whole),
         None => Err(not_whole()),
     }

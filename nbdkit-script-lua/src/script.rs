@@ -28,12 +28,15 @@ pub struct Loaded {
 /// returns.
 pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     let could_not = |what: &str, text: String| {
-        Error::new(libc::EINVAL, format!("could not {what} Lua script: {text}"))
+        Error::new(libc::EINVAL, format!("could not {what} Lua script{text}"))
     };
-    let could_not_run = |error: mlua::Error| could_not("run", thrown::lua_message(&error));
+    let could_not_run =
+        |error: mlua::Error| could_not("run", format!(": {}", thrown::lua_message(&error)));
 
     let compiled = compile(interpreter, script);
-    let chunk = compiled.map_err(|error| could_not("parse", thrown::lua_message(&error)))?;
+    // The official plugin has no colon here, for the name of the script follows.
+    let chunk = compiled
+        .map_err(|error| could_not("parse", format!(" {}", thrown::lua_message(&error))))?;
     let globals = interpreter.lua().globals();
     let before = function_names(&globals);
 

@@ -123,9 +123,13 @@ fn shown(value: &Value) -> String {
 /// framework's keeps its errno.
 pub fn lua_error(error: &mlua::Error) -> (Option<i32>, Vec<u8>) {
     match error {
-        mlua::Error::SyntaxError { message, .. }
-        | mlua::Error::RuntimeError(message)
-        | mlua::Error::MemoryError(message) => (None, message.clone().into_bytes()),
+        mlua::Error::RuntimeError(message) => {
+            let end = message.find("\nstack traceback:\n").unwrap_or(message.len());
+            (None, message.as_bytes()[..end].to_vec())
+        }
+        mlua::Error::SyntaxError { message, .. } | mlua::Error::MemoryError(message) => {
+            (None, message.clone().into_bytes())
+        }
         mlua::Error::CallbackError { cause, .. } => lua_error(cause),
         error => match error.downcast_ref::<Error>() {
             Some(error) => (Some(error.errno()), error.message().as_bytes().to_vec()),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::host::{self, StdioGuard};
+use crate::panic;
 use crate::plugin::ScriptPlugin;
 use crate::runner::Runner;
 use crate::source::Source;
@@ -20,6 +21,8 @@ pub struct Slot<R: Runner> {
 enum Phase<R: Runner> {
     /// Before `load`, after `unload`, and for good if the setup failed.
     Unloaded,
+    /// `load` has no way to fail. The next callback that has one returns this.
+    Failed(Error),
     /// The `.so` is loaded; its script is still to be named.
     AwaitingScript,
     /// One thread; the plugin may still change.
@@ -35,7 +38,8 @@ struct Setup<P: ScriptPlugin> {
 
 impl<P: ScriptPlugin> Setup<P> {
     fn new(source: P::Source) -> Result<Self> {
-        let plugin = P::load(&source)?;
+        // Without a prefix: the errors of a script's load say themselves what could not be done.
+        let plugin = panic::catch(|| P::load(&source))?;
         let callbacks = plugin.callbacks();
         source.warn_of_misspellings(&plugin.function_names(), callbacks);
         source.check(callbacks)?;
@@ -43,13 +47,14 @@ impl<P: ScriptPlugin> Setup<P> {
     }
 }
 
-/// The default where a callback is not defined; other errors get the callback's name.
-fn or_absent<T>(
-    result: Result<T>,
+/// Calls into the plugin: catches panics, takes the default where the callback is not defined, and
+/// gives other errors the callback's name.
+fn call<T>(
     callback: Callbacks,
+    call: impl FnOnce() -> Result<T>,
     absent: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    match result {
+    match panic::catch(call) {
         Err(error) if error.is_not_defined() => absent(),
         Err(error) => Err(error.context(callback.name())),
         Ok(value) => Ok(value),
@@ -67,13 +72,13 @@ impl<R: Runner> Slot<R> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn load(&self) -> Result<()> {
+    pub(crate) fn load(&self) {
         let _stdio = StdioGuard::engage();
-        *self.lock() = match Source::before_parameters() {
-            Some(source) => Phase::Setup(Setup::new(source)?),
+        *self.lock() = match Source::before_parameters().map(Setup::new) {
             None => Phase::AwaitingScript,
+            Some(Ok(setup)) => Phase::Setup(setup),
+            Some(Err(error)) => Phase::Failed(error),
         };
-        Ok(())
     }
 
     pub(crate) fn dump_plugin(&self) -> Result<()> {
@@ -82,7 +87,7 @@ impl<R: Runner> Slot<R> {
         }
         match &*self.lock() {
             Phase::Setup(setup) => {
-                or_absent(setup.plugin.dump_plugin(), Callbacks::DUMP_PLUGIN, || Ok(()))
+                call(Callbacks::DUMP_PLUGIN, || setup.plugin.dump_plugin(), || Ok(()))
             }
             _ => Ok(()),
         }
@@ -101,17 +106,20 @@ impl<R: Runner> Slot<R> {
                 let magic;
                 let mut key = key;
                 if Some(key) == <R::Plugin as ScriptPlugin>::Source::MAGIC_CONFIG_KEY {
-                    magic =
-                        or_absent(plugin.magic_config_key(), Callbacks::MAGIC_CONFIG_KEY, || {
-                            Ok(key.to_string())
-                        })?;
+                    magic = call(
+                        Callbacks::MAGIC_CONFIG_KEY,
+                        || plugin.magic_config_key(),
+                        || Ok(key.to_string()),
+                    )?;
                     key = &magic;
                 }
-                or_absent(plugin.config(key, value), Callbacks::CONFIG, || {
-                    Err(source.unwanted_parameter(key))
-                })
+                call(
+                    Callbacks::CONFIG,
+                    || plugin.config(key, value),
+                    || Err(source.unwanted_parameter(key)),
+                )
             }
-            _ => Err(out_of_order()),
+            other => Err(other.out_of_order()),
         }
     }
 
@@ -122,9 +130,9 @@ impl<R: Runner> Slot<R> {
                 Err(<R::Plugin as ScriptPlugin>::Source::missing_parameter(R::Plugin::LANGUAGE))
             }
             Phase::Setup(Setup { plugin, .. }) => {
-                or_absent(plugin.config_complete(), Callbacks::CONFIG_COMPLETE, || Ok(()))
+                call(Callbacks::CONFIG_COMPLETE, || plugin.config_complete(), || Ok(()))
             }
-            _ => Err(out_of_order()),
+            other => Err(other.out_of_order()),
         }
     }
 
@@ -133,7 +141,7 @@ impl<R: Runner> Slot<R> {
         let default = <R::Plugin as ScriptPlugin>::Source::DEFAULT_THREAD_MODEL;
         match &*self.lock() {
             Phase::Setup(Setup { plugin, .. }) => {
-                or_absent(plugin.thread_model(), Callbacks::THREAD_MODEL, || Ok(default))
+                call(Callbacks::THREAD_MODEL, || plugin.thread_model(), || Ok(default))
             }
             _ => Ok(default),
         }
@@ -145,29 +153,30 @@ impl<R: Runner> Slot<R> {
         let mut phase = self.lock();
         match std::mem::replace(&mut *phase, Phase::Unloaded) {
             Phase::Setup(Setup { mut plugin, .. }) => {
-                or_absent(plugin.get_ready(), Callbacks::GET_READY, || Ok(()))?;
+                call(Callbacks::GET_READY, || plugin.get_ready(), || Ok(()))?;
                 *phase = Phase::Serving(Arc::new(R::new(plugin)));
                 Ok(())
             }
-            _ => Err(out_of_order()),
+            mut other => Err(other.out_of_order()),
         }
     }
 
     pub(crate) fn after_fork(&self) -> Result<()> {
-        self.serving()?
-            .with_plugin(|plugin| or_absent(plugin.after_fork(), Callbacks::AFTER_FORK, || Ok(())))
+        let runner = self.serving()?;
+        let after_fork = || runner.with_plugin(|plugin| plugin.after_fork());
+        call(Callbacks::AFTER_FORK, after_fork, || Ok(()))
     }
 
     pub(crate) fn cleanup(&self) -> Result<()> {
-        self.serving()?
-            .with_plugin(|plugin| or_absent(plugin.cleanup(), Callbacks::CLEANUP, || Ok(())))
+        let runner = self.serving()?;
+        call(Callbacks::CLEANUP, || runner.with_plugin(|plugin| plugin.cleanup()), || Ok(()))
     }
 
     /// The runner, once the setup is over.
     pub(crate) fn serving(&self) -> Result<Arc<R>> {
-        match &*self.lock() {
+        match &mut *self.lock() {
             Phase::Serving(runner) => Ok(Arc::clone(runner)),
-            _ => Err(out_of_order()),
+            other => Err(other.out_of_order()),
         }
     }
 
@@ -184,8 +193,16 @@ impl<R: Runner> Default for Slot<R> {
     }
 }
 
-/// nbdkit keeps to the order of callbacks; a plugin that failed to load is asked no further.
-#[cold]
-fn out_of_order() -> Error {
-    Error::msg("the plugin is not loaded")
+impl<R: Runner> Phase<R> {
+    /// nbdkit keeps to the order of callbacks; so the plugin has failed before, and says why once.
+    #[cold]
+    fn out_of_order(&mut self) -> Error {
+        match std::mem::replace(self, Phase::Unloaded) {
+            Phase::Failed(error) => error,
+            other => {
+                *self = other;
+                Error::msg("the plugin is not loaded")
+            }
+        }
+    }
 }

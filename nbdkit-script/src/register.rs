@@ -1,9 +1,10 @@
 //! The export macro, and the table of callbacks that nbdkit is given.
 //!
-//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with three changes. It is
+//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with four changes. It is
 //! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
-//! `config` takes values that are not UTF-8, as file names may be. And a request flag that the
-//! crate does not know fails that request, where the crate would abort the server.
+//! `config` takes values that are not UTF-8, as file names may be. A request flag that the crate
+//! does not know fails that request, where the crate would abort the server. And a `zero` that
+//! asks for writes instead is not logged as an error.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -71,7 +72,6 @@ pub struct PluginTable {
 struct Inner {
     pwrite: extern "C" fn(*mut c_void, *const c_char, u32, u64, u32) -> c_int,
     trim: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
-    zero: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
     extents: extern "C" fn(*mut c_void, u32, u64, u32, *mut c_void) -> c_int,
 }
 
@@ -112,18 +112,11 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
     // SAFETY: `nbdkit` 0.3.0 makes this pointer with `Box::into_raw` and keeps no copy of it.
     let mut base = *unsafe { Box::from_raw(table) };
 
-    if let Plugin {
-        pwrite: Some(pwrite),
-        trim: Some(trim),
-        zero: Some(zero),
-        extents: Some(extents),
-        ..
-    } = base
-    {
-        let _ = INNER.set(Inner { pwrite, trim, zero, extents });
+    if let Plugin { pwrite: Some(pwrite), trim: Some(trim), extents: Some(extents), .. } = base {
+        let _ = INNER.set(Inner { pwrite, trim, extents });
         base.pwrite = Some(checked_pwrite);
         base.trim = Some(checked_trim);
-        base.zero = Some(checked_zero);
+        base.zero = Some(zero::<E>);
         base.extents = Some(checked_extents);
     }
     base.config = Some(config::<E>);
@@ -176,10 +169,22 @@ extern "C" fn checked_trim(handle: *mut c_void, count: u32, offset: u64, flags: 
     }
 }
 
-extern "C" fn checked_zero(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
-    match known_flags(Callbacks::ZERO, flags) {
-        Ok(inner) => (inner.zero)(handle, count, offset, flags),
-        Err(failed) => failed,
+extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
+    if let Err(failed) = known_flags(Callbacks::ZERO, flags) {
+        return failed;
+    }
+    // SAFETY: as in `export_description`.
+    let connection = unsafe { connection::<E>(handle) };
+    match connection.zero_range(count, offset, Flags::from_bits_truncate(flags)) {
+        Ok(()) => 0,
+        // Not a failure, but a plugin's wish to have zeroes written, or its no to a fast zero. The
+        // crate would log it as an error, for each request.
+        Err(error) if [libc::EOPNOTSUPP, libc::ENOTSUP].contains(&error.errno()) => {
+            host::debug(error.message());
+            host::set_error(error.errno());
+            -1
+        }
+        Err(error) => fail(&error),
     }
 }
 
@@ -208,7 +213,7 @@ extern "C" fn config<E: Exported>(key: *const c_char, value: *const c_char) -> c
     match result {
         Ok(()) => 0,
         Err(error) => {
-            crate::server::log(&error);
+            log(&error);
             -1
         }
     }
@@ -249,30 +254,29 @@ extern "C" fn default_export<E: Exported>(readonly: c_int, is_tls: c_int) -> *co
             result => result,
         }
     });
-    interned(Callbacks::DEFAULT_EXPORT, result)
+    interned(result.map_err(|error| error.context(Callbacks::DEFAULT_EXPORT.name())))
 }
 
 extern "C" fn export_description<E: Exported>(handle: *mut c_void) -> *const c_char {
     // SAFETY: nbdkit passes what `open` returned, until `close` was called.
     let connection = unsafe { connection::<E>(handle) };
-    let result = connection.export_description();
-    interned(Callbacks::EXPORT_DESCRIPTION, result)
+    interned(connection.export_description())
 }
 
 /// A string that nbdkit may keep, or null for none or an error.
-fn interned(callback: Callbacks, result: Result<Option<String>>) -> *const c_char {
+fn interned(result: Result<Option<String>>) -> *const c_char {
     match result {
         Ok(Some(text)) => host::intern(&text),
         Ok(None) => ptr::null(),
         Err(error) => {
-            log(&error.context(callback.name()));
+            log(&error);
             ptr::null()
         }
     }
 }
 
 extern "C" fn cleanup<E: Exported>() {
-    if let Err(error) = panic::catch(|| E::slot().cleanup()) {
+    if let Err(error) = E::slot().cleanup() {
         log(&error);
     }
 }

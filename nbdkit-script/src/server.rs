@@ -52,6 +52,12 @@ impl<E: Exported> Connection<E> {
         .map_err(|error| error.context(callback.name()))
     }
 
+    pub(crate) fn zero_range(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
+        self.call(Callbacks::ZERO, |plugin, handle| {
+            or_absent(plugin.zero(handle, count, offset, flags), Callbacks::ZERO)
+        })
+    }
+
     pub(crate) fn export_description(&self) -> Result<Option<String>> {
         self.call(Callbacks::EXPORT_DESCRIPTION, |plugin, handle| {
             let description = or_default(plugin.export_description(handle), || None)?;
@@ -144,9 +150,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn load() {
-        if let Err(error) = panic::catch(|| E::slot().load()) {
-            log(&error);
-        }
+        E::slot().load();
     }
 
     fn unload() {
@@ -159,17 +163,17 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn dump_plugin() {
-        if let Err(error) = panic::catch(|| E::slot().dump_plugin()) {
+        if let Err(error) = E::slot().dump_plugin() {
             log(&error);
         }
     }
 
     fn config_complete() -> nbdkit::Result<()> {
-        panic::catch(|| E::slot().config_complete()).map_err(report)
+        E::slot().config_complete().map_err(report)
     }
 
     fn thread_model() -> nbdkit::Result<nbdkit::ThreadModel> {
-        let model = panic::catch(|| E::slot().thread_model()).map_err(report)?;
+        let model = E::slot().thread_model().map_err(report)?;
         Ok(match model {
             ThreadModel::SerializeConnections => nbdkit::ThreadModel::SerializeConnections,
             ThreadModel::SerializeAllRequests => nbdkit::ThreadModel::SerializeAllRequests,
@@ -179,11 +183,11 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn get_ready() -> nbdkit::Result<()> {
-        panic::catch(|| E::slot().get_ready()).map_err(report)
+        E::slot().get_ready().map_err(report)
     }
 
     fn after_fork() -> nbdkit::Result<()> {
-        panic::catch(|| E::slot().after_fork()).map_err(report)
+        E::slot().after_fork().map_err(report)
     }
 
     fn preconnect(readonly: bool) -> nbdkit::Result<()> {
@@ -337,11 +341,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn zero(&self, count: u32, offset: u64, flags: nbdkit::Flags) -> nbdkit::Result<()> {
-        self.call(Callbacks::ZERO, |plugin, handle| {
-            let result = plugin.zero(handle, count, offset, convert(flags));
-            or_absent(result, Callbacks::ZERO)
-        })
-        .map_err(report)
+        self.zero_range(count, offset, convert(flags)).map_err(report)
     }
 
     fn extents(

@@ -9,7 +9,7 @@ use nbdkit_script::Callbacks;
 
 use super::returned::{RESULTS, Returned};
 use super::{
-    Argument, CALLBACKS, ENTRY, Failure, Interpreter, Places, REMEMBER, Reference, Target,
+    Argument, BALLAST, CALLBACKS, ENTRY, Failure, Interpreter, Places, REMEMBER, Reference, Target,
 };
 
 /// What [`entry`] is to do, and its answer.
@@ -24,6 +24,10 @@ enum Task<'a> {
     },
     /// Which callbacks there are.
     Probe { places: Places, defined: Callbacks },
+    /// Makes the ballast.
+    TakeBallast { places: Places },
+    /// Lets go of the ballast, and of all else that can be collected.
+    DropBallast { places: Places },
 }
 
 /// Where the name of a callback is on the main thread's stack.
@@ -94,7 +98,7 @@ impl Interpreter {
         self.pop_to(top);
         match task {
             Task::Probe { defined, .. } => Ok(defined),
-            Task::Call { .. } => Ok(Callbacks::empty()),
+            _ => Ok(Callbacks::empty()),
         }
     }
 
@@ -133,12 +137,13 @@ impl Interpreter {
             for argument in arguments {
                 push(state, &self.places, *argument);
             }
-            if ffi::lua_pcall(state, arguments.len() as c_int, RESULTS, REMEMBER) == ffi::LUA_OK {
+            let status = ffi::lua_pcall(state, arguments.len() as c_int, RESULTS, REMEMBER);
+            if status == ffi::LUA_OK {
                 return Ok(Some(top));
             }
             self.note_thrown(top);
+            Err(self.failure(status))
         }
-        Err(self.failure())
     }
 
     /// The way by [`entry`], for any function and any arguments. Returns where the stack was; the
@@ -176,12 +181,30 @@ impl Interpreter {
             let top = ffi::lua_gettop(state);
             ffi::lua_pushvalue(state, ENTRY);
             ffi::lua_pushlightuserdata(state, ptr::from_mut(task).cast::<c_void>());
-            if ffi::lua_pcall(state, 1, RESULTS, REMEMBER) == ffi::LUA_OK {
+            let status = ffi::lua_pcall(state, 1, RESULTS, REMEMBER);
+            if status == ffi::LUA_OK {
                 return Ok(top);
             }
             self.note_thrown(top);
+            Err(self.failure(status))
         }
-        Err(self.failure())
+    }
+
+    /// Puts the ballast on the scales, if there is memory for it.
+    pub(super) fn take_ballast(&self) {
+        self.run_alone(&mut Task::TakeBallast { places: self.places });
+    }
+
+    /// Runs what may fail without anybody having to know.
+    fn run_alone(&self, task: &mut Task<'_>) {
+        // SAFETY: as in `run`; whatever came of it is popped.
+        unsafe {
+            let top = ffi::lua_gettop(self.state);
+            ffi::lua_pushvalue(self.state, ENTRY);
+            ffi::lua_pushlightuserdata(self.state, ptr::from_mut(task).cast::<c_void>());
+            ffi::lua_pcall(self.state, 1, 0, 0);
+            ffi::lua_settop(self.state, top);
+        }
     }
 
     /// Moves what was thrown from the top of the stack to its place in the registry.
@@ -199,7 +222,19 @@ impl Interpreter {
 
     /// What `note_thrown` and [`remember`] left in the registry.
     #[cold]
-    fn failure(&self) -> Failure {
+    fn failure(&self, status: c_int) -> Failure {
+        let memory = status == ffi::LUA_ERRMEM;
+        if memory {
+            self.run_alone(&mut Task::DropBallast { places: self.places });
+        }
+        let failure = self.collect_failure();
+        if memory {
+            self.take_ballast();
+        }
+        failure
+    }
+
+    fn collect_failure(&self) -> Failure {
         let take = |place: Reference| {
             let value = self.kept(place).and_then(|value| self.put(place, false).map(|()| value));
             // The one error there can be is that of no memory.
@@ -264,6 +299,17 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                     }
                     ffi::lua_settop(state, 2);
                 }
+                0
+            }
+            Task::TakeBallast { places } => {
+                ffi::lua_newuserdata(state, BALLAST);
+                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.ballast.0.into());
+                0
+            }
+            Task::DropBallast { places } => {
+                ffi::lua_pushboolean(state, 0);
+                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.ballast.0.into());
+                ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
                 0
             }
         }

@@ -81,6 +81,8 @@ struct Places {
     callbacks: Reference,
     /// The metatable of buffers.
     buffer: Reference,
+    /// The block of [`BALLAST`] bytes.
+    ballast: Reference,
 }
 
 /// Places on the main thread's stack. The names of the callbacks follow.
@@ -94,7 +96,8 @@ const ROOM: c_int = 16;
 /// The size in bytes of a block that is never touched. Lua collects garbage when the memory in use
 /// has doubled, and a script that has hardly any would have all of it walked every dozen writes.
 /// With this on the scales, it is every few hundred. The system gives no memory for what is not
-/// touched.
+/// touched. When there is none left, this is what is thrown overboard: reporting the error takes
+/// memory too, and Rust ends the process where it gets none.
 const BALLAST: usize = 1 << 19;
 
 /// The place of a value in Lua's registry, which keeps it from being collected.
@@ -159,13 +162,11 @@ impl Interpreter {
         // the debug library, which break mlua's promises of safety, are in the power of whoever
         // names the script, who could as well name another plugin.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
-        let mut kept = [Reference(ffi::LUA_NOREF); 5];
+        let mut kept = [Reference(ffi::LUA_NOREF); 6];
         // SAFETY: mlua calls this protected. What is pushed here is popped by luaL_ref.
         unsafe {
             lua.exec_raw::<()>((), |current| {
                 ffi::luaL_openlibs(current);
-                ffi::lua_newuserdata(current, BALLAST);
-                ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX);
                 for place in &mut kept {
                     // Anything but nil will do, which would get no place of its own.
                     ffi::lua_pushboolean(current, 0);
@@ -173,11 +174,12 @@ impl Interpreter {
                 }
             })?;
         }
-        let [thrown, traceback, lent, callbacks, buffer] = kept;
-        let places = Places { thrown, traceback, lent, callbacks, buffer };
+        let [thrown, traceback, lent, callbacks, buffer, ballast] = kept;
+        let places = Places { thrown, traceback, lent, callbacks, buffer, ballast };
         let pending_errno = Rc::new(Cell::new(0));
         let interpreter = Interpreter { lua, state, places, pending_errno, owner };
         interpreter.lay_out_stack()?;
+        interpreter.take_ballast();
         interpreter.look_up_callbacks_in(&interpreter.lua.globals())?;
         Ok(interpreter)
     }
