@@ -79,7 +79,8 @@ pub fn boolean(returned: Returned<'_>) -> Result<bool> {
 /// The bytes of a read.
 #[inline]
 pub fn string<'a>(returned: Returned<'a>) -> Result<&'a [u8]> {
-    returned.bytes().ok_or_else(|| {
+    // A number counts as its text, which is how Lua itself converts.
+    returned.bytes().or_else(|| returned.text_of_number()).ok_or_else(|| {
         Error::msg(format!(
             "return value is not a string: returned {}, expected a string of bytes",
             returned.type_name()

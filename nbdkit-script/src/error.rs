@@ -22,32 +22,27 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.errno(), libc::ENOSPC);
 /// assert_eq!(error.to_string(), "the quota of 10 MiB is used up");
 /// ```
-// Boxed, so that a `Result<()>` on the path of every request is one word.
-pub struct Error(Box<Inner>);
+// Boxed, so that a `Result<()>` on the path of every request is one word. `None` is "not defined",
+// which is no failure: it needs no memory, so that a callback may be absent even when there is none.
+pub struct Error(Option<Box<Inner>>);
 
 struct Inner {
-    kind: Kind,
     errno: i32,
     message: String,
     traceback: Option<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Failed,
-    NotDefined,
-}
+const NOT_DEFINED: &str = "this callback is not defined";
 
 impl Error {
     /// A failure with the errno that the client is to see. An errno of 0 or less is no error
     /// number and becomes `EIO`.
     pub fn new(errno: i32, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner {
-            kind: Kind::Failed,
+        Error(Some(Box::new(Inner {
             errno: if errno > 0 { errno } else { libc::EIO },
             message: message.into(),
             traceback: None,
-        }))
+        })))
     }
 
     /// A failure with `EIO`, which is what nbdkit sends where a plugin names no errno.
@@ -66,64 +61,71 @@ impl Error {
     /// of a language answers where the script has no such function. The framework then does what
     /// nbdkit does for a C plugin with a NULL pointer there.
     pub fn not_defined() -> Error {
-        Error(Box::new(Inner {
-            kind: Kind::NotDefined,
-            errno: libc::EOPNOTSUPP,
-            message: "this callback is not defined".into(),
-            traceback: None,
-        }))
+        Error(None)
     }
 
     /// Whether this is [`Error::not_defined`].
     pub fn is_not_defined(&self) -> bool {
-        self.0.kind == Kind::NotDefined
+        self.0.is_none()
     }
 
     /// Adds where the script was when it failed. It goes to nbdkit's debug log (`nbdkit -v`),
     /// never into the message.
     pub fn with_traceback(mut self, traceback: impl Into<String>) -> Error {
-        self.0.traceback = Some(traceback.into());
+        self.failed().traceback = Some(traceback.into());
         self
     }
 
     /// Puts `context: ` before the message.
     pub fn context(mut self, context: impl fmt::Display) -> Error {
-        self.0.message = format!("{context}: {}", self.0.message);
+        let failed = self.failed();
+        failed.message = format!("{context}: {}", failed.message);
         self
     }
 
     /// The error number that the client of a data request sees, always positive.
     pub fn errno(&self) -> i32 {
-        self.0.errno
+        self.0.as_ref().map_or(libc::EOPNOTSUPP, |failed| failed.errno)
     }
 
     /// The message, as it was given: any length, any number of lines.
     pub fn message(&self) -> &str {
-        &self.0.message
+        self.0.as_ref().map_or(NOT_DEFINED, |failed| &failed.message)
     }
 
     /// What [`with_traceback`](Error::with_traceback) added.
     pub fn traceback(&self) -> Option<&str> {
-        self.0.traceback.as_deref()
+        self.0.as_ref().and_then(|failed| failed.traceback.as_deref())
+    }
+
+    /// What is said of a failure. Saying something of "not defined" makes it one.
+    fn failed(&mut self) -> &mut Inner {
+        self.0.get_or_insert_with(|| {
+            Box::new(Inner {
+                errno: libc::EOPNOTSUPP,
+                message: NOT_DEFINED.into(),
+                traceback: None,
+            })
+        })
     }
 
     /// The message as a log takes it: one line without control characters, of bounded length.
     pub(crate) fn log_line(&self) -> String {
-        one_line(&self.0.message)
+        one_line(self.message())
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(self.message())
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
-            .field("errno", &self.0.errno)
-            .field("message", &self.0.message)
+            .field("errno", &self.errno())
+            .field("message", &self.message())
             .finish_non_exhaustive()
     }
 }
@@ -205,6 +207,17 @@ mod tests {
     #[test]
     fn a_result_of_nothing_is_one_word() {
         assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn not_defined_is_no_failure_until_something_is_said_of_it() {
+        let error = Error::not_defined();
+        assert!(error.is_not_defined());
+        assert_eq!(error.errno(), libc::EOPNOTSUPP);
+        let error = error.context("pread");
+        assert!(!error.is_not_defined());
+        assert_eq!(error.to_string(), "pread: this callback is not defined");
+        assert_eq!(error.errno(), libc::EOPNOTSUPP);
     }
 
     #[test]

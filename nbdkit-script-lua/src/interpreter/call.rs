@@ -24,6 +24,8 @@ enum Task<'a> {
     },
     /// Which callbacks there are.
     Probe { places: Places, defined: Callbacks },
+    /// Makes a string of the number that is passed as well.
+    Text,
     /// Makes the ballast.
     TakeBallast { places: Places },
     /// Lets go of the ballast, and of all else that can be collected.
@@ -47,7 +49,7 @@ impl Interpreter {
         arguments: &[Argument<'_>],
         take: impl FnOnce(Returned<'_>) -> T,
     ) -> Result<T, Failure> {
-        self.pending_errno.set(0);
+        self.begin();
         let top = match self.call_plain(target, arguments)? {
             Some(top) => top,
             None => self.call_protected(target, arguments, None)?,
@@ -67,7 +69,7 @@ impl Interpreter {
         target: Target,
         arguments: &[Argument<'_>],
     ) -> Result<Reference, Failure> {
-        self.pending_errno.set(0);
+        self.begin();
         let mut kept = Reference(ffi::LUA_REFNIL);
         let top = self.call_protected(target, arguments, Some(&mut kept))?;
         let failure = Returned::new(self).failure();
@@ -190,9 +192,35 @@ impl Interpreter {
         }
     }
 
-    /// Puts the ballast on the scales, if there is memory for it.
+    /// Puts the ballast on the scales, if there is memory for it. After it was let go, that is at
+    /// the next call: until then the error was to be reported.
+    #[cold]
     pub(super) fn take_ballast(&self) {
+        self.ballast_lost.set(false);
         self.run_alone(&mut Task::TakeBallast { places: self.places });
+    }
+
+    /// Before each call.
+    #[inline]
+    fn begin(&self) {
+        self.pending_errno.set(0);
+        if self.ballast_lost.get() {
+            self.take_ballast();
+        }
+    }
+
+    /// The text of the number at this place of the stack, on top of it. False if there is no
+    /// memory.
+    pub(super) fn push_text_of(&self, place: c_int) -> bool {
+        // SAFETY: as in `run`; `place` counts from the top before anything is pushed.
+        unsafe {
+            ffi::lua_pushvalue(self.state, place);
+            let mut task = Task::Text;
+            ffi::lua_pushvalue(self.state, ENTRY);
+            ffi::lua_pushlightuserdata(self.state, ptr::from_mut(&mut task).cast::<c_void>());
+            ffi::lua_pushvalue(self.state, -3);
+            ffi::lua_pcall(self.state, 2, 1, 0) == ffi::LUA_OK
+        }
     }
 
     /// Runs what may fail without anybody having to know.
@@ -223,18 +251,10 @@ impl Interpreter {
     /// What `note_thrown` and [`remember`] left in the registry.
     #[cold]
     fn failure(&self, status: c_int) -> Failure {
-        let memory = status == ffi::LUA_ERRMEM;
-        if memory {
+        if status == ffi::LUA_ERRMEM {
             self.run_alone(&mut Task::DropBallast { places: self.places });
+            self.ballast_lost.set(true);
         }
-        let failure = self.collect_failure();
-        if memory {
-            self.take_ballast();
-        }
-        failure
-    }
-
-    fn collect_failure(&self) -> Failure {
         let take = |place: Reference| {
             let value = self.kept(place).and_then(|value| self.put(place, false).map(|()| value));
             // The one error there can be is that of no memory.
@@ -300,6 +320,10 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                     ffi::lua_settop(state, 2);
                 }
                 0
+            }
+            Task::Text => {
+                ffi::lua_tolstring(state, 2, ptr::null_mut());
+                1
             }
             Task::TakeBallast { places } => {
                 ffi::lua_newuserdata(state, BALLAST);

@@ -46,6 +46,8 @@ pub struct Interpreter {
     /// What a script has set with `nbdkit.set_error`; 0 for nothing. The module's function has the
     /// other reference.
     pending_errno: Rc<Cell<i32>>,
+    /// Whether there is no [`BALLAST`] because there was no memory.
+    ballast_lost: Cell<bool>,
     #[allow(dead_code, reason = "closes the state when it is dropped")]
     owner: Owner,
 }
@@ -177,7 +179,8 @@ impl Interpreter {
         let [thrown, traceback, lent, callbacks, buffer, ballast] = kept;
         let places = Places { thrown, traceback, lent, callbacks, buffer, ballast };
         let pending_errno = Rc::new(Cell::new(0));
-        let interpreter = Interpreter { lua, state, places, pending_errno, owner };
+        let interpreter =
+            Interpreter { lua, state, places, pending_errno, ballast_lost: Cell::new(true), owner };
         interpreter.lay_out_stack()?;
         interpreter.take_ballast();
         interpreter.look_up_callbacks_in(&interpreter.lua.globals())?;

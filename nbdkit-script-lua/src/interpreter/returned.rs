@@ -70,6 +70,15 @@ impl<'a> Returned<'a> {
         if self.kind == ffi::LUA_TSTRING { self.string_at(FIRST) } else { None }
     }
 
+    /// The text of a number, as Lua writes it.
+    #[cold]
+    pub fn text_of_number(self) -> Option<&'a [u8]> {
+        if self.kind != ffi::LUA_TNUMBER || !self.interpreter.push_text_of(FIRST) {
+            return None;
+        }
+        self.string_at(-1)
+    }
+
     /// The boolean, if it is one. Nothing is converted: nil is none.
     pub fn boolean(self) -> Option<bool> {
         // SAFETY: the result is there, and the function raises no error.

@@ -1,0 +1,933 @@
+---@meta
+
+-- What a script for the nbdkit Lua plugin sees, for editors with the Lua language server
+-- (lua-language-server, "LuaLS"). It is never executed.
+--
+-- How to use it: tell the language server where this directory is. In a file `.luarc.json` beside
+-- your script (in settings of an editor, the name begins with `Lua.`: `Lua.workspace.library`):
+--
+--   {
+--     "runtime.version": "Lua 5.4",
+--     "workspace.library": ["/path/to/nbdkit-script-lua/library"]
+--   }
+--
+-- The callbacks are declared as globals, with the signatures of both API versions. For a script
+-- that returns a table, derive a class of your own:
+--
+--   ---@class disk: nbdkit.callbacks2
+--   local M = { API_VERSION = 2 }
+--
+-- What the functions do is told in docs/lua.md.
+
+---The version of the callbacks' signatures: 1 without it.
+---@type 1|2|nil
+API_VERSION = nil
+
+---@alias nbdkit.errno_name
+---| "E2BIG"
+---| "EACCES"
+---| "EADDRINUSE"
+---| "EADDRNOTAVAIL"
+---| "EADV"
+---| "EAFNOSUPPORT"
+---| "EAGAIN"
+---| "EALREADY"
+---| "EBADE"
+---| "EBADF"
+---| "EBADFD"
+---| "EBADMSG"
+---| "EBADR"
+---| "EBADRQC"
+---| "EBADSLT"
+---| "EBFONT"
+---| "EBUSY"
+---| "ECANCELED"
+---| "ECHILD"
+---| "ECHRNG"
+---| "ECOMM"
+---| "ECONNABORTED"
+---| "ECONNREFUSED"
+---| "ECONNRESET"
+---| "EDEADLK"
+---| "EDEADLOCK"
+---| "EDESTADDRREQ"
+---| "EDOM"
+---| "EDOTDOT"
+---| "EDQUOT"
+---| "EEXIST"
+---| "EFAULT"
+---| "EFBIG"
+---| "EHOSTDOWN"
+---| "EHOSTUNREACH"
+---| "EIDRM"
+---| "EILSEQ"
+---| "EINPROGRESS"
+---| "EINTR"
+---| "EINVAL"
+---| "EIO"
+---| "EISCONN"
+---| "EISDIR"
+---| "EISNAM"
+---| "EKEYEXPIRED"
+---| "EKEYREJECTED"
+---| "EKEYREVOKED"
+---| "EL2HLT"
+---| "EL2NSYNC"
+---| "EL3HLT"
+---| "EL3RST"
+---| "ELIBACC"
+---| "ELIBBAD"
+---| "ELIBEXEC"
+---| "ELIBMAX"
+---| "ELIBSCN"
+---| "ELNRNG"
+---| "ELOOP"
+---| "EMEDIUMTYPE"
+---| "EMFILE"
+---| "EMLINK"
+---| "EMSGSIZE"
+---| "EMULTIHOP"
+---| "ENAMETOOLONG"
+---| "ENAVAIL"
+---| "ENETDOWN"
+---| "ENETRESET"
+---| "ENETUNREACH"
+---| "ENFILE"
+---| "ENOANO"
+---| "ENOBUFS"
+---| "ENOCSI"
+---| "ENODATA"
+---| "ENODEV"
+---| "ENOENT"
+---| "ENOEXEC"
+---| "ENOKEY"
+---| "ENOLCK"
+---| "ENOLINK"
+---| "ENOMEDIUM"
+---| "ENOMEM"
+---| "ENOMSG"
+---| "ENONET"
+---| "ENOPKG"
+---| "ENOPROTOOPT"
+---| "ENOSPC"
+---| "ENOSR"
+---| "ENOSTR"
+---| "ENOSYS"
+---| "ENOTBLK"
+---| "ENOTCONN"
+---| "ENOTDIR"
+---| "ENOTEMPTY"
+---| "ENOTNAM"
+---| "ENOTRECOVERABLE"
+---| "ENOTSOCK"
+---| "ENOTSUP"
+---| "ENOTTY"
+---| "ENOTUNIQ"
+---| "ENXIO"
+---| "EOPNOTSUPP"
+---| "EOVERFLOW"
+---| "EOWNERDEAD"
+---| "EPERM"
+---| "EPFNOSUPPORT"
+---| "EPIPE"
+---| "EPROTO"
+---| "EPROTONOSUPPORT"
+---| "EPROTOTYPE"
+---| "ERANGE"
+---| "EREMCHG"
+---| "EREMOTE"
+---| "EREMOTEIO"
+---| "ERESTART"
+---| "ERFKILL"
+---| "EROFS"
+---| "ESHUTDOWN"
+---| "ESOCKTNOSUPPORT"
+---| "ESPIPE"
+---| "ESRCH"
+---| "ESRMNT"
+---| "ESTALE"
+---| "ESTRPIPE"
+---| "ETIME"
+---| "ETIMEDOUT"
+---| "ETOOMANYREFS"
+---| "ETXTBSY"
+---| "EUCLEAN"
+---| "EUNATCH"
+---| "EUSERS"
+---| "EWOULDBLOCK"
+---| "EXDEV"
+---| "EXFULL"
+
+---@alias nbdkit.thread_model
+---| 0
+---| 1
+---| 2
+---| 3
+---| "serialize_connections"
+---| "serialize_all_requests"
+---| "serialize_requests"
+---| "parallel"
+
+---@alias nbdkit.level
+---| 0
+---| 1
+---| 2
+---| "none"
+---| "emulate"
+---| "native"
+
+---@alias nbdkit.extent_type
+---| 0
+---| 1
+---| 2
+---| 3
+---| ""
+---| "hole"
+---| "zero"
+---| "hole,zero"
+
+---One extent: by place or by name.
+---@class nbdkit.extent
+---@field [1]? integer offset in bytes
+---@field [2]? integer length in bytes
+---@field [3]? nbdkit.extent_type
+---@field offset? integer
+---@field length? integer
+---@field type? nbdkit.extent_type
+
+---One export: by place or by name.
+---@class nbdkit.export
+---@field [1]? string name
+---@field [2]? string description
+---@field name? string
+---@field description? string
+
+---What `nbdkit.error` throws, and what else may be thrown with an error number.
+---@class nbdkit.thrown
+---@field errno integer|nbdkit.errno_name
+---@field message string
+
+---Bytes that can be changed. Offsets count from 0.
+---@class nbdkit.buffer
+---@operator len: integer
+local buffer = {}
+
+---Reads an integer of 8 bits, signed.
+---@param offset integer
+---@return integer
+function buffer:readi8(offset) end
+
+---Reads an integer of 8 bits.
+---@param offset integer
+---@return integer
+function buffer:readu8(offset) end
+
+---Reads an integer of 16 bits, signed, little-endian.
+---@param offset integer
+---@return integer
+function buffer:readi16(offset) end
+
+---Reads an integer of 16 bits, little-endian.
+---@param offset integer
+---@return integer
+function buffer:readu16(offset) end
+
+---Reads an integer of 32 bits, signed, little-endian.
+---@param offset integer
+---@return integer
+function buffer:readi32(offset) end
+
+---Reads an integer of 32 bits, little-endian.
+---@param offset integer
+---@return integer
+function buffer:readu32(offset) end
+
+---Reads an integer of 64 bits, signed, little-endian.
+---@param offset integer
+---@return integer
+function buffer:readi64(offset) end
+
+---Reads a floating point number of 32 bits, little-endian.
+---@param offset integer
+---@return number
+function buffer:readf32(offset) end
+
+---Reads a floating point number of 64 bits, little-endian.
+---@param offset integer
+---@return number
+function buffer:readf64(offset) end
+
+---Reads an integer of 16 bits, signed, big-endian.
+---@param offset integer
+---@return integer
+function buffer:readi16be(offset) end
+
+---Reads an integer of 16 bits, big-endian.
+---@param offset integer
+---@return integer
+function buffer:readu16be(offset) end
+
+---Reads an integer of 32 bits, signed, big-endian.
+---@param offset integer
+---@return integer
+function buffer:readi32be(offset) end
+
+---Reads an integer of 32 bits, big-endian.
+---@param offset integer
+---@return integer
+function buffer:readu32be(offset) end
+
+---Reads an integer of 64 bits, signed, big-endian.
+---@param offset integer
+---@return integer
+function buffer:readi64be(offset) end
+
+---Reads a floating point number of 32 bits, big-endian.
+---@param offset integer
+---@return number
+function buffer:readf32be(offset) end
+
+---Reads a floating point number of 64 bits, big-endian.
+---@param offset integer
+---@return number
+function buffer:readf64be(offset) end
+
+---Writes an integer of 8 bits, signed.
+---@param offset integer
+---@param value integer
+function buffer:writei8(offset, value) end
+
+---Writes an integer of 8 bits.
+---@param offset integer
+---@param value integer
+function buffer:writeu8(offset, value) end
+
+---Writes an integer of 16 bits, signed, little-endian.
+---@param offset integer
+---@param value integer
+function buffer:writei16(offset, value) end
+
+---Writes an integer of 16 bits, little-endian.
+---@param offset integer
+---@param value integer
+function buffer:writeu16(offset, value) end
+
+---Writes an integer of 32 bits, signed, little-endian.
+---@param offset integer
+---@param value integer
+function buffer:writei32(offset, value) end
+
+---Writes an integer of 32 bits, little-endian.
+---@param offset integer
+---@param value integer
+function buffer:writeu32(offset, value) end
+
+---Writes an integer of 64 bits, signed, little-endian.
+---@param offset integer
+---@param value integer
+function buffer:writei64(offset, value) end
+
+---Writes a floating point number of 32 bits, little-endian.
+---@param offset integer
+---@param value number
+function buffer:writef32(offset, value) end
+
+---Writes a floating point number of 64 bits, little-endian.
+---@param offset integer
+---@param value number
+function buffer:writef64(offset, value) end
+
+---Writes an integer of 16 bits, signed, big-endian.
+---@param offset integer
+---@param value integer
+function buffer:writei16be(offset, value) end
+
+---Writes an integer of 16 bits, big-endian.
+---@param offset integer
+---@param value integer
+function buffer:writeu16be(offset, value) end
+
+---Writes an integer of 32 bits, signed, big-endian.
+---@param offset integer
+---@param value integer
+function buffer:writei32be(offset, value) end
+
+---Writes an integer of 32 bits, big-endian.
+---@param offset integer
+---@param value integer
+function buffer:writeu32be(offset, value) end
+
+---Writes an integer of 64 bits, signed, big-endian.
+---@param offset integer
+---@param value integer
+function buffer:writei64be(offset, value) end
+
+---Writes a floating point number of 32 bits, big-endian.
+---@param offset integer
+---@param value number
+function buffer:writef32be(offset, value) end
+
+---Writes a floating point number of 64 bits, big-endian.
+---@param offset integer
+---@param value number
+function buffer:writef64be(offset, value) end
+
+---@param offset integer
+---@param count integer
+---@return string
+function buffer:readstring(offset, count) end
+
+---Writes a string, or only its first `count` bytes.
+---@param offset integer
+---@param string string
+---@param count? integer
+function buffer:writestring(offset, string, count) end
+
+---Copies bytes of another buffer, or of itself, into this one. Without `count` all that follow
+---`source_offset`.
+---@param target_offset integer
+---@param source nbdkit.buffer
+---@param source_offset? integer
+---@param count? integer
+function buffer:copy(target_offset, source, source_offset, count) end
+
+---Sets bytes to one value. Without `count` all from `offset` on.
+---@param offset integer
+---@param byte integer
+---@param count? integer
+function buffer:fill(offset, byte, count) end
+
+---All of it, as a string.
+---@return string
+function buffer:tostring() end
+
+---The length in bytes.
+---@return integer
+function buffer:len() end
+
+---The module: a global, and `require "nbdkit"`.
+---@class nbdkit
+nbdkit = {}
+
+---The system's error numbers.
+---@class nbdkit.errno
+---@field E2BIG integer
+---@field EACCES integer
+---@field EADDRINUSE integer
+---@field EADDRNOTAVAIL integer
+---@field EADV integer
+---@field EAFNOSUPPORT integer
+---@field EAGAIN integer
+---@field EALREADY integer
+---@field EBADE integer
+---@field EBADF integer
+---@field EBADFD integer
+---@field EBADMSG integer
+---@field EBADR integer
+---@field EBADRQC integer
+---@field EBADSLT integer
+---@field EBFONT integer
+---@field EBUSY integer
+---@field ECANCELED integer
+---@field ECHILD integer
+---@field ECHRNG integer
+---@field ECOMM integer
+---@field ECONNABORTED integer
+---@field ECONNREFUSED integer
+---@field ECONNRESET integer
+---@field EDEADLK integer
+---@field EDEADLOCK integer
+---@field EDESTADDRREQ integer
+---@field EDOM integer
+---@field EDOTDOT integer
+---@field EDQUOT integer
+---@field EEXIST integer
+---@field EFAULT integer
+---@field EFBIG integer
+---@field EHOSTDOWN integer
+---@field EHOSTUNREACH integer
+---@field EIDRM integer
+---@field EILSEQ integer
+---@field EINPROGRESS integer
+---@field EINTR integer
+---@field EINVAL integer
+---@field EIO integer
+---@field EISCONN integer
+---@field EISDIR integer
+---@field EISNAM integer
+---@field EKEYEXPIRED integer
+---@field EKEYREJECTED integer
+---@field EKEYREVOKED integer
+---@field EL2HLT integer
+---@field EL2NSYNC integer
+---@field EL3HLT integer
+---@field EL3RST integer
+---@field ELIBACC integer
+---@field ELIBBAD integer
+---@field ELIBEXEC integer
+---@field ELIBMAX integer
+---@field ELIBSCN integer
+---@field ELNRNG integer
+---@field ELOOP integer
+---@field EMEDIUMTYPE integer
+---@field EMFILE integer
+---@field EMLINK integer
+---@field EMSGSIZE integer
+---@field EMULTIHOP integer
+---@field ENAMETOOLONG integer
+---@field ENAVAIL integer
+---@field ENETDOWN integer
+---@field ENETRESET integer
+---@field ENETUNREACH integer
+---@field ENFILE integer
+---@field ENOANO integer
+---@field ENOBUFS integer
+---@field ENOCSI integer
+---@field ENODATA integer
+---@field ENODEV integer
+---@field ENOENT integer
+---@field ENOEXEC integer
+---@field ENOKEY integer
+---@field ENOLCK integer
+---@field ENOLINK integer
+---@field ENOMEDIUM integer
+---@field ENOMEM integer
+---@field ENOMSG integer
+---@field ENONET integer
+---@field ENOPKG integer
+---@field ENOPROTOOPT integer
+---@field ENOSPC integer
+---@field ENOSR integer
+---@field ENOSTR integer
+---@field ENOSYS integer
+---@field ENOTBLK integer
+---@field ENOTCONN integer
+---@field ENOTDIR integer
+---@field ENOTEMPTY integer
+---@field ENOTNAM integer
+---@field ENOTRECOVERABLE integer
+---@field ENOTSOCK integer
+---@field ENOTSUP integer
+---@field ENOTTY integer
+---@field ENOTUNIQ integer
+---@field ENXIO integer
+---@field EOPNOTSUPP integer
+---@field EOVERFLOW integer
+---@field EOWNERDEAD integer
+---@field EPERM integer
+---@field EPFNOSUPPORT integer
+---@field EPIPE integer
+---@field EPROTO integer
+---@field EPROTONOSUPPORT integer
+---@field EPROTOTYPE integer
+---@field ERANGE integer
+---@field EREMCHG integer
+---@field EREMOTE integer
+---@field EREMOTEIO integer
+---@field ERESTART integer
+---@field ERFKILL integer
+---@field EROFS integer
+---@field ESHUTDOWN integer
+---@field ESOCKTNOSUPPORT integer
+---@field ESPIPE integer
+---@field ESRCH integer
+---@field ESRMNT integer
+---@field ESTALE integer
+---@field ESTRPIPE integer
+---@field ETIME integer
+---@field ETIMEDOUT integer
+---@field ETOOMANYREFS integer
+---@field ETXTBSY integer
+---@field EUCLEAN integer
+---@field EUNATCH integer
+---@field EUSERS integer
+---@field EWOULDBLOCK integer
+---@field EXDEV integer
+---@field EXFULL integer
+nbdkit.errno = {}
+
+---`zero` may make a hole.
+nbdkit.FLAG_MAY_TRIM = 1
+
+---Durable before the callback returns.
+nbdkit.FLAG_FUA = 2
+
+---`extents`: only the one at `offset` is asked for.
+nbdkit.FLAG_REQ_ONE = 4
+
+---`zero` must fail with ENOTSUP unless it is fast.
+nbdkit.FLAG_FAST_ZERO = 8
+
+---Not offered.
+nbdkit.FUA_NONE = 0
+
+---nbdkit calls `flush`.
+nbdkit.FUA_EMULATE = 1
+
+---The request has `FLAG_FUA`.
+nbdkit.FUA_NATIVE = 2
+
+---Not offered.
+nbdkit.CACHE_NONE = 0
+
+---nbdkit calls `pread`.
+nbdkit.CACHE_EMULATE = 1
+
+---`cache` is called.
+nbdkit.CACHE_NATIVE = 2
+
+---Nothing is allocated.
+nbdkit.EXTENT_HOLE = 1
+
+---It reads as zeroes.
+nbdkit.EXTENT_ZERO = 2
+
+---One connection at a time.
+nbdkit.THREAD_MODEL_SERIALIZE_CONNECTIONS = 0
+
+---One request at a time. The default.
+nbdkit.THREAD_MODEL_SERIALIZE_ALL_REQUESTS = 1
+
+---One request at a time of each connection.
+nbdkit.THREAD_MODEL_SERIALIZE_REQUESTS = 2
+
+---Any number of requests.
+nbdkit.THREAD_MODEL_PARALLEL = 3
+
+---A new buffer: of zeroes, or with the bytes of a string.
+---@param size_or_bytes integer|string
+---@return nbdkit.buffer
+function nbdkit.buffer(size_or_bytes) end
+
+---Writes a line to nbdkit's debug log, which `nbdkit -v` shows.
+---@param message string
+function nbdkit.debug(message) end
+
+---Fails the callback, with file and line before the message.
+---@param errno integer|nbdkit.errno_name
+---@param message string
+---@return never
+function nbdkit.error(errno, message) end
+
+---The error number of this callback, if it fails.
+---@param errno integer|nbdkit.errno_name
+function nbdkit.set_error(errno) end
+
+---The export that the client asked for.
+---@return string
+function nbdkit.export_name() end
+
+---Whether the client has completed TLS.
+---@return boolean
+function nbdkit.is_tls() end
+
+---The client's address.
+---@return string
+function nbdkit.peer_name() end
+
+---The client's process; only over a Unix domain socket.
+---@return integer
+function nbdkit.peer_pid() end
+
+---The client's user; only over a Unix domain socket.
+---@return integer
+function nbdkit.peer_uid() end
+
+---The client's group; only over a Unix domain socket.
+---@return integer
+function nbdkit.peer_gid() end
+
+---The client's security context. Needs nbdkit 1.36.
+---@return string
+function nbdkit.peer_security_context() end
+
+---The name in the client's certificate. Needs nbdkit 1.40.
+---@return string
+function nbdkit.peer_tls_dn() end
+
+---Who issued the client's certificate. Needs nbdkit 1.40.
+---@return string
+function nbdkit.peer_tls_issuer_dn() end
+
+---Ends the client's connection: at once, or when its requests are done. Needs nbdkit 1.34.
+---@param force boolean
+function nbdkit.disconnect(force) end
+
+---The bytes of a size such as "64K" or "1M".
+---@param text string
+---@return integer
+function nbdkit.parse_size(text) end
+
+---@param text string
+---@return boolean
+function nbdkit.parse_bool(text) end
+
+---A number: decimal, `0x` hexadecimal or `0` octal.
+---@param what string
+---@param text string
+---@param c_type? "int"|"unsigned"|"int8_t"|"uint8_t"|"int16_t"|"uint16_t"|"int32_t"|"uint32_t"|"int64_t"|"uint64_t"
+---@return integer
+function nbdkit.parse_int(what, text, c_type) end
+
+---Needs nbdkit 1.36.
+---@param what string
+---@param text string
+---@return number
+function nbdkit.parse_probability(what, text) end
+
+---Needs nbdkit 1.40.
+---@param what string
+---@param text string
+---@return integer seconds
+---@return integer nanoseconds
+function nbdkit.parse_delay(what, text) end
+
+---Up to `get_ready`.
+---@param path string
+---@return string
+function nbdkit.absolute_path(path) end
+
+---Without symbolic links; the file must exist. Up to `get_ready`.
+---@param path string
+---@return string
+function nbdkit.realpath(path) end
+
+---@param value string
+---@return string
+function nbdkit.read_password(value) end
+
+---Whether standard input and output are the script's to use.
+---@return boolean
+function nbdkit.stdio_safe() end
+
+---Asks the server to end.
+function nbdkit.shutdown() end
+
+---The name of the server. Needs an nbdkit later than 1.44.
+---@return string
+function nbdkit.name() end
+
+---Sleeps, but not past the end of the connection. From `after_fork` on.
+---@param seconds number
+---@param nanoseconds? integer
+function nbdkit.nanosleep(seconds, nanoseconds) end
+
+---The callbacks whose signatures are the same in both versions.
+---@class nbdkit.callbacks
+---@field API_VERSION? 1|2
+---@field dump_plugin? fun() Prints lines for `nbdkit --dump-plugin`.
+---@field magic_config_key? fun(): string The key of parameters without one.
+---@field config? fun(key: string, value: string) One parameter.
+---@field config_complete? fun() All parameters have been given.
+---@field thread_model? fun(): nbdkit.thread_model What nbdkit may do at once.
+---@field get_ready? fun() Last, before nbdkit forks and changes directory.
+---@field after_fork? fun() First, in the process that serves.
+---@field cleanup? fun() The server ends.
+---@field preconnect? fun(readonly: boolean) A client has connected.
+---@field list_exports? fun(readonly: boolean, is_tls: boolean): (string|nbdkit.export)[] The exports there are.
+---@field default_export? fun(readonly: boolean, is_tls: boolean): string|nil What the empty name stands for.
+---@field open fun(readonly: boolean): any A connection begins. Required. Returns its handle.
+---@field close? fun(h: any) A connection has ended.
+---@field export_description? fun(h: any): string|nil A text for people.
+---@field get_size fun(h: any): integer The size of the disk in bytes. Required.
+---@field block_size? fun(h: any): integer|nil, integer?, integer? The request sizes that the disk wants.
+---@field can_write? fun(h: any): boolean Whether the client may write.
+---@field can_flush? fun(h: any): boolean Whether the client may flush.
+---@field is_rotational? fun(h: any): boolean Whether the disk has seek times.
+---@field can_trim? fun(h: any): boolean Whether the client may trim.
+---@field can_zero? fun(h: any): boolean Whether `zero` is to be called.
+---@field can_fast_zero? fun(h: any): boolean Whether fast zeroes are offered.
+---@field can_extents? fun(h: any): boolean Whether `extents` is to be called.
+---@field can_fua? fun(h: any): nbdkit.level How forced unit access is done.
+---@field can_multi_conn? fun(h: any): boolean Whether all connections see what one has flushed.
+---@field can_cache? fun(h: any): nbdkit.level How prefetches are done.
+---@field extents? fun(h: any, count: integer, offset: integer, flags: integer): nbdkit.extent[] Tells data, holes and zeroes apart.
+---@field cache? fun(h: any, count: integer, offset: integer, flags: integer) Prefetches.
+
+---A script's table, with API version 1.
+---@class nbdkit.callbacks1: nbdkit.callbacks
+---@field pread fun(h: any, count: integer, offset: integer): string Reads. Required.
+---@field pwrite? fun(h: any, buf: string, offset: integer) Writes.
+---@field flush? fun(h: any) Makes what was written durable.
+---@field trim? fun(h: any, count: integer, offset: integer) Punches a hole.
+---@field zero? fun(h: any, count: integer, offset: integer, may_trim: boolean) Writes zeroes.
+
+---A script's table, with API version 2.
+---@class nbdkit.callbacks2: nbdkit.callbacks
+---@field pread fun(h: any, buf: nbdkit.buffer, offset: integer, flags: integer) Reads. Required.
+---@field pwrite? fun(h: any, buf: nbdkit.buffer, offset: integer, flags: integer) Writes.
+---@field flush? fun(h: any, flags: integer) Makes what was written durable.
+---@field trim? fun(h: any, count: integer, offset: integer, flags: integer) Punches a hole.
+---@field zero? fun(h: any, count: integer, offset: integer, flags: integer) Writes zeroes.
+
+-- The callbacks as globals.
+
+---Prints lines for `nbdkit --dump-plugin`.
+function dump_plugin() end
+
+---The key of parameters without one.
+---@return string
+function magic_config_key() end
+
+---One parameter.
+---@param key string
+---@param value string
+function config(key, value) end
+
+---All parameters have been given.
+function config_complete() end
+
+---What nbdkit may do at once.
+---@return nbdkit.thread_model
+function thread_model() end
+
+---Last, before nbdkit forks and changes directory.
+function get_ready() end
+
+---First, in the process that serves.
+function after_fork() end
+
+---The server ends.
+function cleanup() end
+
+---A client has connected.
+---@param readonly boolean
+function preconnect(readonly) end
+
+---The exports there are.
+---@param readonly boolean
+---@param is_tls boolean
+---@return (string|nbdkit.export)[]
+function list_exports(readonly, is_tls) end
+
+---What the empty name stands for.
+---@param readonly boolean
+---@param is_tls boolean
+---@return string|nil
+function default_export(readonly, is_tls) end
+
+---A connection begins. Required. Returns its handle.
+---@param readonly boolean
+---@return any
+function open(readonly) end
+
+---A connection has ended.
+---@param h any
+function close(h) end
+
+---A text for people.
+---@param h any
+---@return string|nil
+function export_description(h) end
+
+---The size of the disk in bytes. Required.
+---@param h any
+---@return integer
+function get_size(h) end
+
+---The request sizes that the disk wants.
+---@param h any
+---@return integer|nil minimum
+---@return integer? preferred
+---@return integer? maximum
+function block_size(h) end
+
+---Whether the client may write.
+---@param h any
+---@return boolean
+function can_write(h) end
+
+---Whether the client may flush.
+---@param h any
+---@return boolean
+function can_flush(h) end
+
+---Whether the disk has seek times.
+---@param h any
+---@return boolean
+function is_rotational(h) end
+
+---Whether the client may trim.
+---@param h any
+---@return boolean
+function can_trim(h) end
+
+---Whether `zero` is to be called.
+---@param h any
+---@return boolean
+function can_zero(h) end
+
+---Whether fast zeroes are offered.
+---@param h any
+---@return boolean
+function can_fast_zero(h) end
+
+---Whether `extents` is to be called.
+---@param h any
+---@return boolean
+function can_extents(h) end
+
+---How forced unit access is done.
+---@param h any
+---@return nbdkit.level
+function can_fua(h) end
+
+---Whether all connections see what one has flushed.
+---@param h any
+---@return boolean
+function can_multi_conn(h) end
+
+---How prefetches are done.
+---@param h any
+---@return nbdkit.level
+function can_cache(h) end
+
+---Tells data, holes and zeroes apart.
+---@param h any
+---@param count integer
+---@param offset integer
+---@param flags integer
+---@return nbdkit.extent[]
+function extents(h, count, offset, flags) end
+
+---Prefetches.
+---@param h any
+---@param count integer
+---@param offset integer
+---@param flags integer
+function cache(h, count, offset, flags) end
+
+---Reads. Required. With API version 2, see the other signature.
+---@param h any
+---@param count integer
+---@param offset integer
+---@return string
+---@overload fun(h: any, buf: nbdkit.buffer, offset: integer, flags: integer)
+function pread(h, count, offset) end
+
+---Writes. With API version 2, see the other signature.
+---@param h any
+---@param buf string
+---@param offset integer
+---@overload fun(h: any, buf: nbdkit.buffer, offset: integer, flags: integer)
+function pwrite(h, buf, offset) end
+
+---Makes what was written durable. With API version 2, see the other signature.
+---@param h any
+---@overload fun(h: any, flags: integer)
+function flush(h) end
+
+---Punches a hole. With API version 2, see the other signature.
+---@param h any
+---@param count integer
+---@param offset integer
+---@overload fun(h: any, count: integer, offset: integer, flags: integer)
+function trim(h, count, offset) end
+
+---Writes zeroes. With API version 2, see the other signature.
+---@param h any
+---@param count integer
+---@param offset integer
+---@param may_trim boolean
+---@overload fun(h: any, count: integer, offset: integer, flags: integer)
+function zero(h, count, offset, may_trim) end
