@@ -1,0 +1,198 @@
+"""Starts real nbdkit servers and ends them, whatever happens to the test in between."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbd
+
+# Nothing here takes anywhere near as long. It only has to be long enough for a busy machine.
+DEADLINE = 30
+
+
+def wait_until(condition, what):
+    """Polls, because nobody tells us when a file appears or a log grows."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {DEADLINE} seconds for {what}")
+        time.sleep(0.002)
+
+
+def error_lines(log):
+    """The log without what `nbdkit -v` adds, as a list of lines.
+
+    Bytes that are not UTF-8 come out as surrogates, so that no two logs look the same that are
+    not. Only a line feed ends a line here: a stray carriage return has to be seen.
+    """
+    text = log.decode("utf-8", "surrogateescape")
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    debug = re.compile(r"nbdkit: ([^ ]+: )?debug: ")
+    return [line for line in lines if not debug.match(line)]
+
+
+class Nbdkit:
+    """One nbdkit process, serving on a Unix socket in a directory of its own.
+
+    It runs in the foreground unless `daemon` is true, as a user starts it then: the command
+    returns when the server is ready. `prefix` is a command to run nbdkit under.
+    """
+
+    def __init__(self, *arguments, cwd, verbose=False, daemon=False, prefix=(), env=None):
+        # Not pytest's tmp_path: the address of a Unix socket may be only 107 bytes long.
+        self.directory = Path(tempfile.mkdtemp(prefix="nbdkit-test-"))
+        self.socket = self.directory / "socket"
+        self.pid_file = self.directory / "pid"
+        self.log_file = self.directory / "log"
+        self.connections = []
+        self.pidfd = None
+        options = [] if daemon else ["-f"]
+        options += ["-v"] if verbose else []
+        options += ["-U", str(self.socket), "-P", str(self.pid_file)]
+        with open(self.log_file, "wb") as log:
+            self.process = subprocess.Popen(
+                [*prefix, "nbdkit", *options, *arguments],
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.daemon = daemon
+        # A server that hangs would make the test hang that waits for its answer.
+        self.watchdog = threading.Timer(2 * DEADLINE, self.kill)
+        self.watchdog.daemon = True
+        self.watchdog.start()
+
+    def wait_ready(self):
+        """nbdkit writes its process id when clients can connect."""
+
+        def ready():
+            return self.pid_file.exists() and self.pid_file.read_text().endswith("\n")
+
+        def dead():
+            # The command that starts a daemon ends well when the daemon is about to be ready.
+            return self.process.poll() is not None and not (
+                self.daemon and self.process.returncode == 0
+            )
+
+        wait_until(lambda: ready() or dead(), "nbdkit to start")
+        if dead():
+            raise AssertionError(f"nbdkit did not start:\n{self.log()}")
+        self.pid = int(self.pid_file.read_text())
+        self.pidfd = os.pidfd_open(self.pid)
+        self.threads_when_idle = self.threads()
+        return self
+
+    def threads(self):
+        """How many threads the server has, 0 if it is gone."""
+        try:
+            return len(os.listdir(f"/proc/{self.pid}/task"))
+        except FileNotFoundError:
+            return 0
+
+    def wait_idle(self):
+        """Waits until nbdkit has done with every connection, which its clients have ended.
+
+        nbdkit has a thread for each. A signal that comes while one is at its end can make nbdkit
+        exit without calling `close`.
+        """
+        wait_until(lambda: self.threads() <= self.threads_when_idle, "connections to close")
+
+    @property
+    def uri(self):
+        return f"nbd+unix:///?socket={self.socket}"
+
+    def log(self):
+        """What the server has written so far, as bytes."""
+        return self.log_file.read_bytes()
+
+    def errors(self):
+        return error_lines(self.log())
+
+    def connect(self, strict=True):
+        """A client that has opened the default export.
+
+        Without `strict` libnbd also sends requests that the server did not offer.
+        """
+        client = nbd.NBD()
+        if not strict:
+            client.set_strict_mode(0)
+        client.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+        self.connections.append(client)
+        client.connect_uri(self.uri)
+        return client
+
+    def disconnect(self):
+        """Ends all connections of `connect` as a client should."""
+        for client in self.connections:
+            try:
+                client.shutdown()
+            except nbd.Error:
+                pass  # The test has ended it already, or the server has.
+        self.connections.clear()
+        self.wait_idle()
+
+    def stop(self, disconnect=True):
+        """Ends the server and returns its exit code and its log.
+
+        The exit code of a daemon is not ours to see, so it is None.
+        """
+        if disconnect:
+            self.disconnect()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(DEADLINE)
+        if self.daemon and self.pidfd is not None:
+            try:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+            ended, _, _ = select.select([self.pidfd], [], [], DEADLINE)
+            assert ended, "the daemon did not end"
+        code = None if self.daemon else self.process.returncode
+        return code, self.log()
+
+    def kill(self):
+        if self.pidfd is not None:
+            try:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self.process.poll() is None:
+            self.process.kill()
+
+    def discard(self):
+        """For the end of a test: leaves no process and no file."""
+        self.watchdog.cancel()
+        self.connections.clear()
+        if self.daemon and self.pidfd is None and self.process.wait(DEADLINE) == 0:
+            # The daemon is there although the test has not got as far as knowing it.
+            self.wait_ready()
+        self.kill()
+        self.process.wait(DEADLINE)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def run(*arguments, cwd, prefix=(), env=None):
+    """Runs an nbdkit that is expected to end by itself, and returns what came of it."""
+    with tempfile.TemporaryDirectory(prefix="nbdkit-test-") as directory:
+        return subprocess.run(
+            [*prefix, "nbdkit", "-f", "-U", f"{directory}/socket", *arguments],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEADLINE,
+        )

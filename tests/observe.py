@@ -1,0 +1,82 @@
+"""Everything that a user and a client can see of a plugin, as text that can be compared."""
+
+import hashlib
+import re
+
+import nbd
+
+import nbdkit
+
+
+def shown(data):
+    """Bytes, in full where they are short."""
+    data = bytes(data)
+    if len(data) <= 32:
+        return repr(data)
+    if len(set(data)) == 1:
+        return f"{len(data)} times {data[:1]!r}"
+    return f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def request(client, name, *arguments):
+    """One request and what came of it, as a line."""
+    fast_zero = name == "zero" and arguments[2:] == (nbd.CMD_FLAG_FAST_ZERO,)
+    if fast_zero and not client.can_fast_zero():
+        # nbdkit 1.32 fails an assertion, whatever the plugin, if it is sent all the same.
+        return f"{name} {' '.join(map(str, arguments))}: not offered"
+    words = " ".join(shown(word) if isinstance(word, bytes) else str(word) for word in arguments)
+    try:
+        result = getattr(client, name)(*arguments)
+        outcome = "ok" if result is None else shown(result)
+    except nbd.Error as error:
+        outcome = str(error.errno)
+    return f"{name} {words}: {outcome}"
+
+
+OFFERS = ("can_flush", "can_trim", "can_zero", "can_fast_zero", "can_fua", "can_cache",
+          "can_multi_conn", "is_read_only", "is_rotational")  # fmt: skip
+
+
+def connection(server, requests):
+    """One client from beginning to end."""
+    try:
+        client = server.connect(strict=False)
+    except nbd.Error:
+        server.disconnect()
+        return ["connection refused"]
+    # Without strict checks, because also that is to be seen: what happens to what is not offered.
+    lines = [f"size {client.get_size()}"]
+    lines.append("offers " + " ".join(name for name in OFFERS if getattr(client, name)()))
+    lines += [request(client, *each) for each in requests]
+    server.disconnect()
+    return lines
+
+
+def same_in_every_lua(line):
+    """The log without what differs from one release of Lua to the next."""
+    # Which variable it was: "(global 'x')", or before the type in Lua 5.1.
+    line = re.sub(r"(:\d+: attempt to (call|index|perform arithmetic|compare|concatenate)).*",
+                  r"\1 ...", line)  # fmt: skip
+    line = re.sub(r"file \(0x[0-9a-f]+\)", "file (0x...)", line)
+    line = re.sub(r"(disk\.lua:\d+: )?stack overflow.*", "stack overflow ...", line)
+    return re.sub(r"( near ).*", r"\1...", line)
+
+
+def observe(plugin, script, clients, parameters=(), options=(), cwd=None):
+    """Starts a script, lets clients (lists of requests) come one after the other, and stops it."""
+    server = nbdkit.Nbdkit(*options, str(plugin), script, *parameters, cwd=cwd)
+    lines = []
+    try:
+        try:
+            server.wait_ready()
+        except AssertionError:
+            lines.append("did not start")
+        else:
+            for requests in clients:
+                lines += connection(server, requests)
+        code, log = server.stop(disconnect=False)
+        lines.append(f"exit {code}")
+        lines += [f"log {same_in_every_lua(line)}" for line in nbdkit.error_lines(log)]
+    finally:
+        server.discard()
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,128 @@
+"""Ours against the official plugin: the same script and requests, and all that is seen of them.
+
+What is different on purpose is in `differences.py`, and nowhere else.
+"""
+
+import re
+import subprocess
+
+import nbd
+import pytest
+
+import differences
+import nbdkit
+from conftest import failure
+from differential_cases import CASES, DISK
+from observe import observe
+
+
+@pytest.fixture(scope="session")
+def official(language):
+    """The oracle. If it is not installed the run fails."""
+    found = subprocess.run(
+        ["nbdkit", "--dump-plugin", language.name], capture_output=True, text=True, check=True
+    )
+    path = next(line for line in found.stdout.splitlines() if line.startswith("path="))
+    assert path.removeprefix("path=") != str(language.plugin)
+    return language.name
+
+
+def both(official, language, *arguments, **options):
+    theirs = observe(official, *arguments, **options)
+    ours = observe(language.plugin, *arguments, **options)
+    return theirs, ours
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case(official, language, write_script, tmp_path, name):
+    case = CASES[name]
+    script = write_script(case.script)
+    theirs, ours = both(
+        official, language, script, case.clients, case.parameters, case.options, cwd=tmp_path
+    )
+    assert ours == differences.expected(name, theirs)
+
+
+def test_no_script_at_all(official, language, tmp_path):
+    # The official plugin serves then, and fails each client; ours does not start.
+    server = nbdkit.Nbdkit(official, cwd=tmp_path).wait_ready()
+    try:
+        with pytest.raises(nbd.Error):
+            server.connect()
+        code, log = server.stop()
+        assert code == 0 and b"error: open: attempt to call a nil value" in log
+    finally:
+        server.discard()
+    line = failure(language.plugin, cwd=tmp_path)
+    assert line.startswith("no script was given")
+
+
+def test_script_with_a_long_path(official, language, tmp_path):
+    # Lua shortens the name of a file in front of an error.
+    directory = tmp_path / ("long" * 20)
+    directory.mkdir()
+    script = directory / "disk.lua"
+    script.write_text(CASES["read: error text"].script)
+    theirs, ours = both(official, language, str(script), [[("pread", 512, 0)]], cwd=tmp_path)
+    assert "disk.lua:1: text" in theirs
+    if language.release < (5, 2):
+        # That one keeps a few characters less.
+        shorter = re.compile(r"\.\.\.[^ ]*disk")
+        theirs, ours = shorter.sub("...disk", theirs), shorter.sub("...disk", ours)
+    assert ours == theirs
+
+
+def test_every_difference_belongs_to_a_case():
+    named = {case for difference in differences.DIFFERENCES for case in difference.cases}
+    assert named <= set(CASES) | {"random", "file"}
+
+
+def random_requests(numbers, size, count):
+    """Requests of all kinds, most of them small, some of them overlapping, some out of bounds."""
+    for _ in range(count):
+        length = numbers.choice((1, 100, 512, 4096, 5000, 65536))
+        offset = numbers.randrange(size - length + 1)
+        if numbers.random() < 0.03:
+            offset = size - length + numbers.choice((1, 4096))
+        kind = numbers.choice(("pread", "pread", "pwrite", "pwrite", "zero", "trim", "flush"))
+        flags = numbers.choice((0, 0, 1)) if kind in ("pwrite", "zero", "trim") else 0
+        if kind == "zero":
+            flags |= numbers.choice((0, 2))  # NO_HOLE
+        if kind == "flush":
+            yield (kind,)
+        elif kind == "pwrite":
+            yield (kind, numbers.randbytes(length), offset, flags)
+        else:
+            yield (kind, length, offset, flags)
+
+
+@pytest.mark.parametrize("run", range(8))
+def test_random_requests_on_a_disk_in_memory(
+    official, language, write_script, tmp_path, numbers, run
+):
+    size = 1 << 18
+    requests = list(random_requests(numbers, size, 250))
+    clients = [requests[:100], requests[100:], [("pread", size, 0)]]
+    theirs, ours = both(official, language, write_script(DISK), clients, cwd=tmp_path)
+    assert ours == differences.expected("random", theirs)
+    # That something was compared: most of the requests must have worked.
+    assert theirs.count(": ok\n") > 100 and "exit 0" in theirs
+
+
+@pytest.mark.parametrize("run", range(4))
+def test_random_requests_on_a_file(official, language, tmp_path, numbers, run):
+    size = 1 << 18
+    content = numbers.randbytes(size)
+    requests = list(random_requests(numbers, size, 250))
+    seen, files = [], []
+    for plugin in (official, language.plugin):
+        backing = tmp_path / "backing"
+        backing.write_bytes(content)
+        example = str(language.example("file"))
+        # The official plugin offers no flush for this script: see differences.py.
+        unflushed = [each for each in requests if each[0] != "flush"]
+        seen.append(observe(plugin, example, [unflushed], [f"file={backing}"], cwd=tmp_path))
+        files.append(backing.read_bytes())
+    theirs, ours = seen
+    assert ours == differences.expected("file", theirs)
+    assert files[0] == files[1] != content
