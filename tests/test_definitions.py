@@ -1,0 +1,115 @@
+"""The definitions for editors against what a script really finds: nothing missing, nothing else."""
+
+import re
+import subprocess
+
+import pytest
+
+from languages import ROOT
+
+DEFINITIONS = ROOT / "nbdkit-script-lua/library/nbdkit.lua"
+
+PRINT = """
+local function show(of, t)
+  for name, value in pairs(t) do
+    print("FIELD=" .. of .. " " .. name .. " " .. type(value))
+  end
+end
+show("nbdkit", nbdkit)
+show("errno", nbdkit.errno)
+show("buffer", debug.getmetatable(nbdkit.buffer(0)).__index)
+for name, value in pairs(nbdkit) do
+  if type(value) == "number" then print("VALUE=" .. name .. " " .. string.format("%d", value)) end
+end
+function open() end
+function get_size() end
+function pread() end
+"""
+
+
+@pytest.fixture
+def real(language, write_script, tmp_path):
+    result = subprocess.run(
+        ["nbdkit", "--dump-plugin", language.plugin, write_script(PRINT)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    def lines(key):
+        return [line.partition("=")[2].split() for line in result.stdout.splitlines()
+                if line.startswith(f"{key}=")]  # fmt: skip
+
+    assert lines("FIELD")
+    return lines
+
+
+def fields(real, of):
+    return {name: kind for where, name, kind in real("FIELD") if where == of}
+
+
+def definitions(pattern):
+    found = re.findall(pattern, DEFINITIONS.read_text(), re.M)
+    assert found
+    assert len(found) == len(set(found)), "something is defined twice"
+    return set(found)
+
+
+def part(beginning, end):
+    """What is between two lines of the definitions."""
+    return re.search(
+        rf"^{re.escape(beginning)}$(.*?)^{end}", DEFINITIONS.read_text(), re.M | re.S
+    )[1]  # fmt: skip
+
+
+def test_the_module(real):
+    defined = {name: "function" for name in definitions(r"^function nbdkit\.(\w+)\(")}
+    defined |= {name: "number" for name in definitions(r"^nbdkit\.(\w+) = \d+$")}
+    defined |= {name: "table" for name in definitions(r"^nbdkit\.(\w+) = \{\}$")}
+    assert defined == fields(real, "nbdkit")
+
+
+def test_the_values_of_constants(real):
+    constants = definitions(r"^nbdkit\.(\w+) = (\d+)$")
+    assert constants == {(name, value) for name, value in real("VALUE")}
+
+
+def test_error_numbers(real):
+    names = set(fields(real, "errno"))
+    text = part("---@class nbdkit.errno", r"nbdkit\.errno = \{\}")
+    assert set(re.findall(r"^---@field (\w+) integer$", text, re.M)) == names
+    text = part("---@alias nbdkit.errno_name", r"$")
+    assert set(re.findall(r'^---\| "(\w+)"$', text, re.M)) == names
+
+
+def test_methods_of_buffers(real):
+    assert definitions(r"^function buffer:(\w+)\(") == set(fields(real, "buffer"))
+    assert set(fields(real, "buffer").values()) == {"function"}
+
+
+def callbacks():
+    text = (ROOT / "nbdkit-script/src/callbacks.rs").read_text()
+    return set(re.findall(r"^    [A-Z_]+ = \"([a-z_]+)\";$", text, re.M))
+
+
+def test_callbacks_as_globals():
+    assert definitions(r"^function (\w+)\(") == callbacks()
+
+
+def test_callbacks_of_a_returned_table():
+    def names(heading):
+        return set(re.findall(r"^---@field (\w+)\?? fun\(", part(heading, "$"), re.M))
+
+    common = names("---@class nbdkit.callbacks")
+    first = names("---@class nbdkit.callbacks1: nbdkit.callbacks")
+    second = names("---@class nbdkit.callbacks2: nbdkit.callbacks")
+    assert first == second
+    assert common.isdisjoint(first)
+    assert common | first == callbacks()
+
+
+def test_it_is_lua(expect_failure):
+    # It is never run, but an editor has to be able to read it.
+    line = expect_failure(f'assert(loadfile("{DEFINITIONS}"))\nerror("it is", 0)')
+    assert line == "could not run Lua script: it is"

@@ -1,0 +1,350 @@
+"""Runs what the documentation shows: every Lua block is loaded, served and used by a client.
+
+A block without a mark is a whole script. A block that is not is preceded by a comment
+
+    <!-- check: fragment KEY=VALUE ... -->
+
+and is appended to a disk that defines all callbacks of data requests. The keys:
+
+    api=2         the API version of that disk; 1 without
+    with=K=V      a parameter of the command line; may be given several times
+    size=N        the size that the client sees
+    reads=TEXT    what the first bytes read as
+    errno=NAME    the error that a read ends with
+    log=PATTERN   the end of a line in the log, with * for anything; may be given several times
+    fails=TEXT    nbdkit does not start, and says this
+    uncalled=F    a callback that is not called; any other has to be
+    needs=5.3     the release of Lua that it is written for; skipped on older ones
+    nbdkit=1.36   the release of nbdkit that it needs; on older ones it must fail and say so
+    unless=WORD   what it needs besides that; then it is only loaded
+
+Whatever the mark, a client sends every kind of request that the disk offers, every callback that
+the block defines has to be called, and the log may have no other lines than those named.
+"""
+
+import fnmatch
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbd
+import pytest
+
+import nbdkit
+from languages import ROOT
+
+DOCUMENTS = ["README.md", "docs/lua.md", "nbdkit-script-lua/README.md", "nbdkit-script/README.md"]
+KEYS = {"api", "with", "size", "reads", "errno", "log", "fails", "uncalled", "needs", "nbdkit",
+        "unless"}  # fmt: skip
+LANGUAGES = {"lua", "rust", "sh", "toml", "text", "json"}
+REQUIRED = {"open", "get_size", "pread"}
+BEFORE_CLIENTS = {"config", "config_complete", "after_fork"}
+DURING_A_REQUEST = {"flush"}
+COUNT = 4096
+
+DISK = {
+    1: """
+local bytes = nbdkit.buffer(1024 * 1024)
+function open(readonly) return 1 end
+function get_size(h) return bytes:len() end
+function pread(h, count, offset) return bytes:readstring(offset, count) end
+function pwrite(h, buf, offset) bytes:writestring(offset, buf) end
+function flush(h) end
+function trim(h, count, offset) end
+function zero(h, count, offset, may_trim) bytes:fill(offset, 0, count) end
+function extents(h, count, offset, flags) return { { offset, count, 0 } } end
+function cache(h, count, offset, flags) end
+""",
+    2: """
+API_VERSION = 2
+local bytes = nbdkit.buffer(1024 * 1024)
+function open(readonly) return 1 end
+function get_size(h) return bytes:len() end
+function pread(h, buf, offset, flags) buf:copy(0, bytes, offset, buf:len()) end
+function pwrite(h, buf, offset, flags) bytes:copy(offset, buf) end
+function flush(h, flags) end
+function trim(h, count, offset, flags) end
+function zero(h, count, offset, flags) bytes:fill(offset, 0, count) end
+function extents(h, count, offset, flags) return { { offset, count, 0 } } end
+function cache(h, count, offset, flags) end
+""",
+}
+
+# Comes after a block and notes every call of what the block defines.
+TRACE = """
+for _, name in ipairs { %s } do
+  local callback = _G[name]
+  _G[name] = function(...)
+    io.stderr:write("called: ", name, "\\n")
+    return callback(...)
+  end
+end
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    document: str
+    line: int
+    language: str
+    # The words of the mark; None without one.
+    mark: tuple | None
+    text: str
+
+    def __str__(self):
+        return f"{self.document}:{self.line}"
+
+    def values(self, key):
+        return [word.partition("=")[2] for word in self.mark or () if word.startswith(key + "=")]
+
+    def value(self, key, default=None):
+        return (self.values(key) or [default])[0]
+
+
+def blocks(document):
+    found, mark, text = [], None, None
+    for number, line in enumerate((ROOT / document).read_text().splitlines(), 1):
+        if text is not None:
+            if line == "```":
+                found.append(Block(document, start, kind, mark, "".join(text)))
+                mark, text = None, None
+            else:
+                text.append(line + "\n")
+        elif line.startswith("```"):
+            start, kind, text = number, line.removeprefix("```"), []
+        elif match := re.fullmatch(r"<!-- check: (.*) -->", line):
+            assert mark is None, f"{document}:{number}: two marks for one block"
+            mark = tuple(shlex.split(match[1]))
+        elif line.strip():
+            assert mark is None, f"{document}:{number}: the mark before this marks nothing"
+    assert text is None and mark is None, f"{document} ends in the middle of a block"
+    return found
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
+LUA = [block for block in BLOCKS if block.language == "lua"]
+
+
+def callbacks():
+    text = (ROOT / "nbdkit-script/src/callbacks.rs").read_text()
+    names = re.findall(r"^    [A-Z_]+ = \"([a-z_]+)\";$", text, re.M)
+    assert REQUIRED < set(names)
+    return names
+
+
+def defined(block):
+    """The callbacks that a block defines, as globals or in a table."""
+    names = re.findall(r"^function (?:\w+\.)?(\w+)\(", block.text, re.M)
+    return [name for name in names if name in callbacks()]
+
+
+def test_every_block_is_one_that_is_checked():
+    assert {block.language for block in BLOCKS} <= LANGUAGES
+    for block in LUA:
+        if block.mark is None:
+            missing = REQUIRED - set(defined(block))
+            assert not missing, f"{block} has no mark, and does not define {missing}"
+        else:
+            assert block.mark[0] == "fragment", block
+            assert {word.partition("=")[0] for word in block.mark[1:]} <= KEYS, block
+    # Else this file has lost its way to the documents.
+    assert len(LUA) > 60 and sum(block.mark is None for block in LUA) >= 3
+
+
+def test_every_callback_and_every_function_has_an_example():
+    reference = [block for block in LUA if block.document == "docs/lua.md"]
+    examples = {name for block in reference for name in defined(block)}
+    assert set(callbacks()) - examples == set()
+    text = (ROOT / "nbdkit-script-lua/library/nbdkit.lua").read_text()
+    functions = set(re.findall(r"^function nbdkit\.(\w+)", text, re.M))
+    used = set(re.findall(r"nbdkit\.(\w+)", "".join(block.text for block in reference)))
+    assert functions and functions - used == set()
+
+
+def nbdkit_release():
+    words = subprocess.run(["nbdkit", "--version"], capture_output=True, text=True, check=True)
+    return tuple(int(word) for word in words.stdout.split()[1].split(".")[:2])
+
+
+def release(text):
+    return tuple(int(word) for word in text.split("."))
+
+
+@pytest.mark.parametrize("block", LUA, ids=str)
+def test_lua(block, start, language, write_script, tmp_path):
+    if release(block.value("needs", "5.1")) > language.release:
+        pytest.skip(f"written for Lua {block.value('needs')}")
+    needs = block.value("nbdkit", "1.32")
+    lacking = release(needs) > nbdkit_release()
+
+    names = defined(block)
+    text = block.text if block.mark is None else DISK[int(block.value("api", "1"))] + block.text
+    if not re.search(r"^return ", text, re.M):
+        text += TRACE % ", ".join(f'"{name}"' for name in names)
+    script = write_script(text)
+    parameters = block.values("with")
+
+    fails = block.value("fails")
+    if lacking:
+        version = "later than 1.44" if needs == "1.45" else needs
+        fails = f"it needs nbdkit {version}"
+    if fails and not set(names) & DURING_A_REQUEST:
+        at_start = set(names) & BEFORE_CLIENTS
+        client = [] if at_start else ["--run", 'nbdinfo --size "$uri"']
+        result = nbdkit.run(language.plugin, script, *parameters, *client, cwd=tmp_path)
+        assert result.returncode != 0
+        assert fails in result.stderr.decode()
+        return
+
+    dumped = subprocess.run(
+        ["nbdkit", "--dump-plugin", language.plugin, script, *parameters],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert dumped.returncode == 0, dumped.stderr
+    if fails or block.value("unless"):
+        # It is loaded; a client would find out, or would need more than there is here.
+        return
+
+    server = start(language.plugin, script, *parameters)
+    use(server, block)
+    server.wait_idle()
+    # It may have ended already, by itself.
+    code, log = server.stop()
+    assert code == 0, log
+
+    lines = nbdkit.error_lines(log)
+    called = {line for line in [*lines, *dumped.stderr.split("\n")] if line.startswith("called: ")}
+    if not re.search(r"^return ", block.text, re.M):
+        expected = {f"called: {name}" for name in names} - {
+            f"called: {name}" for name in block.values("uncalled")
+        }
+        assert expected <= called, lines
+    others = [line for line in lines if not line.startswith("called: ")]
+    patterns = block.values("log")
+    for pattern in patterns:
+        assert any(matches(line, pattern) for line in others), (pattern, others)
+    for line in others:
+        assert any(matches(line, pattern) for pattern in patterns), line
+
+
+def matches(line, pattern):
+    return fnmatch.fnmatchcase(line, f"*{glob(pattern)}")
+
+
+def glob(pattern):
+    return re.sub(r"[\[?]", lambda special: f"[{special[0]}]", pattern)
+
+
+def use(server, block):
+    """Sends whatever the disk offers."""
+    lister = nbd.NBD()
+    lister.set_opt_mode(True)
+    lister.connect_uri(server.uri)
+    lister.opt_list(lambda name, description: 0)
+    lister.opt_abort()
+    server.wait_idle()
+    if server.process.poll() is not None:
+        return
+
+    client = nbd.NBD()
+    client.set_full_info(True)
+    client.add_meta_context(nbd.CONTEXT_BASE_ALLOCATION)
+    server.connections.append(client)
+    client.connect_uri(server.uri)
+    size = client.get_size()
+    assert size == int(block.value("size", size))
+    count = min(COUNT, size)
+    assert count > 0
+
+    errno = block.value("errno")
+    if errno:
+        with pytest.raises(nbd.Error) as caught:
+            client.pread(count, 0)
+        assert caught.value.errno == errno
+    else:
+        reads = block.value("reads", "").encode().decode("unicode_escape").encode("latin-1")
+        assert client.pread(count, 0).startswith(reads)
+
+    fua = nbd.CMD_FLAG_FUA if client.can_fua() else 0
+    if not client.is_read_only():
+        for flags in {0, fua}:
+            client.pwrite(b"w" * count, 0, flags)
+            if not block.mark:
+                assert client.pread(count, 0) == b"w" * count
+            if client.can_trim():
+                client.trim(count, 0, flags)
+            if client.can_zero():
+                client.zero(count, 0, flags)
+                client.zero(count // 2, 0, flags)
+        if client.can_fast_zero():
+            try:
+                client.zero(count, 0, nbd.CMD_FLAG_FAST_ZERO)
+            except nbd.Error as error:
+                assert error.errno == "ENOTSUP"
+    if client.can_flush():
+        client.flush()
+    if client.can_cache() and not errno:
+        client.cache(count, 0)
+    if client.can_meta_context(nbd.CONTEXT_BASE_ALLOCATION):
+        client.block_status(size, 0, lambda *arguments: 0)
+    client.shutdown()
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "docs/architecture.md"])
+def test_relative_links_lead_somewhere(document):
+    path = ROOT / document
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), f"{document}: {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{document}: {link}"
+
+
+def anchors(path):
+    """Of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+RUST = [block for block in BLOCKS if block.language == "rust"]
+
+
+@pytest.mark.parametrize("block", RUST, ids=str)
+def test_rust(block, start, tmp_path, tmp_path_factory):
+    """Builds a whole plugin, with the manifest that is shown before it, and serves it."""
+    manifest = [
+        other
+        for other in BLOCKS
+        if other.document == block.document and other.language == "toml" and other.line < block.line
+    ][-1]
+    name = re.search(r'^name = "(\w+)"', manifest.text, re.M)[1]
+    own = ROOT / "nbdkit-script"
+    text = re.sub(r'^nbdkit-script = .*$', f"nbdkit-script = {{ path = '{own}' }}", manifest.text,
+                  flags=re.M)  # fmt: skip
+    assert text != manifest.text
+    (tmp_path / "Cargo.toml").write_text(text)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "lib.rs").write_text(block.text)
+    # The versions that the repository is tested with, which are on this machine.
+    shutil.copy(ROOT / "Cargo.lock", tmp_path)
+    cargo = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
+    # The documents show the same plugin, so only the first one takes its time.
+    target = tmp_path_factory.getbasetemp() / "rust-target"
+    subprocess.run(
+        [cargo, "build", "--offline", "--quiet", "--target-dir", target],
+        cwd=tmp_path,
+        check=True,
+    )
+    server = start(target / "debug" / f"lib{name}.so", "size=64K")
+    client = server.connect()
+    assert client.get_size() == 65536
+    assert client.pread(16, 0x1000) == bytes.fromhex("0000000000001000 0000000000001008")
+    assert client.is_read_only()
