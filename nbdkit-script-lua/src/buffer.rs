@@ -6,17 +6,16 @@
 use std::ffi::c_int;
 use std::marker::PhantomData;
 
-use mlua::Function;
-
-use crate::interpreter::{Answer, Buffer, Call, Interpreter, Message, Method, Number, Register};
+use crate::interpreter::{Answer, Buffer, Call, Message, Method, Number, Register, Type};
 
 type Result<T> = std::result::Result<T, Message>;
 
-/// Makes the type known to an interpreter, and returns `nbdkit.buffer`.
-pub fn register(interpreter: &Interpreter) -> mlua::Result<Function> {
-    interpreter.register_buffers(&METHODS, &METAMETHODS)?;
-    interpreter.buffer_function(&Register::new::<New>("buffer"))
-}
+/// The type, for an interpreter to be told.
+pub const TYPE: Type<'static> =
+    Type { name: "nbdkit.buffer", methods: &METHODS, metamethods: &METAMETHODS };
+
+/// `nbdkit.buffer`.
+pub const NEW: Register = Register::new::<New>("buffer");
 
 const METHODS: [Register; 38] = [
     Register::new::<Read<i8, false>>("readi8"),
@@ -64,7 +63,7 @@ const METAMETHODS: [Register; 2] =
 
 impl<'a> Buffer<'a> {
     /// Bytes of it, for as long as it is there.
-    fn bytes(self, offset: usize, count: usize) -> Result<&'a [u8]> {
+    pub fn bytes(self, offset: usize, count: usize) -> Result<&'a [u8]> {
         let length = self.len();
         let bytes = match self {
             Buffer::Own(bytes) => offset.checked_add(count).and_then(|end| bytes.get(offset..end)),
@@ -74,7 +73,7 @@ impl<'a> Buffer<'a> {
         bytes.ok_or_else(|| past_end(offset, count, length))
     }
 
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         match self {
             Buffer::Own(bytes) => bytes.len(),
             Buffer::Fill(buffer) => buffer.len(),
@@ -95,7 +94,7 @@ impl<'a> Buffer<'a> {
         self.again().bytes(offset, count)
     }
 
-    fn write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
+    pub fn write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
         let length = self.len();
         let written = match self {
             Buffer::Own(bytes) => offset
@@ -107,6 +106,21 @@ impl<'a> Buffer<'a> {
             Buffer::Data(_) => return Err(read_only()),
         };
         if written { Ok(()) } else { Err(past_end(offset, data.len(), length)) }
+    }
+
+    /// So many times the same byte.
+    pub fn fill(&mut self, offset: usize, byte: u8, count: usize) -> Result<()> {
+        let length = self.len();
+        let filled = match self {
+            Buffer::Own(bytes) => offset
+                .checked_add(count)
+                .and_then(|end| bytes.get_mut(offset..end))
+                .map(|place| place.fill(byte))
+                .is_some(),
+            Buffer::Fill(buffer) => buffer.fill_at(offset, byte, count),
+            Buffer::Data(_) => return Err(read_only()),
+        };
+        if filled { Ok(()) } else { Err(past_end(offset, count, length)) }
     }
 }
 
@@ -124,7 +138,7 @@ fn read_only() -> Message {
 }
 
 /// An argument that counts bytes.
-fn count_at(call: &Call<'_>, index: c_int, what: &str) -> Result<usize> {
+pub fn count_at(call: &Call<'_>, index: c_int, what: &str) -> Result<usize> {
     let invalid = |found: &dyn std::fmt::Display| {
         format!("argument {index}, the {what}: found {found}, expected a whole number from 0 on")
     };
@@ -134,7 +148,16 @@ fn count_at(call: &Call<'_>, index: c_int, what: &str) -> Result<usize> {
         Number::Float(number) if (0.0..9e15).contains(&number) && number.fract() == 0.0 => {
             Ok(number as usize)
         }
-        Number::Float(number) => Err(invalid(&number)),
+        Number::Float(number) => Err(invalid(&in_short(number))),
+    }
+}
+
+/// A number with as many digits as it is worth: 1e300 would have 301.
+fn in_short(number: f64) -> String {
+    if (1e-5..1e21).contains(&number.abs()) || number == 0.0 {
+        number.to_string()
+    } else {
+        format!("{number:e}")
     }
 }
 
@@ -143,7 +166,7 @@ fn optional_count_at(call: &Call<'_>, index: c_int, what: &str) -> Result<Option
 }
 
 /// Refuses arguments after the last one that the method knows.
-fn at_most(call: &Call<'_>, most: c_int) -> Result<()> {
+pub fn at_most(call: &Call<'_>, most: c_int) -> Result<()> {
     if call.count() > most {
         return Err(format!(
             "{} arguments, expected at most {most} with the buffer itself",
@@ -317,8 +340,7 @@ fn within(buffer: &mut Buffer<'_>, to: usize, from: usize, count: usize) -> Resu
     match buffer {
         Buffer::Own(bytes) => bytes.copy_within(from..from + count, to),
         Buffer::Fill(buffer) => {
-            let copy = buffer.read_at(from, count).map(<[u8]>::to_vec).unwrap_or_default();
-            buffer.write_at(to, &copy);
+            buffer.copy_within(from, to, count);
         }
         Buffer::Data(_) => return Err(read_only()),
     }
@@ -331,23 +353,14 @@ struct Fill;
 impl Method for Fill {
     fn run<'a>(call: &Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 4)?;
-        let buffer = call.buffer(1)?;
+        let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
         let byte = integer(call.number(3)?)
             .ok_or_else(|| "argument 3, the byte: expected a whole number".to_string())?
             as u8;
-        let length = buffer.len();
-        let count = rest(optional_count_at(call, 4, "count")?, offset, length);
-        let filled = match buffer {
-            Buffer::Own(bytes) => offset
-                .checked_add(count)
-                .and_then(|end| bytes.get_mut(offset..end))
-                .map(|place| place.fill(byte))
-                .is_some(),
-            Buffer::Fill(buffer) => buffer.fill_at(offset, byte, count),
-            Buffer::Data(_) => return Err(read_only()),
-        };
-        if filled { Ok(Answer::Nothing) } else { Err(past_end(offset, count, length)) }
+        let count = rest(optional_count_at(call, 4, "count")?, offset, buffer.len());
+        buffer.fill(offset, byte, count)?;
+        Ok(Answer::Nothing)
     }
 }
 

@@ -8,6 +8,7 @@
 mod buffer;
 mod c_modules;
 mod convert;
+mod disk;
 mod interpreter;
 mod lists;
 mod module;

@@ -10,14 +10,25 @@ fn invalid(message: String) -> Error {
     Error::new(libc::EINVAL, message)
 }
 
-/// The entries of a list, each with its number.
-fn entries(value: Value, of: &str) -> Result<Vec<(usize, Value)>> {
+/// Converts the entries of a list one by one, each with its number. mlua has room for only so many
+/// values at a time, and a list may have a million.
+fn entries<T>(
+    value: Value,
+    of: &str,
+    convert: impl Fn(usize, Value) -> Result<T>,
+) -> Result<Vec<T>> {
     let Value::Table(table) = value else {
         return Err(invalid(format!("returned {}, expected a list of {of}", value.type_name())));
     };
-    let list: mlua::Result<Vec<Value>> = table.sequence_values().collect();
-    let list = list.map_err(|error| Error::msg(thrown::lua_message(&error)))?;
-    Ok(list.into_iter().enumerate().map(|(index, value)| (index + 1, value)).collect())
+    let mut list = Vec::new();
+    loop {
+        let number = list.len() + 1;
+        match table.raw_get(number) {
+            Ok(Value::Nil) => return Ok(list),
+            Ok(entry) => list.push(convert(number, entry)?),
+            Err(error) => return Err(Error::msg(thrown::lua_message(&error))),
+        }
+    }
 }
 
 /// A field of an entry, by its place or by its name.
@@ -31,23 +42,20 @@ fn field(table: &Table, place: i64, name: &str) -> Result<Value> {
 
 /// A list of `{offset, length, type}`. The type is nbdkit's number, or words: `"hole,zero"`.
 pub fn extents(value: Value) -> Result<Vec<Extent>> {
-    entries(value, "{offset, length, type}")?
-        .into_iter()
-        .map(|(number, entry)| {
-            let Value::Table(entry) = entry else {
-                return Err(invalid(format!(
-                    "extent {number} is a {}, expected {{offset, length, type}}",
-                    entry.type_name()
-                )));
-            };
-            let of_extent = |error: Error| error.context(format!("extent {number}"));
-            Ok(Extent {
-                offset: bytes(field(&entry, 1, "offset")?, "offset").map_err(of_extent)?,
-                length: bytes(field(&entry, 2, "length")?, "length").map_err(of_extent)?,
-                kind: kind(field(&entry, 3, "type")?).map_err(of_extent)?,
-            })
+    entries(value, "{offset, length, type}", |number, entry| {
+        let Value::Table(entry) = entry else {
+            return Err(invalid(format!(
+                "extent {number} is a {}, expected {{offset, length, type}}",
+                entry.type_name()
+            )));
+        };
+        let of_extent = |error: Error| error.context(format!("extent {number}"));
+        Ok(Extent {
+            offset: bytes(field(&entry, 1, "offset")?, "offset").map_err(of_extent)?,
+            length: bytes(field(&entry, 2, "length")?, "length").map_err(of_extent)?,
+            kind: kind(field(&entry, 3, "type")?).map_err(of_extent)?,
         })
-        .collect()
+    })
 }
 
 fn bytes(value: Value, what: &str) -> Result<u64> {
@@ -82,23 +90,18 @@ fn kind(value: Value) -> Result<ExtentKind> {
 
 /// A list of names, or of `{name, description}`.
 pub fn exports(value: Value) -> Result<Vec<Export>> {
-    entries(value, "names or {name, description}")?
-        .into_iter()
-        .map(|(number, entry)| {
-            let of_export = |error: Error| error.context(format!("export {number}"));
-            let (name, description) = match entry {
-                Value::Table(entry) => {
-                    (field(&entry, 1, "name")?, field(&entry, 2, "description")?)
-                }
-                name => (name, Value::Nil),
-            };
-            let description = match description {
-                Value::Nil => None,
-                description => Some(text(description, "description").map_err(of_export)?),
-            };
-            Ok(Export { name: text(name, "name").map_err(of_export)?, description })
-        })
-        .collect()
+    entries(value, "names or {name, description}", |number, entry| {
+        let of_export = |error: Error| error.context(format!("export {number}"));
+        let (name, description) = match entry {
+            Value::Table(entry) => (field(&entry, 1, "name")?, field(&entry, 2, "description")?),
+            name => (name, Value::Nil),
+        };
+        let description = match description {
+            Value::Nil => None,
+            description => Some(text(description, "description").map_err(of_export)?),
+        };
+        Ok(Export { name: text(name, "name").map_err(of_export)?, description })
+    })
 }
 
 fn text(value: Value, what: &str) -> Result<String> {

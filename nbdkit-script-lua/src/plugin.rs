@@ -111,8 +111,11 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn callbacks(&self) -> Callbacks {
-        // An error here is one of a metatable, which then has no function there.
-        self.interpreter.defined().unwrap_or(Callbacks::empty())
+        self.interpreter.defined()
+    }
+
+    fn takes_flags(&self) -> bool {
+        self.is_v2()
     }
 
     fn function_names(&self) -> Vec<String> {

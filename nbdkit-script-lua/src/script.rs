@@ -91,7 +91,7 @@ fn api_version(interpreter: &Interpreter, table: &Table) -> Result<ApiVersion> {
         Value::Number(2.0) => Ok(ApiVersion::V2),
         value => Err(Error::new(
             libc::EINVAL,
-            format!("API_VERSION is {}, expected 1 or 2", value.to_string().unwrap_or_default()),
+            format!("API_VERSION is {}, expected 1 or 2", thrown::shown(&value)),
         )),
     }
 }

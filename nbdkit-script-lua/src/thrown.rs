@@ -25,11 +25,11 @@ pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
                 Some(Errno::Number(number)) => i32::try_from(number).ok(),
                 Some(Errno::Name(name)) => errno::from_name(&name),
             };
-            Error::from_bytes(or_pending(errno), &message)
+            Error::new(or_pending(errno), message)
         }
         Failure::Thrown { value, traceback } => {
             let (errno, message) = thrown(&value);
-            let error = Error::from_bytes(or_pending(errno), &message);
+            let error = Error::new(or_pending(errno), message);
             match traceback {
                 Some(traceback) => error.with_traceback(traceback),
                 None => error,
@@ -39,21 +39,26 @@ pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
 }
 
 /// The errno and the message in what was thrown. `error("text")` has file and line in it already.
-fn thrown(value: &Value) -> (Option<i32>, Vec<u8>) {
+fn thrown(value: &Value) -> (Option<i32>, String) {
     let message = match value {
-        Value::String(text) => text.as_bytes().to_vec(),
+        Value::String(text) => text_of(&text.as_bytes()),
         Value::Error(error) => return lua_error(error),
         Value::Table(table) => return thrown_table(value, table),
         Value::UserData(_) => described(value),
-        Value::Integer(_) | Value::Number(_) => shown(value).into_bytes(),
-        Value::Nil => b"error value is nil".to_vec(),
-        value => format!("error value is a {}", value.type_name()).into_bytes(),
+        Value::Integer(_) | Value::Number(_) => shown(value),
+        Value::Nil => "error value is nil".into(),
+        value => format!("error value is a {}", value.type_name()),
     };
     (None, message)
 }
 
+/// A script's text as a message, of bounded length.
+pub fn text_of(bytes: &[u8]) -> String {
+    Error::from_bytes(libc::EIO, bytes).message().into()
+}
+
 /// `{errno = ..., message = ...}`, or any other table.
-fn thrown_table(value: &Value, table: &Table) -> (Option<i32>, Vec<u8>) {
+fn thrown_table(value: &Value, table: &Table) -> (Option<i32>, String) {
     let errno = match table.raw_get("errno") {
         Ok(Value::Integer(number)) => i32::try_from(number).ok(),
         Ok(Value::Number(number)) => convert::whole(number).and_then(|n| i32::try_from(n).ok()),
@@ -61,22 +66,20 @@ fn thrown_table(value: &Value, table: &Table) -> (Option<i32>, Vec<u8>) {
         _ => None,
     };
     let message = match table.raw_get("message") {
-        Ok(Value::String(message)) => message.as_bytes().to_vec(),
+        Ok(Value::String(message)) => text_of(&message.as_bytes()),
         _ if has_tostring(table) => described(value),
-        _ => format!("error value is a table: {}", fields(table)).into_bytes(),
+        _ => format!("error value is a table: {}", fields(table)),
     };
     (errno, message)
 }
 
 /// What its `__tostring` says.
-fn described(value: &Value) -> Vec<u8> {
+fn described(value: &Value) -> String {
     match value.to_string() {
-        Ok(text) => text.into_bytes(),
+        Ok(text) => text_of(text.as_bytes()),
         Err(error) => {
             let (_, why) = lua_error(&error);
-            let why = String::from_utf8_lossy(&why).into_owned();
             format!("error value is a {}, whose __tostring failed: {why}", value.type_name())
-                .into_bytes()
         }
     }
 }
@@ -105,7 +108,7 @@ fn fields(table: &Table) -> String {
 }
 
 /// A value in short, as Lua's source would have it where that is possible.
-fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     match value {
         Value::Nil => "nil".into(),
         Value::Boolean(boolean) => boolean.to_string(),
@@ -114,31 +117,31 @@ fn shown(value: &Value) -> String {
             format!("{number:.1}")
         }
         Value::Number(number) => number.to_string(),
-        Value::String(text) => format!("\"{}\"", text.to_string_lossy()),
+        Value::String(text) => format!("\"{}\"", text_of(&text.as_bytes())),
         value => value.type_name().into(),
     }
 }
 
 /// An error that went through mlua, without the words and the traceback that it adds. One of the
 /// framework's keeps its errno.
-pub fn lua_error(error: &mlua::Error) -> (Option<i32>, Vec<u8>) {
+pub fn lua_error(error: &mlua::Error) -> (Option<i32>, String) {
     match error {
         mlua::Error::RuntimeError(message) => {
             let end = message.find("\nstack traceback:\n").unwrap_or(message.len());
-            (None, message.as_bytes()[..end].to_vec())
+            (None, text_of(&message.as_bytes()[..end]))
         }
         mlua::Error::SyntaxError { message, .. } | mlua::Error::MemoryError(message) => {
-            (None, message.clone().into_bytes())
+            (None, text_of(message.as_bytes()))
         }
         mlua::Error::CallbackError { cause, .. } => lua_error(cause),
         error => match error.downcast_ref::<Error>() {
-            Some(error) => (Some(error.errno()), error.message().as_bytes().to_vec()),
-            None => (None, error.to_string().into_bytes()),
+            Some(error) => (Some(error.errno()), error.message().into()),
+            None => (None, error.to_string()),
         },
     }
 }
 
 /// The same, for where there is nothing but a message.
 pub fn lua_message(error: &mlua::Error) -> String {
-    String::from_utf8_lossy(&lua_error(error).1).into_owned()
+    lua_error(error).1
 }

@@ -146,6 +146,16 @@ impl<'request> ReadBuffer<'request> {
         Some(&mut self.bytes[offset..end])
     }
 
+    /// Copies bytes from one place of the buffer to another; the two may overlap. `false` if they
+    /// are not both in the buffer.
+    pub fn copy_within(&mut self, from: usize, to: usize, count: usize) -> bool {
+        if self.read_at(from, count).is_none() || self.place(to, count).is_none() {
+            return false;
+        }
+        self.bytes.copy_within(from..from + count, to);
+        true
+    }
+
     /// What has been written. The rest reads as zeroes, and is zero from then on. `None` if it is
     /// not all in the buffer.
     pub fn read_at(&mut self, offset: usize, count: usize) -> Option<&[u8]> {
@@ -291,6 +301,23 @@ mod tests {
             Ok(b.finish_with_zeroes())
         });
         assert_eq!(whole.unwrap(), *b"a--d");
+    }
+
+    #[test]
+    fn copy_within_overlaps_and_leaves_nothing_stale() {
+        let whole = filled(|mut b| {
+            b.write_at(0, b"ab");
+            assert!(b.copy_within(0, 1, 2));
+            assert!(!b.copy_within(3, 0, 2));
+            assert!(!b.copy_within(0, 3, 2));
+            Ok(b.finish_with_zeroes())
+        });
+        assert_eq!(whole.unwrap(), *b"aab\0");
+        let whole = filled(|mut b| {
+            assert!(b.copy_within(2, 0, 2));
+            Ok(b.finish_with_zeroes())
+        });
+        assert_eq!(whole.unwrap(), [0; 4]);
     }
 
     #[test]

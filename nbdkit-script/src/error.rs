@@ -50,10 +50,15 @@ impl Error {
         Error::new(libc::EIO, message)
     }
 
-    /// A failure whose message is a script's own bytes, which need not be UTF-8: what is not is
-    /// shown as `\xNN`.
+    /// A failure whose message is a script's own bytes, which need not be UTF-8: see
+    /// [`printable`]. Of a long one only the beginning is copied, so that a script which throws all
+    /// the memory there is does not need as much again.
     pub fn from_bytes(errno: i32, message: &[u8]) -> Error {
-        Error::new(errno, escape_invalid_utf8(message))
+        if message.len() <= LONGEST_MESSAGE {
+            return Error::new(errno, printable(message));
+        }
+        let beginning = printable(&message[..LONGEST_MESSAGE - 100]);
+        Error::new(errno, format!("{beginning}{}", cut_mark(message.len())))
     }
 
     /// The plugin does not define this callback: what every optional method of
@@ -135,7 +140,12 @@ impl std::error::Error for Error {}
 impl From<io::Error> for Error {
     /// Keeps the errno of the system call. One that Rust made itself has none and is `EIO`.
     fn from(error: io::Error) -> Error {
-        Error::new(error.raw_os_error().unwrap_or(libc::EIO), error.to_string())
+        let mut message = error.to_string();
+        // Rust adds the number, which is the errno anyway: " (os error 2)".
+        if let (Some(_), Some(end)) = (error.raw_os_error(), message.find(" (os error ")) {
+            message.truncate(end);
+        }
+        Error::new(error.raw_os_error().unwrap_or(libc::EIO), message)
     }
 }
 
@@ -159,8 +169,16 @@ impl From<Error> for nbdkit::Error {
     }
 }
 
-/// Text of a script as UTF-8, with `\xNN` for each byte that is not part of any.
-fn escape_invalid_utf8(bytes: &[u8]) -> Cow<'_, str> {
+fn cut_mark(length: usize) -> String {
+    format!("... (cut: {length} bytes in all)")
+}
+
+/// A script's bytes as a text for people: with `\xNN` for each byte that is not part of any UTF-8.
+///
+/// ```
+/// assert_eq!(nbdkit_script::printable(b"caf\xc3\xa9 \xff"), "caf\u{e9} \\xff");
+/// ```
+pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
     }
@@ -181,7 +199,7 @@ pub(crate) fn one_line(text: &str) -> String {
     let mut broken = false;
     for character in text.trim_end().chars() {
         if line.len() >= LONGEST_MESSAGE {
-            line.push_str(&format!("... (cut: {} bytes in all)", text.len()));
+            line.push_str(&cut_mark(text.len()));
             break;
         }
         if broken && character.is_whitespace() {
@@ -224,6 +242,7 @@ mod tests {
     fn io_errors_keep_their_errno() {
         let error = Error::from(io::Error::from_raw_os_error(libc::ENOSPC));
         assert_eq!(error.errno(), libc::ENOSPC);
+        assert_eq!(error.to_string(), "No space left on device");
         let error = Error::from(io::Error::other("no number"));
         assert_eq!(error.errno(), libc::EIO);
     }

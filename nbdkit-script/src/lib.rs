@@ -44,14 +44,16 @@ mod plugin;
 mod register;
 mod runner;
 mod server;
+mod setup;
 mod source;
 mod spelling;
+pub mod store;
 mod types;
 
 pub use answer::Answer;
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
-pub use error::{Error, Result};
+pub use error::{Error, Result, printable};
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use source::{Compiled, Script, Source};

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::host::{self, StdioGuard};
-use crate::panic;
 use crate::plugin::ScriptPlugin;
 use crate::runner::Runner;
+use crate::setup::{Setup, call};
 use crate::source::Source;
 use crate::types::ThreadModel;
 
@@ -24,42 +24,18 @@ enum Phase<R: Runner> {
     /// `load` has no way to fail. The next callback that has one returns this.
     Failed(Error),
     /// The `.so` is loaded; its script is still to be named.
-    AwaitingScript,
+    AwaitingScript(Wanted),
     /// One thread; the plugin may still change.
-    Setup(Setup<R::Plugin>),
+    Setup(Setup<R::Plugin>, Wanted),
     /// The plugin belongs to its runner.
     Serving(Arc<R>),
 }
 
-struct Setup<P: ScriptPlugin> {
-    source: P::Source,
-    plugin: P,
-}
+/// How many instances the user has asked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted(Option<usize>);
 
-impl<P: ScriptPlugin> Setup<P> {
-    fn new(source: P::Source) -> Result<Self> {
-        // Without a prefix: the errors of a script's load say themselves what could not be done.
-        let plugin = panic::catch(|| P::load(&source))?;
-        let callbacks = plugin.callbacks();
-        source.warn_of_misspellings(&plugin.function_names(), callbacks);
-        source.check(callbacks)?;
-        Ok(Setup { source, plugin })
-    }
-}
-
-/// Calls into the plugin: catches panics, takes the default where the callback is not defined, and
-/// gives other errors the callback's name.
-fn call<T>(
-    callback: Callbacks,
-    call: impl FnOnce() -> Result<T>,
-    absent: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    match panic::catch(call) {
-        Err(error) if error.is_not_defined() => absent(),
-        Err(error) => Err(error.context(callback.name())),
-        Ok(value) => Ok(value),
-    }
-}
+type SourceOf<R> = <<R as Runner>::Plugin as ScriptPlugin>::Source;
 
 impl<R: Runner> Slot<R> {
     /// An empty one.
@@ -72,11 +48,16 @@ impl<R: Runner> Slot<R> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn set_up(source: SourceOf<R>) -> Result<Setup<R::Plugin>> {
+        Setup::new(source, R::DEFAULT_THREAD_MODEL)
+    }
+
     pub(crate) fn load(&self) {
         let _stdio = StdioGuard::engage();
-        *self.lock() = match Source::before_parameters().map(Setup::new) {
-            None => Phase::AwaitingScript,
-            Some(Ok(setup)) => Phase::Setup(setup),
+        let wanted = Wanted::default();
+        *self.lock() = match Source::before_parameters().map(Self::set_up) {
+            None => Phase::AwaitingScript(wanted),
+            Some(Ok(setup)) => Phase::Setup(setup, wanted),
             Some(Err(error)) => Phase::Failed(error),
         };
     }
@@ -86,9 +67,7 @@ impl<R: Runner> Slot<R> {
             host::print_line(&format!("{key}={value}"));
         }
         match &*self.lock() {
-            Phase::Setup(setup) => {
-                call(Callbacks::DUMP_PLUGIN, || setup.plugin.dump_plugin(), || Ok(()))
-            }
+            Phase::Setup(setup, _) => setup.dump_plugin(),
             _ => Ok(()),
         }
     }
@@ -97,28 +76,17 @@ impl<R: Runner> Slot<R> {
         let _stdio = StdioGuard::engage();
         let mut phase = self.lock();
         match &mut *phase {
-            Phase::AwaitingScript => {
+            Phase::AwaitingScript(wanted) => {
+                if let Some(count) = SourceOf::<R>::instances_parameter(key, value)? {
+                    wanted.0 = Some(count);
+                    return Ok(());
+                }
+                let wanted = *wanted;
                 let source = Source::from_first_parameter(R::Plugin::LANGUAGE, key, value)?;
-                *phase = Phase::Setup(Setup::new(source)?);
+                *phase = Phase::Setup(Self::set_up(source)?, wanted);
                 Ok(())
             }
-            Phase::Setup(Setup { source, plugin }) => {
-                let magic;
-                let mut key = key;
-                if Some(key) == <R::Plugin as ScriptPlugin>::Source::MAGIC_CONFIG_KEY {
-                    magic = call(
-                        Callbacks::MAGIC_CONFIG_KEY,
-                        || plugin.magic_config_key(),
-                        || Ok(key.to_string()),
-                    )?;
-                    key = &magic;
-                }
-                call(
-                    Callbacks::CONFIG,
-                    || plugin.config(key, value),
-                    || Err(source.unwanted_parameter(key)),
-                )
-            }
+            Phase::Setup(setup, _) => setup.config(key, value),
             other => Err(other.out_of_order()),
         }
     }
@@ -126,24 +94,17 @@ impl<R: Runner> Slot<R> {
     pub(crate) fn config_complete(&self) -> Result<()> {
         let _stdio = StdioGuard::engage();
         match &mut *self.lock() {
-            Phase::AwaitingScript => {
-                Err(<R::Plugin as ScriptPlugin>::Source::missing_parameter(R::Plugin::LANGUAGE))
-            }
-            Phase::Setup(Setup { plugin, .. }) => {
-                call(Callbacks::CONFIG_COMPLETE, || plugin.config_complete(), || Ok(()))
-            }
+            Phase::AwaitingScript(_) => Err(SourceOf::<R>::missing_parameter(R::Plugin::LANGUAGE)),
+            Phase::Setup(setup, _) => setup.config_complete(),
             other => Err(other.out_of_order()),
         }
     }
 
     pub(crate) fn thread_model(&self) -> Result<ThreadModel> {
         let _stdio = StdioGuard::engage();
-        let default = <R::Plugin as ScriptPlugin>::Source::DEFAULT_THREAD_MODEL;
-        match &*self.lock() {
-            Phase::Setup(Setup { plugin, .. }) => {
-                call(Callbacks::THREAD_MODEL, || plugin.thread_model(), || Ok(default))
-            }
-            _ => Ok(default),
+        match &mut *self.lock() {
+            Phase::Setup(setup, _) => setup.thread_model(),
+            _ => Ok(R::DEFAULT_THREAD_MODEL),
         }
     }
 
@@ -152,9 +113,10 @@ impl<R: Runner> Slot<R> {
         let _stdio = StdioGuard::engage();
         let mut phase = self.lock();
         match std::mem::replace(&mut *phase, Phase::Unloaded) {
-            Phase::Setup(Setup { mut plugin, .. }) => {
-                call(Callbacks::GET_READY, || plugin.get_ready(), || Ok(()))?;
-                *phase = Phase::Serving(Arc::new(R::new(plugin)));
+            Phase::Setup(setup, Wanted(wanted)) => {
+                let wanted = wanted.unwrap_or(R::Plugin::INSTANCES);
+                let (plugins, model) = setup.finish(|model| R::instances(model, wanted))?;
+                *phase = Phase::Serving(Arc::new(R::new(plugins, model)?));
                 Ok(())
             }
             mut other => Err(other.out_of_order()),
@@ -162,14 +124,26 @@ impl<R: Runner> Slot<R> {
     }
 
     pub(crate) fn after_fork(&self) -> Result<()> {
-        let runner = self.serving()?;
-        let after_fork = || runner.with_plugin(|plugin| plugin.after_fork());
-        call(Callbacks::AFTER_FORK, after_fork, || Ok(()))
+        host::serves();
+        let mut result = Ok(());
+        self.serving()?.with_each_plugin(&mut |plugin| {
+            if result.is_ok() {
+                result = call(Callbacks::AFTER_FORK, || plugin.after_fork(), || Ok(()));
+            }
+        });
+        result
     }
 
-    pub(crate) fn cleanup(&self) -> Result<()> {
-        let runner = self.serving()?;
-        call(Callbacks::CLEANUP, || runner.with_plugin(|plugin| plugin.cleanup()), || Ok(()))
+    /// In every instance, whatever comes of it in another. Returns the errors.
+    pub(crate) fn cleanup(&self) -> Vec<Error> {
+        let mut errors = Vec::new();
+        // nbdkit also calls this when get_ready failed; then there is nothing to clean up.
+        if let Ok(runner) = self.serving() {
+            runner.with_each_plugin(&mut |plugin| {
+                errors.extend(call(Callbacks::CLEANUP, || plugin.cleanup(), || Ok(())).err());
+            });
+        }
+        errors
     }
 
     /// The runner, once the setup is over.

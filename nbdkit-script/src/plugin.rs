@@ -38,9 +38,9 @@ use crate::types::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 ///    `can_*` family say what the client may do, each once for a connection.
 /// 7. The data requests: [`pread`](ScriptPlugin::pread), [`pwrite`](ScriptPlugin::pwrite),
 ///    [`flush`](ScriptPlugin::flush), [`trim`](ScriptPlugin::trim), [`zero`](ScriptPlugin::zero),
-///    [`extents`](ScriptPlugin::extents), [`cache`](ScriptPlugin::cache). `count` is between 1
-///    and 64 MiB (`u32::MAX` for `extents`), and nbdkit has checked that the range
-///    `offset..offset + count` is inside the disk.
+///    [`extents`](ScriptPlugin::extents), [`cache`](ScriptPlugin::cache). A read or a
+///    write has between 1 byte and 64 MiB, the others up to `u32::MAX`; nbdkit has checked that the
+///    range `offset..offset + count` is inside the disk.
 /// 8. [`close`](ScriptPlugin::close) when the client has gone; it takes the handle back.
 /// 9. [`cleanup`](ScriptPlugin::cleanup) when the server ends, and then `Drop`.
 ///
@@ -141,6 +141,11 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// [`magic_config_key`](ScriptPlugin::magic_config_key).
     const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
+    /// How many instances [`Isolated`](crate::Isolated) runs, where the thread model lets it have
+    /// more than one. The default is as many as nbdkit has threads for a connection, for a callback
+    /// may wait. A script's user can choose another number with `interpreters=N`.
+    const INSTANCES: usize = 16;
+
     /// What the plugin is made of: [`Compiled`](crate::Compiled) or [`Script`](crate::Script).
     type Source: Source;
 
@@ -156,6 +161,13 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// Which callbacks are defined. A script may define or drop some while it serves, so this is
     /// asked whenever something follows from it, though never on the path of a read or a write.
     fn callbacks(&self) -> Callbacks;
+
+    /// Whether the data callbacks get flags. A script of nbdkit's API version 1 has no argument for
+    /// them, so nbdkit's rules for such plugins hold: forced unit access is at most emulated, and a
+    /// fast zero fails with `EOPNOTSUPP`.
+    fn takes_flags(&self) -> bool {
+        true
+    }
 
     /// The names of all functions that the script defines at its top level. One that looks like a
     /// misspelt callback is warned of.
@@ -202,9 +214,9 @@ pub trait ScriptPlugin: Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// The greatest concurrency the plugin can stand. Absent: [`ThreadModel::Parallel`] for
-    /// [`Compiled`](crate::Compiled) plugins, whose thread safety the compiler has checked;
-    /// [`ThreadModel::SerializeAllRequests`] for scripts.
+    /// The greatest concurrency the plugin can stand. Absent: [`ThreadModel::Parallel`] under
+    /// [`Shared`](crate::Shared), where the compiler has checked that it can;
+    /// [`ThreadModel::SerializeAllRequests`] under [`Isolated`](crate::Isolated).
     ///
     /// # Errors
     /// End nbdkit before it serves.

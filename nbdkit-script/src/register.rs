@@ -276,9 +276,8 @@ fn interned(result: Result<Option<String>>) -> *const c_char {
 }
 
 extern "C" fn cleanup<E: Exported>() {
-    if let Err(error) = E::slot().cleanup() {
-        log(&error);
-    }
+    let cleanup = panic::catch(|| Ok(E::slot().cleanup()));
+    cleanup.unwrap_or_else(|error| vec![error]).iter().for_each(log);
 }
 
 extern "C" fn block_size<E: Exported>(

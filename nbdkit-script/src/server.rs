@@ -54,6 +54,9 @@ impl<E: Exported> Connection<E> {
 
     pub(crate) fn zero_range(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
         self.call(Callbacks::ZERO, |plugin, handle| {
+            if flags.contains(Flags::FAST_ZERO) && !plugin.takes_flags() {
+                return Err(Error::new(libc::EOPNOTSUPP, "a fast zero under API version 1"));
+            }
             or_absent(plugin.zero(handle, count, offset, flags), Callbacks::ZERO)
         })
     }
@@ -278,7 +281,11 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     fn can_fua(&self) -> nbdkit::Result<nbdkit::FuaFlags> {
         let fua = self
             .call(Callbacks::CAN_FUA, |plugin, handle| {
-                or_default(plugin.can_fua(handle), || plugin.callbacks().default_can_fua())
+                let default = || plugin.callbacks().default_can_fua();
+                match or_default(plugin.can_fua(handle), default)? {
+                    Fua::Native if !plugin.takes_flags() => Ok(Fua::Emulate),
+                    fua => Ok(fua),
+                }
             })
             .map_err(report)?;
         Ok(match fua {

@@ -10,10 +10,12 @@ use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::spelling;
-use crate::types::ThreadModel;
 
 /// The parameter that names a script.
 const KEY: &str = "script";
+
+/// More than this is a slip of the finger.
+const MOST_INSTANCES: usize = 1024;
 
 /// `script=/dev/zero` has to end at some point.
 const LONGEST_SCRIPT: u64 = 64 << 20;
@@ -21,13 +23,15 @@ const LONGEST_SCRIPT: u64 = 64 << 20;
 /// What [`ScriptPlugin::load`](crate::ScriptPlugin::load) makes a plugin of: [`Compiled`] for a
 /// disk written in Rust, [`Script`] for the adapter of a language.
 pub trait Source: sealed::Sealed + Send + Sized + 'static {
-    /// The thread model where the plugin names none.
-    #[doc(hidden)]
-    const DEFAULT_THREAD_MODEL: ThreadModel;
-
     /// The key that nbdkit gives a parameter without one, if the plugin names none.
     #[doc(hidden)]
     const MAGIC_CONFIG_KEY: Option<&'static str>;
+
+    /// How many instances the user wants, if this parameter says so.
+    #[doc(hidden)]
+    fn instances_parameter(_key: &str, _value: &OsStr) -> Result<Option<usize>> {
+        Ok(None)
+    }
 
     /// The source, if it is known before the command line is read.
     #[doc(hidden)]
@@ -65,7 +69,6 @@ mod sealed {
 pub struct Compiled;
 
 impl Source for Compiled {
-    const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::Parallel;
     const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
     fn before_parameters() -> Option<Self> {
@@ -132,12 +135,27 @@ impl Script {
 }
 
 impl Source for Script {
-    /// What nbdkit's own script plugins have.
-    const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::SerializeAllRequests;
     const MAGIC_CONFIG_KEY: Option<&'static str> = Some(KEY);
 
     fn before_parameters() -> Option<Self> {
         None
+    }
+
+    fn instances_parameter(key: &str, value: &OsStr) -> Result<Option<usize>> {
+        if key != "interpreters" {
+            return Ok(None);
+        }
+        let count = value.to_str().and_then(|value| value.parse().ok());
+        match count.filter(|count| (1..=MOST_INSTANCES).contains(count)) {
+            Some(count) => Ok(Some(count)),
+            None => Err(Error::new(
+                libc::EINVAL,
+                format!(
+                    "interpreters={}: expected a whole number from 1 to {MOST_INSTANCES}",
+                    value.display()
+                ),
+            )),
+        }
     }
 
     fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self> {
@@ -179,8 +197,10 @@ impl Source for Script {
             libc::EINVAL,
             format!(
                 "{}: this plugin does not need command line configuration: \
-                 the script defines no config callback to take {key}=",
-                self.name()
+                 the script defines no config callback to take {}",
+                self.name(),
+                // A parameter without a key has this one.
+                if key == KEY { "a further parameter".into() } else { format!("{key}=") }
             ),
         )
     }

@@ -2,10 +2,16 @@
 
 use crate::callbacks::Callbacks;
 
+/// Names that helpers have, and that are one letter or two away from a callback's.
+const NOT_MEANT: [&str; 7] = ["clone", "closed", "extend", "ltrim", "opened", "reopen", "rtrim"];
+
 /// The callback that a script's author probably meant by defining a function of this name. Only
 /// one that the script lacks is suggested.
 pub(crate) fn suggestion(name: &str, defined: Callbacks) -> Option<&'static str> {
     if Callbacks::all().names().any(|known| known == name) {
+        return None;
+    }
+    if NOT_MEANT.contains(&name) {
         return None;
     }
     let lower = name.to_lowercase();
@@ -43,7 +49,17 @@ mod tests {
 
     #[test]
     fn other_names() {
-        for name in ["pread", "helper", "send", "read_block", "clone_all", "main", "config_file"] {
+        for name in [
+            "pread",
+            "helper",
+            "send",
+            "read_block",
+            "clone_all",
+            "main",
+            "config_file",
+            "clone",
+            "rtrim",
+        ] {
             assert_eq!(suggest(name), None, "{name}");
         }
     }

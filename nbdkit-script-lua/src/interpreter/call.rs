@@ -22,8 +22,8 @@ enum Task<'a> {
         /// Where the result is to be kept as well.
         keep: Option<&'a mut Reference>,
     },
-    /// Which callbacks there are.
-    Probe { places: Places, defined: Callbacks },
+    /// Whether there is a callback.
+    Probe { places: Places, callback: Callbacks, defined: bool },
     /// Makes a string of the number that is passed as well.
     Text,
     /// Makes the ballast.
@@ -94,14 +94,18 @@ impl Interpreter {
     }
 
     /// Which callbacks are functions now.
-    pub fn defined(&self) -> Result<Callbacks, Failure> {
-        let mut task = Task::Probe { places: self.places, defined: Callbacks::empty() };
-        let top = self.run(&mut task)?;
-        self.pop_to(top);
-        match task {
-            Task::Probe { defined, .. } => Ok(defined),
-            _ => Ok(Callbacks::empty()),
-        }
+    pub fn defined(&self) -> Callbacks {
+        let all = Callbacks::NAMES.iter().map(|(callback, _)| *callback);
+        all.filter(|callback| self.is_defined(*callback)).collect()
+    }
+
+    /// Whether a callback is a function now. Asks metatables; an error of theirs, as of one that
+    /// wants globals to be declared, is a no.
+    fn is_defined(&self, callback: Callbacks) -> bool {
+        let places = self.places;
+        let mut task = Task::Probe { places, callback, defined: false };
+        self.run_alone(&mut task);
+        matches!(task, Task::Probe { defined: true, .. })
     }
 
     #[inline]
@@ -148,6 +152,20 @@ impl Interpreter {
         }
     }
 
+    /// Whether a callback is there without asking a metatable.
+    fn is_plain(&self, callback: Callbacks) -> bool {
+        let state = self.state;
+        // SAFETY: as in `call_plain`.
+        unsafe {
+            let top = ffi::lua_gettop(state);
+            ffi::lua_pushvalue(state, place_of_name(callback));
+            ffi::lua_rawget(state, CALLBACKS);
+            let plain = ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION;
+            ffi::lua_settop(state, top);
+            plain
+        }
+    }
+
     /// The way by [`entry`], for any function and any arguments. Returns where the stack was; the
     /// results are on top.
     fn call_protected(
@@ -156,6 +174,12 @@ impl Interpreter {
         arguments: &[Argument<'_>],
         keep: Option<&mut Reference>,
     ) -> Result<c_int, Failure> {
+        if let Target::Callback(callback) = target
+            && !self.is_plain(callback)
+            && !self.is_defined(callback)
+        {
+            return Err(Failure::NotDefined);
+        }
         let places = self.places;
         let mut task = Task::Call { places, target, arguments, defined: true, keep };
         let run = self.run(&mut task);
@@ -310,15 +334,10 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                 }
                 RESULTS
             }
-            Task::Probe { places, defined } => {
+            Task::Probe { places, callback, defined } => {
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.callbacks.0.into());
-                for (callback, name) in Callbacks::NAMES {
-                    push_field(state, name);
-                    if ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION {
-                        defined.insert(*callback);
-                    }
-                    ffi::lua_settop(state, 2);
-                }
+                push_field(state, callback.name());
+                *defined = ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION;
                 0
             }
             Task::Text => {

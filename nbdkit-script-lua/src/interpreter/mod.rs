@@ -15,9 +15,11 @@
 
 mod call;
 mod lend;
+mod method;
 mod returned;
 
-pub use lend::{Answer, Buffer, Call, Lent, Message, Method, Register};
+pub use lend::Lent;
+pub use method::{Answer, Buffer, Call, Message, Method, Register, Type};
 pub use returned::{Number, Returned};
 
 use std::cell::Cell;
@@ -83,6 +85,8 @@ struct Places {
     callbacks: Reference,
     /// The metatable of buffers.
     buffer: Reference,
+    /// The metatable of disks.
+    disk: Reference,
     /// The block of [`BALLAST`] bytes.
     ballast: Reference,
 }
@@ -138,7 +142,7 @@ pub enum Failure {
     /// It raised an error: what was thrown, and where the script was.
     Thrown { value: Value, traceback: Option<String> },
     /// It returned nil, a message and perhaps an error number, as Lua's own functions do.
-    Returned { message: Vec<u8>, errno: Option<Errno> },
+    Returned { message: String, errno: Option<Errno> },
 }
 
 /// An error number as a script writes it.
@@ -164,7 +168,7 @@ impl Interpreter {
         // the debug library, which break mlua's promises of safety, are in the power of whoever
         // names the script, who could as well name another plugin.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
-        let mut kept = [Reference(ffi::LUA_NOREF); 6];
+        let mut kept = [Reference(ffi::LUA_NOREF); 7];
         // SAFETY: mlua calls this protected. What is pushed here is popped by luaL_ref.
         unsafe {
             lua.exec_raw::<()>((), |current| {
@@ -176,8 +180,8 @@ impl Interpreter {
                 }
             })?;
         }
-        let [thrown, traceback, lent, callbacks, buffer, ballast] = kept;
-        let places = Places { thrown, traceback, lent, callbacks, buffer, ballast };
+        let [thrown, traceback, lent, callbacks, buffer, disk, ballast] = kept;
+        let places = Places { thrown, traceback, lent, callbacks, buffer, disk, ballast };
         let pending_errno = Rc::new(Cell::new(0));
         let interpreter =
             Interpreter { lua, state, places, pending_errno, ballast_lost: Cell::new(true), owner };

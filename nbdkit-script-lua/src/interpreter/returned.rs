@@ -4,6 +4,8 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi;
 
+use crate::thrown::text_of;
+
 use super::{DOUBLES, Errno, Failure, Interpreter};
 
 /// How many results are looked at: nil, a message and an error number, where it failed.
@@ -45,7 +47,7 @@ impl<'a> Returned<'a> {
     }
 
     fn failure_after_nil(self) -> Option<Failure> {
-        let message = self.bytes_at(SECOND)?.to_vec();
+        let message = text_of(self.bytes_at(SECOND)?);
         let errno = match self.number_at(THIRD) {
             Some(Number::Integer(number)) => Some(Errno::Number(number)),
             Some(Number::Float(number)) => Some(Errno::Number(number as i64)),

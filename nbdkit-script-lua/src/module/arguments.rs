@@ -4,23 +4,28 @@ use mlua::{MultiValue, Value};
 use nbdkit_script::{Error, Result};
 
 use crate::convert;
+use crate::thrown;
 
 /// What is left of a call's arguments.
 pub struct Arguments {
-    function: &'static str,
     values: MultiValue,
     taken: usize,
 }
 
 impl Arguments {
-    pub fn new(function: &'static str, values: MultiValue) -> Self {
-        Arguments { function, values, taken: 0 }
+    pub fn new(values: MultiValue) -> Self {
+        Arguments { values, taken: 0 }
     }
 
     /// The next one; nil if there is none.
     pub fn value(&mut self) -> Value {
         self.taken += 1;
         self.values.pop_front().unwrap_or(Value::Nil)
+    }
+
+    /// The next one, which stays.
+    pub fn peek(&self) -> Option<&Value> {
+        self.values.front()
     }
 
     /// Whether the next one is there and is not nil.
@@ -43,19 +48,26 @@ impl Arguments {
 
     /// A string of bytes. Numbers are not taken for one.
     pub fn bytes(&mut self, what: &str) -> Result<Vec<u8>> {
-        match self.value() {
-            Value::String(text) => Ok(text.as_bytes().to_vec()),
-            value => Err(self.wrong(what, "a string", &value)),
-        }
+        let text = self.string(what)?;
+        let text = text.as_bytes();
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(text.len()).map_err(|_| {
+            Error::new(libc::ENOMEM, format!("no memory for {} bytes of {what}", text.len()))
+        })?;
+        bytes.extend_from_slice(&text);
+        Ok(bytes)
     }
 
-    /// A string for people; what is not UTF-8 is shown as `\xNN`.
+    /// A string for people, of bounded length.
     pub fn text(&mut self, what: &str) -> Result<String> {
-        let bytes = self.bytes(what)?;
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => error.as_bytes().escape_ascii().to_string(),
-        })
+        Ok(thrown::text_of(&self.string(what)?.as_bytes()))
+    }
+
+    fn string(&mut self, what: &str) -> Result<mlua::LuaString> {
+        match self.value() {
+            Value::String(text) => Ok(text),
+            value => Err(self.wrong(what, "a string", &value)),
+        }
     }
 
     /// A whole number.
@@ -103,19 +115,13 @@ impl Arguments {
         errno.filter(|number| *number > 0).ok_or_else(|| self.wrong(WHAT, EXPECTED, &value))
     }
 
-    /// Refuses what is left.
-    pub fn end(&self) -> Result<()> {
-        if self.values.is_empty() {
+    /// Refuses more arguments than the function takes, before it does anything.
+    pub fn at_most(&self, most: usize) -> Result<()> {
+        let count = self.values.len();
+        if count <= most {
             return Ok(());
         }
-        Err(Error::new(
-            libc::EINVAL,
-            format!(
-                "{} arguments, expected at most {}: nbdkit.{} takes no more",
-                self.taken + self.values.len(),
-                self.taken,
-                self.function
-            ),
-        ))
+        let message = format!("{count} arguments, expected at most {most}");
+        Err(Error::new(libc::EINVAL, message))
     }
 }

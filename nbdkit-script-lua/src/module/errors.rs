@@ -2,53 +2,52 @@
 
 use std::rc::Rc;
 
-use mlua::{Lua, Table};
-use nbdkit_script::Result;
+use mlua::{Lua, Table, Value};
+use nbdkit_script::Error;
 
-use super::arguments::Arguments;
-use super::{add, position};
+use super::{add, throwing};
 use crate::interpreter::Interpreter;
 
-/// `error` has to be a Lua function, for only Lua can throw a table. What it throws is made by the
-/// function it gets. The 2 is its caller.
-const ERROR: &str = "local make = ... return function(...) error(make(...), 0) end";
+/// Where the metatable of errors is in Lua's registry.
+const METATABLE: &str = "nbdkit.error";
+
+/// An error that is concatenated is meant as its message.
+const CONCAT: &str = "return function(a, b) return tostring(a) .. tostring(b) end";
+
+/// Makes the metatable that [`table`] uses.
+pub fn register_metatable(lua: &Lua) -> mlua::Result<()> {
+    let metatable = lua.create_table()?;
+    let message = lua.create_function(|_, error: Table| error.raw_get::<Value>("message"))?;
+    metatable.raw_set("__tostring", message)?;
+    metatable.raw_set("__concat", lua.load(CONCAT).set_name("=nbdkit").call::<Value>(())?)?;
+    lua.set_named_registry_value(METATABLE, metatable)
+}
+
+/// `{errno = ..., message = ...}`, whose `tostring` is the message.
+pub fn table(lua: &Lua, errno: i32, message: &str) -> mlua::Result<Table> {
+    let error = lua.create_table()?;
+    error.raw_set("errno", errno)?;
+    error.raw_set("message", message)?;
+    error.set_metatable(Some(lua.named_registry_value(METATABLE)?))?;
+    Ok(error)
+}
 
 pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
     let lua = interpreter.lua();
     let pending = Rc::clone(interpreter.pending_errno());
-    add(lua, module, "set_error", move |_, arguments| {
+    add(lua, module, "set_error", 1, move |_, arguments| {
         pending.set(arguments.errno()?);
         Ok(())
     })?;
 
-    let metatable = lua.create_table()?;
-    metatable.set(
-        "__tostring",
-        lua.create_function(|_, error: Table| error.raw_get::<mlua::Value>("message"))?,
-    )?;
-    let make = lua.create_function(move |lua, values| {
-        let mut arguments = Arguments::new("error", values);
-        let made = make(lua, &mut arguments, &metatable);
-        made.map_err(|error| {
-            mlua::Error::external(error.context(format!("{}nbdkit.error", position(lua, 2))))
-        })
+    // It never returns, so there is no result of a type.
+    let error = throwing::<()>(lua, |_, values| {
+        let mut arguments = super::Arguments::new(values);
+        let made = arguments
+            .at_most(2)
+            .and_then(|()| arguments.errno())
+            .and_then(|errno| Ok(Error::new(errno, arguments.text("the message")?)));
+        Err(made.unwrap_or_else(|error| error.context("nbdkit.error")))
     })?;
-    let error = lua.load(ERROR).set_name("=nbdkit").call::<mlua::Function>(make)?;
     module.set("error", error)
-}
-
-/// `{errno = ..., message = ...}`.
-fn make(lua: &Lua, arguments: &mut Arguments, metatable: &Table) -> Result<mlua::Result<Table>> {
-    let errno = arguments.errno()?;
-    let mut message = position(lua, 2).into_bytes();
-    message.extend(arguments.bytes("the message")?);
-    arguments.end()?;
-    let make = || {
-        let error = lua.create_table()?;
-        error.raw_set("errno", errno)?;
-        error.raw_set("message", lua.create_string(message)?)?;
-        error.set_metatable(Some(metatable.clone()))?;
-        Ok(error)
-    };
-    Ok(make())
 }

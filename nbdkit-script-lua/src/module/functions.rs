@@ -26,35 +26,37 @@ fn bytes(lua: &Lua, text: OsString) -> Result<Value> {
 }
 
 fn log(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    add(lua, module, "debug", |_, arguments| {
+    add(lua, module, "debug", 1, |_, arguments| {
         host::debug(&arguments.text("the message")?);
         Ok(())
     })
 }
 
 fn client(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    add(lua, module, "export_name", |lua, _| bytes(lua, host::export_name()?))?;
-    add(lua, module, "is_tls", |_, _| host::is_tls())?;
-    add(lua, module, "peer_name", |_, _| host::peer_name())?;
-    add(lua, module, "peer_pid", |_, _| host::peer_pid())?;
-    add(lua, module, "peer_uid", |_, _| host::peer_uid())?;
-    add(lua, module, "peer_gid", |_, _| host::peer_gid())?;
-    add(lua, module, "peer_security_context", |lua, _| bytes(lua, host::peer_security_context()?))?;
-    add(lua, module, "peer_tls_dn", |lua, _| bytes(lua, host::peer_tls_dn()?))?;
-    add(lua, module, "peer_tls_issuer_dn", |lua, _| bytes(lua, host::peer_tls_issuer_dn()?))?;
-    add(lua, module, "disconnect", |_, arguments| {
+    add(lua, module, "export_name", 0, |lua, _| bytes(lua, host::export_name()?))?;
+    add(lua, module, "is_tls", 0, |_, _| host::is_tls())?;
+    add(lua, module, "peer_name", 0, |_, _| host::peer_name())?;
+    add(lua, module, "peer_pid", 0, |_, _| host::peer_pid())?;
+    add(lua, module, "peer_uid", 0, |_, _| host::peer_uid())?;
+    add(lua, module, "peer_gid", 0, |_, _| host::peer_gid())?;
+    add(lua, module, "peer_security_context", 0, |lua, _| {
+        bytes(lua, host::peer_security_context()?)
+    })?;
+    add(lua, module, "peer_tls_dn", 0, |lua, _| bytes(lua, host::peer_tls_dn()?))?;
+    add(lua, module, "peer_tls_issuer_dn", 0, |lua, _| bytes(lua, host::peer_tls_issuer_dn()?))?;
+    add(lua, module, "disconnect", 1, |_, arguments| {
         host::disconnect(arguments.boolean("whether at once")?)
     })
 }
 
 fn parse(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    add(lua, module, "parse_size", |_, arguments| {
+    add(lua, module, "parse_size", 1, |_, arguments| {
         exact(host::parse_size(&arguments.bytes("the size")?)?.into())
     })?;
-    add(lua, module, "parse_bool", |_, arguments| {
+    add(lua, module, "parse_bool", 1, |_, arguments| {
         host::parse_bool(&arguments.bytes("the boolean")?)
     })?;
-    add(lua, module, "parse_int", |_, arguments| {
+    add(lua, module, "parse_int", 3, |_, arguments| {
         let what = arguments.bytes("what it is")?;
         let text = arguments.bytes("the number")?;
         let c_type = match arguments.has_next() {
@@ -63,13 +65,13 @@ fn parse(lua: &Lua, module: &Table) -> mlua::Result<()> {
         };
         exact(host::parse_int(&what, &text, &c_type)?)
     })?;
-    add(lua, module, "parse_probability", |_, arguments| {
+    add(lua, module, "parse_probability", 2, |_, arguments| {
         host::parse_probability(
             &arguments.bytes("what it is")?,
             &arguments.bytes("the probability")?,
         )
     })?;
-    add(lua, module, "parse_delay", |_, arguments| {
+    add(lua, module, "parse_delay", 2, |_, arguments| {
         let delay =
             host::parse_delay(&arguments.bytes("what it is")?, &arguments.bytes("the delay")?)?;
         Ok((delay.as_secs(), delay.subsec_nanos()))
@@ -85,27 +87,27 @@ fn exact(number: i128) -> Result<i64> {
 }
 
 fn path(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    add(lua, module, "absolute_path", |lua, arguments| {
+    add(lua, module, "absolute_path", 1, |lua, arguments| {
         let path = arguments.bytes("the path")?;
         let path = host::absolute_path(Path::new(OsStr::from_bytes(&path)))?;
         bytes(lua, path.into_os_string())
     })?;
-    add(lua, module, "realpath", |lua, arguments| {
+    add(lua, module, "realpath", 1, |lua, arguments| {
         let path = arguments.bytes("the path")?;
         let path = host::realpath(Path::new(OsStr::from_bytes(&path)))?;
         bytes(lua, path.into_os_string())
     })?;
-    add(lua, module, "read_password", |lua, arguments| {
+    add(lua, module, "read_password", 1, |lua, arguments| {
         let value = arguments.bytes("the value of the parameter")?;
         bytes(lua, host::read_password(OsStr::from_bytes(&value))?)
     })
 }
 
 fn control(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    add(lua, module, "stdio_safe", |_, _| Ok(host::stdio_safe()))?;
-    add(lua, module, "shutdown", |_, _| host::shutdown())?;
-    add(lua, module, "name", |_, _| host::name())?;
-    add(lua, module, "nanosleep", |_, arguments| {
+    add(lua, module, "stdio_safe", 0, |_, _| Ok(host::stdio_safe()))?;
+    add(lua, module, "shutdown", 0, |_, _| host::shutdown())?;
+    add(lua, module, "name", 0, |_, _| host::name())?;
+    add(lua, module, "nanosleep", 2, |_, arguments| {
         let seconds = arguments.number("the seconds")?;
         let nanoseconds = match arguments.has_next() {
             true => arguments.integer("the nanoseconds")?,

@@ -4,11 +4,13 @@ mod arguments;
 mod constants;
 mod errors;
 mod functions;
+mod shared;
 
-use mlua::{Lua, Table};
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use nbdkit_script::Result;
 
 use crate::buffer;
+use crate::disk;
 use crate::interpreter::Interpreter;
 use arguments::Arguments;
 
@@ -16,31 +18,66 @@ use arguments::Arguments;
 pub fn register(interpreter: &Interpreter) -> mlua::Result<()> {
     let lua = interpreter.lua();
     let module = lua.create_table()?;
+    errors::register_metatable(lua)?;
     functions::register(lua, &module)?;
     errors::register(interpreter, &module)?;
     constants::register(lua, &module)?;
-    module.set("buffer", buffer::register(interpreter)?)?;
+    shared::register(lua, &module)?;
+    interpreter.register_types(buffer::TYPE, disk::TYPE)?;
+    for constructor in [buffer::NEW, disk::NEW] {
+        module.set(constructor.name, interpreter.function(&constructor)?)?;
+    }
 
     lua.register_module("nbdkit", &module)?;
     lua.globals().set("nbdkit", module)
 }
 
-/// Adds a function to the module. Its error gets the position in the script, as Lua's own have.
-fn add<R: mlua::IntoLuaMulti>(
+/// Only Lua can throw a table. So what is written in Rust returns whether it went well, and then its
+/// results or the error, which this throws.
+const THROWING: &str = "local function results(ok, ...)
+  if ok then return ... end
+  error((...), 0)
+end
+local f = ...
+return function(...) return results(f(...)) end";
+
+/// Adds a function to the module. Its error is a table, as `nbdkit.error` throws it, and has the
+/// position in the script, as Lua's own have.
+fn add<R: IntoLuaMulti>(
     lua: &Lua,
     module: &Table,
     name: &'static str,
+    most_arguments: usize,
     function: impl Fn(&Lua, &mut Arguments) -> Result<R> + 'static,
 ) -> mlua::Result<()> {
-    let function = lua.create_function(move |lua, values| {
-        let mut arguments = Arguments::new(name, values);
-        function(lua, &mut arguments).and_then(|result| arguments.end().map(|()| result)).map_err(
-            |error| {
-                mlua::Error::external(error.context(format!("{}nbdkit.{name}", position(lua, 1))))
-            },
-        )
+    let function = throwing(lua, move |lua, values| {
+        let mut arguments = Arguments::new(values);
+        arguments
+            .at_most(most_arguments)
+            .and_then(|()| function(lua, &mut arguments))
+            .map_err(|error| error.context(format!("nbdkit.{name}")))
     })?;
     module.set(name, function)
+}
+
+/// A Lua function of one in Rust, whose error it throws as a table.
+fn throwing<R: IntoLuaMulti>(
+    lua: &Lua,
+    function: impl Fn(&Lua, MultiValue) -> Result<R> + 'static,
+) -> mlua::Result<Function> {
+    let function = lua.create_function(move |lua, values| match function(lua, values) {
+        Ok(results) => {
+            let mut results = results.into_lua_multi(lua)?;
+            results.push_front(Value::Boolean(true));
+            Ok(results)
+        }
+        Err(error) => {
+            // 1 is the function that throws, and 2 its caller.
+            let error = errors::table(lua, error.errno(), &format!("{}{error}", position(lua, 2)))?;
+            (false, error).into_lua_multi(lua)
+        }
+    })?;
+    lua.load(THROWING).set_name("=nbdkit").call(function)
 }
 
 /// Where a Lua function is, so many levels up: `FILE:LINE: `, or nothing for a C function.

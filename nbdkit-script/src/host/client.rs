@@ -75,10 +75,16 @@ pub fn disconnect(force: bool) -> Result<()> {
 fn number(name: &str, function: &Function<unsafe extern "C" fn() -> i64>) -> Result<i64> {
     // SAFETY: as in `export_name`.
     match unsafe { function.require()?() } {
-        -1 => Err(logged(name)),
+        // Over TCP, nbdkit 1.32 gives the system's answer, a user or a group of -1 in 32 bits.
+        -1 | NOBODY => Err(Error::new(
+            libc::ENOTSUP,
+            format!("{name}: this is known of a client on a Unix domain socket only"),
+        )),
         number => Ok(number),
     }
 }
+
+const NOBODY: i64 = u32::MAX as i64;
 
 fn text(
     name: &str,

@@ -1,15 +1,31 @@
-//! The server itself, and its time.
+//! The server itself, its time and its memory.
 
 use std::ffi::{CStr, c_uint};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::functions::{logged, nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown};
 use crate::error::{Error, Result};
 
+/// Whether nbdkit serves. Before, it has not made what ends a sleep or the server early, and aborts
+/// when it is asked to.
+static SERVES: AtomicBool = AtomicBool::new(false);
+
+/// nbdkit has called `after_fork`.
+pub(crate) fn serves() {
+    SERVES.store(true, Ordering::Relaxed);
+}
+
 /// Asks the server to end: no new clients, and the current ones are disconnected.
 ///
 /// May be called from any thread; returns at once.
+///
+/// # Errors
+/// `EINVAL` before `after_fork`: there is no server yet. Return an error to end nbdkit then.
 pub fn shutdown() -> Result<()> {
+    if !SERVES.load(Ordering::Relaxed) {
+        return Err(Error::new(libc::EINVAL, "nbdkit does not serve yet"));
+    }
     // SAFETY: takes nothing; may be called from any thread.
     unsafe { nbdkit_shutdown.require()?() };
     Ok(())
@@ -24,6 +40,10 @@ pub fn nanosleep(time: Duration) -> Result<()> {
     let seconds = c_uint::try_from(time.as_secs()).map_err(|_| too_long())?;
     if i32::try_from(seconds).is_err() {
         return Err(too_long());
+    }
+    if !SERVES.load(Ordering::Relaxed) {
+        std::thread::sleep(time);
+        return Ok(());
     }
     // SAFETY: takes any numbers; may be called from any thread.
     match unsafe { nbdkit_nanosleep.require()?(seconds, time.subsec_nanos()) } {
@@ -41,4 +61,13 @@ pub fn name() -> Result<String> {
     }
     // SAFETY: nbdkit returns a C string that stays.
     Ok(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
+}
+
+/// Gives memory that was freed back to the system, where the C library would keep it.
+pub(crate) fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

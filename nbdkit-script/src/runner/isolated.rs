@@ -1,57 +1,95 @@
-//! Single-threaded instances, each behind its own lock.
+//! Single-threaded instances, each used by one thread at a time.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use slab::Slab;
-
+use super::bound::{self, Bound};
+use super::roaming::{self, Roaming};
 use super::{Handle, Runner};
 use crate::error::{Error, Result};
 use crate::plugin::ScriptPlugin;
+use crate::types::ThreadModel;
 
 /// Runs a plugin that knows nothing of threads: `P` need only be `Send`. One call at a time goes
 /// into an instance. This is where an interpreter goes.
+///
+/// How many instances there are, and which of them a request goes to, follows from the plugin's
+/// [thread model](ScriptPlugin::thread_model):
+///
+/// | thread model | instances | a request goes to |
+/// | --- | --- | --- |
+/// | `SerializeConnections`, `SerializeAllRequests` | 1 | that one |
+/// | `SerializeRequests` | N | the one that its connection belongs to |
+/// | `Parallel` | N | any that is free |
+///
+/// N is [`ScriptPlugin::INSTANCES`], and for a script what `interpreters=N` says. Each instance is
+/// a whole plugin of its own: it is loaded, configured, made ready and cleaned up like the first,
+/// and sees its own `open` and `close` of each connection that it serves. Under `Parallel` a
+/// connection is opened in further instances when a request of it first gets there.
 pub struct Isolated<P: ScriptPlugin> {
-    instance: Mutex<Instance<P>>,
+    way: Way<P>,
 }
 
-/// A plugin and the handles of the connections that are open in it. They are behind one lock, so
-/// a handle need only be `Send` as well.
-struct Instance<P: ScriptPlugin> {
-    // Before `plugin`, so that what is still open is dropped while its interpreter lives.
-    handles: Slab<P::Handle>,
-    plugin: P,
+enum Way<P: ScriptPlugin> {
+    Bound(Bound<P>),
+    Roaming(Roaming<P>),
 }
 
-/// Which of an instance's handles is a connection's.
+/// One client's connection.
 #[derive(Debug)]
-pub struct Connection {
-    key: usize,
-}
+pub struct Connection(Inner);
 
-impl<P: ScriptPlugin> Isolated<P> {
-    /// A panic in a callback has been caught by then and failed its request; the instance goes on
-    /// being used, so a poisoned lock is as good as any other.
-    fn lock(&self) -> MutexGuard<'_, Instance<P>> {
-        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+#[derive(Debug)]
+enum Inner {
+    Bound(bound::Connection),
+    Roaming(roaming::Connection),
 }
 
 impl<P: ScriptPlugin> Runner for Isolated<P> {
     type Plugin = P;
     type Connection = Connection;
 
-    fn new(plugin: P) -> Self {
-        Isolated { instance: Mutex::new(Instance { handles: Slab::new(), plugin }) }
+    /// What nbdkit's own script plugins have, and the only safe one to assume: where there are
+    /// several instances, each has fields of its own.
+    const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::SerializeAllRequests;
+
+    fn instances(model: ThreadModel, wanted: usize) -> usize {
+        match model {
+            ThreadModel::SerializeConnections | ThreadModel::SerializeAllRequests => 1,
+            ThreadModel::SerializeRequests | ThreadModel::Parallel => wanted,
+        }
+    }
+
+    fn new(plugins: Vec<P>, model: ThreadModel) -> Result<Self> {
+        if plugins.is_empty() {
+            return Err(Error::msg("there is no instance of the plugin"));
+        }
+        // With a single one there is no choice, and a lock is less to do than a pool.
+        let way = if model == ThreadModel::Parallel && plugins.len() > 1 {
+            Way::Roaming(Roaming::new(plugins))
+        } else {
+            Way::Bound(Bound::new(plugins))
+        };
+        Ok(Isolated { way })
     }
 
     fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
-        call(&self.lock().plugin)
+        match &self.way {
+            Way::Bound(bound) => bound.with_plugin(call),
+            Way::Roaming(roaming) => roaming.with_plugin(call),
+        }
+    }
+
+    fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
+        match &self.way {
+            Way::Bound(bound) => bound.with_each_plugin(call),
+            Way::Roaming(roaming) => roaming.with_each_plugin(call),
+        }
     }
 
     fn open(&self, readonly: bool) -> Result<Connection> {
-        let mut instance = self.lock();
-        let handle = instance.plugin.open(readonly)?;
-        Ok(Connection { key: instance.handles.insert(handle) })
+        let inner = match &self.way {
+            Way::Bound(bound) => Inner::Bound(bound.open(readonly)?),
+            Way::Roaming(roaming) => Inner::Roaming(roaming.open(readonly)?),
+        };
+        Ok(Connection(inner))
     }
 
     #[inline]
@@ -60,24 +98,24 @@ impl<P: ScriptPlugin> Runner for Isolated<P> {
         connection: &Connection,
         call: impl FnOnce(&P, &Handle<Self>) -> Result<T>,
     ) -> Result<T> {
-        let instance = self.lock();
-        match instance.handles.get(connection.key) {
-            Some(handle) => call(&instance.plugin, handle),
-            None => Err(not_open()),
+        match (&self.way, &connection.0) {
+            (Way::Bound(bound), Inner::Bound(connection)) => bound.with(connection, call),
+            (Way::Roaming(roaming), Inner::Roaming(connection)) => roaming.with(connection, call),
+            _ => Err(not_open()),
         }
     }
 
     fn close(&self, connection: Connection) -> Result<()> {
-        let mut instance = self.lock();
-        match instance.handles.try_remove(connection.key) {
-            Some(handle) => instance.plugin.close(handle),
-            None => Err(not_open()),
+        match (&self.way, connection.0) {
+            (Way::Bound(bound), Inner::Bound(connection)) => bound.close(connection),
+            (Way::Roaming(roaming), Inner::Roaming(connection)) => roaming.close(connection),
+            _ => Err(not_open()),
         }
     }
 }
 
 /// nbdkit does not call with a handle that it has closed; a bug there is to be an error here.
 #[cold]
-fn not_open() -> Error {
+pub(super) fn not_open() -> Error {
     Error::new(libc::EINVAL, "this connection is not open")
 }

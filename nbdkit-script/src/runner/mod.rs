@@ -3,7 +3,10 @@
 //! All of concurrency is in this folder. A runner is given the plugin when its setup is over, and
 //! from then on is the only way to it.
 
+mod bound;
 mod isolated;
+mod pool;
+mod roaming;
 mod shared;
 
 pub use isolated::Isolated;
@@ -11,6 +14,7 @@ pub use shared::Shared;
 
 use crate::error::Result;
 use crate::plugin::ScriptPlugin;
+use crate::types::ThreadModel;
 
 /// Runs a frozen plugin. [`Shared`] and [`Isolated`] are the two there are; one of them is named
 /// in [`export!`](crate::export).
@@ -22,13 +26,25 @@ pub trait Runner: sealed::Sealed + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     type Connection: Send + Sync + 'static;
 
-    /// Takes a plugin over from its setup.
+    /// The thread model of a plugin that names none.
     #[doc(hidden)]
-    fn new(plugin: Self::Plugin) -> Self;
+    const DEFAULT_THREAD_MODEL: ThreadModel;
 
-    /// Calls what belongs to no connection: `after_fork`, `preconnect`, `cleanup`, ...
+    /// How many instances are to be made under a thread model, if so many are wanted.
+    #[doc(hidden)]
+    fn instances(model: ThreadModel, wanted: usize) -> usize;
+
+    /// Takes the instances over from their setup.
+    #[doc(hidden)]
+    fn new(plugins: Vec<Self::Plugin>, model: ThreadModel) -> Result<Self>;
+
+    /// Calls what belongs to no connection, and to any instance: `preconnect`, `list_exports`, ...
     #[doc(hidden)]
     fn with_plugin<T>(&self, call: impl FnOnce(&Self::Plugin) -> T) -> T;
+
+    /// Calls what belongs to every instance: `after_fork`, `cleanup`.
+    #[doc(hidden)]
+    fn with_each_plugin(&self, call: &mut dyn FnMut(&Self::Plugin));
 
     /// Begins a connection.
     #[doc(hidden)]
@@ -42,13 +58,25 @@ pub trait Runner: sealed::Sealed + Send + Sync + Sized + 'static {
         call: impl FnOnce(&Self::Plugin, &Handle<Self>) -> Result<T>,
     ) -> Result<T>;
 
-    /// Ends a connection.
+    /// Ends a connection, in every instance that it was opened in.
     #[doc(hidden)]
     fn close(&self, connection: Self::Connection) -> Result<()>;
 }
 
 /// The handle type of a runner's plugin.
 pub(crate) type Handle<R> = <<R as Runner>::Plugin as ScriptPlugin>::Handle;
+
+/// Drops instances one by one: a panic in the destructor of one must not meet another's.
+pub(crate) fn drop_each<T>(items: impl IntoIterator<Item = T>) {
+    for item in items {
+        if let Err(error) = crate::panic::catch(|| {
+            drop(item);
+            Ok(())
+        }) {
+            crate::server::log(&error.context("unload"));
+        }
+    }
+}
 
 mod sealed {
     pub trait Sealed {}

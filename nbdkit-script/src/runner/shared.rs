@@ -1,8 +1,9 @@
 //! One instance, called from all threads at once.
 
 use super::{Handle, Runner};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plugin::ScriptPlugin;
+use crate::types::ThreadModel;
 
 /// Runs one instance of a plugin from all of nbdkit's threads, with no lock in the path.
 ///
@@ -47,12 +48,25 @@ where
     type Plugin = P;
     type Connection = P::Handle;
 
-    fn new(plugin: P) -> Self {
-        Shared { plugin }
+    /// The compiler has checked that it can.
+    const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::Parallel;
+
+    fn instances(_: ThreadModel, _: usize) -> usize {
+        1
+    }
+
+    fn new(mut plugins: Vec<P>, _: ThreadModel) -> Result<Self> {
+        let plugin = plugins.pop();
+        let plugin = plugin.ok_or_else(|| Error::msg("there is no instance of the plugin"))?;
+        Ok(Shared { plugin })
     }
 
     fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
         call(&self.plugin)
+    }
+
+    fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
+        call(&self.plugin);
     }
 
     fn open(&self, readonly: bool) -> Result<P::Handle> {

@@ -1,0 +1,107 @@
+//! A connection belongs to one instance for its life.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use slab::Slab;
+
+use super::drop_each;
+use super::isolated::not_open;
+use crate::error::Result;
+use crate::plugin::ScriptPlugin;
+
+/// Instances, each behind its own lock.
+pub(super) struct Bound<P: ScriptPlugin> {
+    seats: Box<[Seat<P>]>,
+}
+
+struct Seat<P: ScriptPlugin> {
+    instance: Mutex<Instance<P>>,
+    /// How many connections belong to it: a hint for where the next one goes.
+    connections: AtomicUsize,
+}
+
+/// A plugin and the handles of the connections that are open in it. They are behind one lock, so
+/// a handle need only be `Send` as well.
+struct Instance<P: ScriptPlugin> {
+    // Before `plugin`, so that what is still open is dropped while its interpreter lives.
+    handles: Slab<P::Handle>,
+    plugin: P,
+}
+
+/// Which instance a connection belongs to, and which of its handles is the connection's.
+#[derive(Debug)]
+pub(super) struct Connection {
+    seat: usize,
+    key: usize,
+}
+
+impl<P: ScriptPlugin> Seat<P> {
+    /// A panic in a callback has been caught by then and failed its request; the instance goes on
+    /// being used, so a poisoned lock is as good as any other.
+    fn lock(&self) -> MutexGuard<'_, Instance<P>> {
+        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P: ScriptPlugin> Drop for Bound<P> {
+    fn drop(&mut self) {
+        drop_each(std::mem::take(&mut self.seats));
+    }
+}
+
+impl<P: ScriptPlugin> Bound<P> {
+    pub(super) fn new(plugins: Vec<P>) -> Self {
+        let seat = |plugin| Seat {
+            instance: Mutex::new(Instance { handles: Slab::new(), plugin }),
+            connections: AtomicUsize::new(0),
+        };
+        Bound { seats: plugins.into_iter().map(seat).collect() }
+    }
+
+    /// The instance with the fewest connections. Two that begin at once may both choose it.
+    fn emptiest(&self) -> usize {
+        let load = |index: &usize| self.seats[*index].connections.load(Ordering::Relaxed);
+        (0..self.seats.len()).min_by_key(load).unwrap_or(0)
+    }
+
+    pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
+        call(&self.seats[self.emptiest()].lock().plugin)
+    }
+
+    pub(super) fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
+        self.seats.iter().for_each(|seat| call(&seat.lock().plugin));
+    }
+
+    pub(super) fn open(&self, readonly: bool) -> Result<Connection> {
+        let index = self.emptiest();
+        let seat = &self.seats[index];
+        let mut instance = seat.lock();
+        let handle = instance.plugin.open(readonly)?;
+        seat.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(Connection { seat: index, key: instance.handles.insert(handle) })
+    }
+
+    #[inline]
+    pub(super) fn with<T>(
+        &self,
+        connection: &Connection,
+        call: impl FnOnce(&P, &P::Handle) -> Result<T>,
+    ) -> Result<T> {
+        let instance = self.seats[connection.seat].lock();
+        match instance.handles.get(connection.key) {
+            Some(handle) => call(&instance.plugin, handle),
+            None => Err(not_open()),
+        }
+    }
+
+    pub(super) fn close(&self, connection: Connection) -> Result<()> {
+        let seat = &self.seats[connection.seat];
+        let mut instance = seat.lock();
+        let Some(handle) = instance.handles.try_remove(connection.key) else {
+            return Err(not_open());
+        };
+        seat.connections.fetch_sub(1, Ordering::Relaxed);
+        instance.plugin.close(handle)
+    }
+}

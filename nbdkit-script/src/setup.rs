@@ -1,0 +1,133 @@
+//! The setup of a plugin: one thread, `&mut`, and at its end as many instances as its runner wants,
+//! each of which has seen the same calls.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::callbacks::Callbacks;
+use crate::error::{Error, Result};
+use crate::panic;
+use crate::plugin::ScriptPlugin;
+use crate::source::Source;
+use crate::types::ThreadModel;
+
+/// A plugin that may still change.
+pub(crate) struct Setup<P: ScriptPlugin> {
+    source: P::Source,
+    /// The first instance. The others follow when it is known how many.
+    plugin: P,
+    /// What `config` was called with, for the others.
+    parameters: Vec<(String, OsString)>,
+    /// The runner's default, until the plugin has named its own.
+    thread_model: ThreadModel,
+}
+
+/// Calls into the plugin: catches panics, takes the default where the callback is not defined, and
+/// gives other errors the callback's name.
+pub(crate) fn call<T>(
+    callback: Callbacks,
+    call: impl FnOnce() -> Result<T>,
+    absent: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    match panic::catch(call) {
+        Err(error) if error.is_not_defined() => absent(),
+        Err(error) => Err(error.context(callback.name())),
+        Ok(value) => Ok(value),
+    }
+}
+
+impl<P: ScriptPlugin> Setup<P> {
+    pub(crate) fn new(source: P::Source, default_model: ThreadModel) -> Result<Self> {
+        let plugin = load::<P>(&source)?;
+        let callbacks = plugin.callbacks();
+        source.warn_of_misspellings(&plugin.function_names(), callbacks);
+        source.check(callbacks)?;
+        Ok(Setup { source, plugin, parameters: Vec::new(), thread_model: default_model })
+    }
+
+    pub(crate) fn dump_plugin(&self) -> Result<()> {
+        call(Callbacks::DUMP_PLUGIN, || self.plugin.dump_plugin(), || Ok(()))
+    }
+
+    pub(crate) fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
+        config(&mut self.plugin, &self.source, key, value)?;
+        self.parameters.push((key.into(), value.into()));
+        Ok(())
+    }
+
+    pub(crate) fn config_complete(&mut self) -> Result<()> {
+        config_complete(&mut self.plugin)
+    }
+
+    /// The model that the plugin names; nbdkit asks before `get_ready`.
+    pub(crate) fn thread_model(&mut self) -> Result<ThreadModel> {
+        let default = self.thread_model;
+        let model = || self.plugin.thread_model();
+        self.thread_model = call(Callbacks::THREAD_MODEL, model, || Ok(default))?;
+        Ok(self.thread_model)
+    }
+
+    /// The end of the setup: makes the other instances, and has all of them get ready. `count`
+    /// says how many there are to be under a thread model.
+    pub(crate) fn finish(
+        self,
+        count: impl FnOnce(ThreadModel) -> usize,
+    ) -> Result<(Vec<P>, ThreadModel)> {
+        let Setup { source, plugin, parameters, thread_model } = self;
+        let count = count(thread_model).max(1);
+        let mut plugins = Vec::with_capacity(count);
+        plugins.push(plugin);
+        for number in 2..=count {
+            let another = another(&source, &parameters);
+            plugins.push(another.map_err(|error| in_instance(error, number, count))?);
+        }
+        for (index, plugin) in plugins.iter_mut().enumerate() {
+            call(Callbacks::GET_READY, || plugin.get_ready(), || Ok(()))
+                .map_err(|error| in_instance(error, index + 1, count))?;
+        }
+        Ok((plugins, thread_model))
+    }
+}
+
+/// An instance that has seen what the first one has.
+fn another<P: ScriptPlugin>(source: &P::Source, parameters: &[(String, OsString)]) -> Result<P> {
+    let mut plugin = load::<P>(source)?;
+    for (key, value) in parameters {
+        config(&mut plugin, source, key, value)?;
+    }
+    config_complete(&mut plugin)?;
+    Ok(plugin)
+}
+
+/// The first instance fails as one that is alone does; of the others, it is said which.
+fn in_instance(error: Error, number: usize, count: usize) -> Error {
+    if number == 1 {
+        return error;
+    }
+    error.context(format!("instance {number} of {count}"))
+}
+
+/// Without a prefix: the errors of a script's load say themselves what could not be done.
+fn load<P: ScriptPlugin>(source: &P::Source) -> Result<P> {
+    panic::catch(|| P::load(source))
+}
+
+fn config<P: ScriptPlugin>(
+    plugin: &mut P,
+    source: &P::Source,
+    key: &str,
+    value: &OsStr,
+) -> Result<()> {
+    let magic;
+    let mut key = key;
+    if Some(key) == P::Source::MAGIC_CONFIG_KEY {
+        let ask = || plugin.magic_config_key();
+        magic = call(Callbacks::MAGIC_CONFIG_KEY, ask, || Ok(key.to_string()))?;
+        key = &magic;
+    }
+    let unwanted = || Err(source.unwanted_parameter(key));
+    call(Callbacks::CONFIG, || plugin.config(key, value), unwanted)
+}
+
+fn config_complete<P: ScriptPlugin>(plugin: &mut P) -> Result<()> {
+    call(Callbacks::CONFIG_COMPLETE, || plugin.config_complete(), || Ok(()))
+}

@@ -1,0 +1,61 @@
+"""Lua from a test: one server that runs any number of pieces of it, each in a `pwrite`."""
+
+import struct
+
+import nbd
+
+
+class Evaluator:
+    """A client of the script `evaluate`."""
+
+    def __init__(self, server, number=1):
+        self.server = server
+        self.client = server.connect()
+        # Which of the connections it is, as the log counts them.
+        self.number = number
+
+    def run(self, code):
+        code = code if isinstance(code, bytes) else code.encode()
+        self.client.pwrite(code, 0)
+
+    def bytes(self, code):
+        """What the code returns, as bytes."""
+        self.run(code)
+        text = self.client.pread(65536, 0)
+        (length,) = struct.unpack_from("<I", text)
+        return bytes(text[4 : 4 + length])
+
+    def value(self, code):
+        """What the code returns, as text: several values have a space in between."""
+        return self.bytes(code).decode()
+
+    def values(self, *pieces):
+        return {code: self.value(code) for code in pieces}
+
+    def error(self, code):
+        """The line in the log after `pwrite: `, about code that fails."""
+        before = len(self.server.errors())
+        try:
+            self.run(code)
+        except nbd.Error:
+            # What nbdkit itself logged about the reason comes first.
+            lines = self.server.errors()[before:]
+            prefix = f"nbdkit: lua[{self.number}]: error: pwrite: "
+            assert lines and lines[-1].startswith(prefix), lines
+            return lines[-1].removeprefix(prefix)
+        raise AssertionError(f"no error: {code}")
+
+    def errors(self, *pieces):
+        return {code: self.error(code) for code in pieces}
+
+    def errno(self, code):
+        """libnbd's name of the error number that the client sees."""
+        try:
+            self.run(code)
+        except nbd.Error as error:
+            return error.errno
+        return None
+
+
+def evaluator(serve, language, *parameters, **options):
+    return Evaluator(serve(language.script("evaluate"), *parameters, **options))

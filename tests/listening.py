@@ -1,0 +1,32 @@
+"""nbdkit on a socket that the test has bound, which is how it can be any TCP port that is free."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+
+import nbdkit
+
+
+@contextlib.contextmanager
+def tcp_server(family, host, *arguments, cwd):
+    """Serves with these arguments; yields the address. The protocol is systemd's, on fd 3."""
+    with socket.socket(family) as listener:
+        listener.bind((host, 0))
+        listener.listen()
+        wrapper = 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec nbdkit -f "$@"'
+        with subprocess.Popen(
+            ["bash", "-c", wrapper, str(listener.fileno()), *map(str, arguments)],
+            cwd=cwd,
+            pass_fds=[listener.fileno()],
+            env=os.environ,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as server:
+            try:
+                yield listener.getsockname()
+            finally:
+                server.send_signal(signal.SIGTERM)
+                code = server.wait(nbdkit.DEADLINE)
+            assert (code, server.stderr.read()) == (0, b"")

@@ -1,0 +1,219 @@
+"""Scripts that return their callbacks in a table, and callbacks that look misspelt."""
+
+import re
+
+import nbd
+import pytest
+
+import languages
+import nbdkit
+
+GLOBALS = """
+    function open(readonly) return {} end
+    function get_size(h) return 1024 end
+    function pread(h, count, offset) return string.rep("g", count) end
+"""
+
+MODULE = """
+    local M = {}
+    function M.open(readonly) return {} end
+    function M.get_size(h) return 2048 end
+    function M.pread(h, count, offset) return string.rep("m", count) end
+"""
+
+
+def served(server):
+    """The size of the disk and what its first byte is."""
+    client = server.connect()
+    return client.get_size(), bytes(client.pread(1, 0))
+
+
+def test_callbacks_in_a_returned_table(serve):
+    server = serve(MODULE + "return M")
+    assert served(server) == (2048, b"m")
+    assert server.errors() == []
+
+
+def test_globals_are_ignored_beside_a_table(serve):
+    server = serve(MODULE + GLOBALS + """
+        function pwrite(h, buf, offset) end
+        function config_complete() error("a global") end
+        return M
+    """)
+    assert served(server) == (2048, b"m")
+    assert server.connect().is_read_only()
+
+
+def test_globals_do_not_make_up_for_what_a_table_lacks(expect_failure):
+    line = expect_failure(GLOBALS + "return { pread = pread }")
+    assert line.endswith("not defined by the script: open, get_size")
+
+
+@pytest.mark.parametrize(
+    "returned",
+    ["{}", "{ 1, 2, 3 }", "{ helper = function() end }", "{ API_VERSION = 2 }",
+     "{ open = true, pread = 'text' }", "5", "'text'", "true", "nil", "print",
+     "setmetatable({}, { __index = function() error('deep') end })", "io.stdout"],
+)  # fmt: skip
+def test_what_has_no_callbacks_is_ignored(serve, returned):
+    server = serve(f"{GLOBALS}\nreturn {returned}")
+    assert served(server) == (1024, b"g")
+    assert server.errors() == []
+
+
+def test_callbacks_by_a_metatable(serve):
+    for returned in (
+        "return setmetatable({}, { __index = M })",
+        "return setmetatable({ get_size = M.get_size }, { __index = M })",
+        "return setmetatable({}, { __index = function(_, name) return M[name] end })",
+        "return setmetatable({}, { __index = setmetatable({}, { __index = M }) })",
+    ):
+        server = serve(MODULE + "function M.pwrite() end\n" + returned)
+        assert served(server) == (2048, b"m")
+        assert not server.connect().is_read_only()
+        assert server.errors() == []
+
+
+def test_globals_by_a_metatable(serve):
+    server = serve(MODULE + "setmetatable(_G, { __index = M })")
+    assert served(server) == (2048, b"m")
+
+
+def test_globals_that_must_be_declared(serve):
+    # What many scripts begin with, so that a misspelt variable is an error and not nil.
+    server = serve("""
+        setmetatable(_G, {
+            __index = function(_, name) error("undeclared variable " .. tostring(name), 2) end,
+        })
+    """ + GLOBALS)  # fmt: skip
+    assert served(server) == (1024, b"g")
+    code, _ = server.stop()
+    assert (code, server.errors()) == (0, [])
+
+
+def test_a_table_may_change_while_it_serves(serve):
+    server = serve(MODULE + """
+        function M.pwrite(h, buf, offset)
+            M.pread = function(h, count) return string.rep("n", count) end
+        end
+        return M
+    """)
+    client = server.connect()
+    assert client.pread(1, 0) == b"m"
+    client.pwrite(b"x", 0)
+    assert client.pread(1, 0) == b"n"
+
+
+def test_errors_in_a_module_have_their_place(serve):
+    server = serve(MODULE + 'function M.pread() error("why") end\nreturn M')
+    with pytest.raises(nbd.Error):
+        server.connect().pread(1, 0)
+    assert server.errors() == ["nbdkit: lua[1]: error: pread: disk.lua:6: why"]
+
+
+@pytest.mark.parametrize(
+    "name, meant",
+    [
+        ("can_wirte", "can_write"),
+        ("canwrite", "can_write"),
+        ("can_writ", "can_write"),
+        ("Can_Write", "can_write"),
+        ("plugin_flush", "flush"),
+        ("nbdkit_trim", "trim"),
+        ("write", "pwrite"),
+        ("pwirte", "pwrite"),
+        ("extent", "extents"),
+        ("export_descripton", "export_description"),
+        ("list_export", "list_exports"),
+        ("blocksize", "block_size"),
+        ("can_multiconn", "can_multi_conn"),
+        ("afterfork", "after_fork"),
+        ("config_compleet", "config_complete"),
+        ("thread_modle", "thread_model"),
+        ("clsoe", "close"),
+        ("plugin_close", "close"),
+    ],
+)
+@pytest.mark.parametrize("where", ["global", "module"])
+def test_likely_misspellings(serve, where, name, meant):
+    script = {
+        "global": f"{GLOBALS}\nfunction {name}() end",
+        "module": f"{MODULE}\nfunction M.{name}() end\nreturn M",
+    }
+    server = serve(script[where])
+    assert server.errors() == [
+        f"nbdkit: warning: disk.lua: {name} is not a callback of nbdkit: did you mean {meant}?"
+    ]
+    server.connect()
+
+
+@pytest.mark.parametrize("name, meant", [("preed", "pread"), ("read", "pread")])
+def test_misspelt_callback_that_is_required(language, write_script, tmp_path, name, meant):
+    script = write_script(GLOBALS.replace("function pread", f"function {name}"))
+    result = nbdkit.run(language.plugin, script, cwd=tmp_path)
+    assert result.returncode == 1
+    assert nbdkit.error_lines(result.stderr) == [
+        f"nbdkit: warning: disk.lua: {name} is not a callback of nbdkit: did you mean {meant}?",
+        "nbdkit: error: disk.lua: nbdkit requires these callbacks, which are not defined by the "
+        "script: pread",
+    ]
+
+
+def test_several_are_all_told(serve):
+    server = serve(GLOBALS + "function can_wirte() end function flsuh() end")
+    assert sorted(re.findall(r"did you mean (\w+)", server.log().decode())) == [
+        "can_write",
+        "flush",
+    ]
+
+
+def test_a_name_of_any_bytes_is_no_harm(serve):
+    server = serve(GLOBALS + r"_G['fl\27sh\n'] = print _G['clos\255'] = print _G[''] = print")
+    assert served(server) == (1024, b"g")
+    for line in server.errors():
+        assert line.startswith("nbdkit: warning: disk.lua: "), line
+        assert "\x1b" not in line
+
+
+QUIET = """
+    helper main init setup log send print_table read_block write_block get_block disk_size open_file
+    read_page write_page hexdump checksum crc32 min max round split join copy merge load_image
+    encrypt decrypt sha256 lookup find insert remove update_cache on_close is_zero set_size
+    parse_config config_file usage map filter fold each_page clone extend rtrim ltrim
+""".split()
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_no_alarm_over_a_helper(serve, name):
+    server = serve(f"{GLOBALS}\nfunction {name}() end")
+    assert server.errors() == []
+
+
+def test_no_alarm_over_what_is_there_as_well(serve):
+    # A helper whose name is close to a callback's, in a script that has the callback.
+    server = serve(GLOBALS + """
+        function pwrite() end
+        function write() end
+        function read() end
+        function opens() end
+        function flush() end
+        function flushed() end
+        local function can_wirte() end
+    """)
+    assert server.errors() == []
+
+
+def test_no_alarm_over_what_was_there_before_the_script(serve):
+    server = serve(GLOBALS + "local t = table string = string load = load")
+    assert server.errors() == []
+
+
+EXAMPLES = sorted((languages.ROOT / "examples" / "lua").glob("*.lua"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_no_alarm_over_the_examples(language, tmp_path, example):
+    # None of them starts without its parameters; a warning would come before that is known.
+    result = nbdkit.run(language.plugin, example, cwd=tmp_path)
+    assert b"warning" not in result.stderr
+    assert b"could not" not in result.stderr
