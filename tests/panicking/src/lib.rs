@@ -54,6 +54,7 @@ impl Drop for Client {
 impl ScriptPlugin for Panicking {
     const NAME: &'static str = "panicking";
 
+    const INSTANCES: usize = 3;
     type Source = Compiled;
     type Handle = Client;
 
