@@ -7,8 +7,7 @@
 use std::hint::black_box;
 
 use nbdkit_script::{
-    Callbacks, Compiled, Filled, Flags, Isolated, ReadBuffer, Result, ScriptPlugin, ThreadModel,
-    export,
+    Callbacks, Compiled, Filled, Flags, Isolated, ReadBuffer, Result, ScriptPlugin, export,
 };
 
 const SIZE: i64 = 1 << 20;
@@ -30,10 +29,6 @@ impl ScriptPlugin for Disk {
 
     fn callbacks(&self) -> Callbacks {
         Callbacks::REQUIRED | Callbacks::PWRITE
-    }
-
-    fn thread_model(&self) -> Result<ThreadModel> {
-        Ok(ThreadModel::Parallel)
     }
 
     fn open(&self, _readonly: bool) -> Result<()> {
