@@ -90,7 +90,8 @@ impl ScriptPlugin for LuaPlugin {
     const LANGUAGE: &'static str = "Lua";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
     const CONFIG_HELP: Option<&'static str> = Some(
-        "script=<FILENAME>     (required) The Lua script to run.\n\
+        "interpreters=<N>      How many run at once, where the script's thread model lets them.\n\
+         script=<FILENAME>     (required) The Lua script to run.\n\
          [other arguments may be used by the script that you load]",
     );
 
