@@ -321,3 +321,59 @@ impl ScriptPlugin for LuaPlugin {
 fn count_of(count: u32) -> Argument<'static> {
     Argument::Integer(count.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plugin of this script, as nbdkit would load it.
+    fn plugin(name: &str, text: &str) -> LuaPlugin {
+        let file = format!("nbdkit-script-lua-{}-{name}.lua", std::process::id());
+        let path = std::env::temp_dir().join(file);
+        std::fs::write(&path, text).unwrap();
+        let script = Script::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        LuaPlugin::load(&script).unwrap()
+    }
+
+    #[test]
+    fn a_read_is_filled_in_nbdkits_own_memory() {
+        let plugin = plugin(
+            "fill",
+            "API_VERSION = 2
+             function open() end
+             function get_size() return 512 end
+             function pread(h, buf) buf:writestring(2, 'in place') error('after that') end",
+        );
+        let handle = plugin.open(false).unwrap();
+        let mut memory = [0xaa; 16];
+        let error = plugin.pread(&handle, ReadBuffer::new(&mut memory), 0).unwrap_err();
+        assert!(error.to_string().ends_with("after that"), "{error}");
+        // The callback failed, so nothing can have been copied after it: what the script wrote is
+        // here because it wrote here. What lies before it is zeroed, and the rest is untouched.
+        assert_eq!(&memory, b"\0\0in place\xaa\xaa\xaa\xaa\xaa\xaa");
+    }
+
+    #[test]
+    fn a_write_is_read_in_nbdkits_own_memory() {
+        let plugin = plugin(
+            "data",
+            "API_VERSION = 2
+             function open() end
+             function get_size() return 512 end
+             function pread() end
+             function pwrite(h, buf) first, length = buf:readu8(0), #buf end",
+        );
+        let handle = plugin.open(false).unwrap();
+        let lua = plugin.interpreter.lua();
+        lua.gc_stop();
+        let before = lua.used_memory();
+        let data = vec![7; 32 << 20];
+        plugin.pwrite(&handle, &data, 0, Flags::empty()).unwrap();
+        let grown = lua.used_memory() - before;
+        assert!(grown < 1024, "Lua has {grown} bytes more, for {} that were written", data.len());
+        let globals = lua.globals();
+        assert_eq!(globals.get::<u8>("first").unwrap(), 7);
+        assert_eq!(globals.get::<usize>("length").unwrap(), data.len());
+    }
+}
