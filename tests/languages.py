@@ -41,6 +41,8 @@ class Language:
 
 
 LUA_ENGINES = {
+    # No distribution has this one yet, so it is compiled in.
+    "lua55": {"version": r"5\.5(\.\d+)?", "release": (5, 5), "c_modules": False},
     "lua54": {"version": r"5\.4(\.\d+)?", "release": (5, 4)},
     "lua53": {"version": r"5\.3(\.\d+)?", "release": (5, 3)},
     "lua52": {"version": r"5\.2(\.\d+)?", "release": (5, 2)},

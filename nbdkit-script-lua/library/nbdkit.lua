@@ -202,7 +202,8 @@ API_VERSION = nil
 ---@field name? string
 ---@field description? string
 
----What `nbdkit.error` throws, and what else may be thrown with an error number.
+---What the functions of the module throw, and what else may be thrown with an error number. Those of
+---the module have an integer, and `tostring` and `..` give their message.
 ---@class nbdkit.thrown
 ---@field errno integer|nbdkit.errno_name
 ---@field message string
@@ -405,6 +406,43 @@ function buffer:tostring() end
 ---@return integer
 function buffer:len() end
 
+---A disk in memory that all interpreters see. Each call is done whole.
+---@class nbdkit.disk
+local disk = {}
+
+---Fills the whole buffer with what is at `offset`; or returns `count` bytes from there.
+---@param buffer nbdkit.buffer
+---@param offset integer
+---@overload fun(self: nbdkit.disk, count: integer, offset: integer): string
+function disk:pread(buffer, offset) end
+
+---Writes a string or a buffer.
+---@param data string|nbdkit.buffer
+---@param offset integer
+function disk:pwrite(data, offset) end
+
+---Makes a hole, which reads as zeroes.
+---@param count integer
+---@param offset integer
+function disk:zero(count, offset) end
+
+---The same as `zero`.
+---@param count integer
+---@param offset integer
+function disk:trim(count, offset) end
+
+---What the callback `extents` has to return: data, and holes that read as zeroes.
+---@param count integer
+---@param offset integer
+---@return nbdkit.extent[]
+function disk:extents(count, offset) end
+
+---The size in bytes.
+---@return integer
+function disk:size() end
+
+---@alias nbdkit.shared_value string|number|boolean
+
 ---The module: a global, and `require "nbdkit"`.
 ---@class nbdkit
 nbdkit = {}
@@ -564,7 +602,7 @@ nbdkit.FUA_NONE = 0
 ---nbdkit calls `flush`.
 nbdkit.FUA_EMULATE = 1
 
----The request has `FLAG_FUA`.
+---The request has `FLAG_FUA`. As `FUA_EMULATE` in API version 1.
 nbdkit.FUA_NATIVE = 2
 
 ---Not offered.
@@ -582,22 +620,131 @@ nbdkit.EXTENT_HOLE = 1
 ---It reads as zeroes.
 nbdkit.EXTENT_ZERO = 2
 
----One connection at a time.
+---One connection at a time. One interpreter.
 nbdkit.THREAD_MODEL_SERIALIZE_CONNECTIONS = 0
 
----One request at a time. The default.
+---One request at a time. One interpreter. The default.
 nbdkit.THREAD_MODEL_SERIALIZE_ALL_REQUESTS = 1
 
----One request at a time of each connection.
+---One request at a time of each connection, which belongs to one of several interpreters.
 nbdkit.THREAD_MODEL_SERIALIZE_REQUESTS = 2
 
----Any number of requests.
+---Any number of requests, each in any of several interpreters.
 nbdkit.THREAD_MODEL_PARALLEL = 3
 
 ---A new buffer: of zeroes, or with the bytes of a string.
 ---@param size_or_bytes integer|string
 ---@return nbdkit.buffer
 function nbdkit.buffer(size_or_bytes) end
+
+---The disk in memory of this name. It is made, of zeroes, when it is first asked for. To ask with
+---another size is an error.
+---@param name string
+---@param size integer
+---@return nbdkit.disk
+function nbdkit.disk(name, size) end
+
+---A dictionary that all interpreters see, with the operations of OpenResty's `ngx.shared.DICT`. Each
+---is atomic. One that does nothing returns nil, or false, and why. `seconds` is how long a key lives;
+---0, or nothing, is for good.
+---@class nbdkit.shared
+nbdkit.shared = {}
+
+---The value, nil if there is none.
+---@param key string
+---@return nbdkit.shared_value|nil
+---@return "value is a list"? why
+function nbdkit.shared:get(key) end
+
+---Sets a value, whatever was there; nil takes the key away.
+---@param key string
+---@param value nbdkit.shared_value|nil
+---@param seconds? number
+---@return true
+function nbdkit.shared:set(key, value, seconds) end
+
+---Sets a value, if there is nothing.
+---@param key string
+---@param value nbdkit.shared_value
+---@param seconds? number
+---@return boolean
+---@return "exists"? why
+function nbdkit.shared:add(key, value, seconds) end
+
+---Sets a value, if there is something.
+---@param key string
+---@param value nbdkit.shared_value
+---@param seconds? number
+---@return boolean
+---@return "not found"? why
+function nbdkit.shared:replace(key, value, seconds) end
+
+---Takes a key away, if it is there.
+---@param key string
+---@return true
+function nbdkit.shared:delete(key) end
+
+---Adds to a number; to `initial`, if there is nothing. Returns the sum.
+---@param key string
+---@param by number
+---@param initial? number
+---@return number|nil
+---@return "not found"|"not a number"|nil why
+function nbdkit.shared:incr(key, by, initial) end
+
+---Puts a value at the front of a list. Returns its length.
+---@param key string
+---@param value nbdkit.shared_value
+---@return integer|nil
+---@return "value not a list"? why
+function nbdkit.shared:lpush(key, value) end
+
+---Puts a value at the back of a list. Returns its length.
+---@param key string
+---@param value nbdkit.shared_value
+---@return integer|nil
+---@return "value not a list"? why
+function nbdkit.shared:rpush(key, value) end
+
+---Takes the value at the front of a list; nil if there is none.
+---@param key string
+---@return nbdkit.shared_value|nil
+---@return "value not a list"? why
+function nbdkit.shared:lpop(key) end
+
+---Takes the value at the back of a list; nil if there is none.
+---@param key string
+---@return nbdkit.shared_value|nil
+---@return "value not a list"? why
+function nbdkit.shared:rpop(key) end
+
+---The length of a list, 0 if there is none.
+---@param key string
+---@return integer|nil
+---@return "value not a list"? why
+function nbdkit.shared:llen(key) end
+
+---The seconds that a key still lives, 0 if for good.
+---@param key string
+---@return number|nil
+---@return "not found"? why
+function nbdkit.shared:ttl(key) end
+
+---Has a key live for so long from now on.
+---@param key string
+---@param seconds? number
+---@return boolean
+---@return "not found"? why
+function nbdkit.shared:expire(key, seconds) end
+
+---The keys there are, in no order: at most so many, 1024 without, all with 0.
+---@param most? integer
+---@return string[]
+function nbdkit.shared:get_keys(most) end
+
+---Takes all keys away.
+---@return true
+function nbdkit.shared:flush_all() end
 
 ---Writes a line to nbdkit's debug log, which `nbdkit -v` shows.
 ---@param message string
@@ -700,14 +847,14 @@ function nbdkit.read_password(value) end
 ---@return boolean
 function nbdkit.stdio_safe() end
 
----Asks the server to end.
+---Asks the server to end. From `after_fork` on.
 function nbdkit.shutdown() end
 
 ---The name of the server. Needs an nbdkit later than 1.44.
 ---@return string
 function nbdkit.name() end
 
----Sleeps, but not past the end of the connection. From `after_fork` on.
+---Sleeps, but not past the end of the connection. Before `after_fork` it is an ordinary sleep.
 ---@param seconds number
 ---@param nanoseconds? integer
 function nbdkit.nanosleep(seconds, nanoseconds) end

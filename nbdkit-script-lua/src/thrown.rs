@@ -6,6 +6,9 @@ use nbdkit_script::{Error, errno};
 use crate::convert;
 use crate::interpreter::{Errno, Failure, Interpreter};
 
+/// `error(nil)` and `error()`.
+const NIL: &str = "error value is nil";
+
 /// How much of a thrown table is shown.
 const SHOWN_FIELDS: usize = 8;
 
@@ -41,12 +44,14 @@ pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
 /// The errno and the message in what was thrown. `error("text")` has file and line in it already.
 fn thrown(value: &Value) -> (Option<i32>, String) {
     let message = match value {
+        // What Lua 5.5 puts in the place of nil.
+        Value::String(text) if text == "<no error object>" => NIL.into(),
         Value::String(text) => text_of(&text.as_bytes()),
         Value::Error(error) => return lua_error(error),
         Value::Table(table) => return thrown_table(value, table),
         Value::UserData(_) => described(value),
         Value::Integer(_) | Value::Number(_) => shown(value),
-        Value::Nil => "error value is nil".into(),
+        Value::Nil => NIL.into(),
         value => format!("error value is a {}", value.type_name()),
     };
     (None, message)
