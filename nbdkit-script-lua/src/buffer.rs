@@ -7,6 +7,7 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 
 use crate::interpreter::{Answer, Buffer, Call, Message, Method, Number, Register, Type};
+use crate::scalar::{Scalar, integer};
 
 type Result<T> = std::result::Result<T, Message>;
 
@@ -175,74 +176,6 @@ pub fn at_most(call: &Call<'_>, most: c_int) -> Result<()> {
     }
     Ok(())
 }
-
-/// A number that has a form in bytes.
-trait Scalar: Sized {
-    /// How many bytes, at most 8.
-    const SIZE: usize;
-    /// From exactly so many bytes.
-    fn read(bytes: &[u8], big_endian: bool) -> Answer<'static>;
-    /// To the first of these bytes. An integer that is too large loses its upper bits, as in Luau.
-    fn write(number: Number, big_endian: bool) -> Option<[u8; 8]>;
-}
-
-macro_rules! scalar {
-    ($type:ty, $read:expr, $write:expr) => {
-        impl Scalar for $type {
-            const SIZE: usize = size_of::<$type>();
-
-            fn read(bytes: &[u8], big_endian: bool) -> Answer<'static> {
-                let mut array = [0; size_of::<$type>()];
-                array.copy_from_slice(bytes);
-                let value = if big_endian {
-                    <$type>::from_be_bytes(array)
-                } else {
-                    <$type>::from_le_bytes(array)
-                };
-                ($read)(value)
-            }
-
-            fn write(number: Number, big_endian: bool) -> Option<[u8; 8]> {
-                let write: fn(Number) -> Option<$type> = $write;
-                let value = write(number)?;
-                let array = if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
-                let mut bytes = [0; 8];
-                bytes[..array.len()].copy_from_slice(&array);
-                Some(bytes)
-            }
-        }
-    };
-}
-
-/// The integer that a number is, if it is one that 64 bits hold.
-fn integer(number: Number) -> Option<i64> {
-    match number {
-        Number::Integer(integer) => Some(integer),
-        Number::Float(float) if float.fract() == 0.0 && float.abs() < 9.3e18 => {
-            Some(float as i128 as i64)
-        }
-        Number::Float(_) => None,
-    }
-}
-
-fn float(number: Number) -> f64 {
-    match number {
-        Number::Integer(integer) => integer as f64,
-        Number::Float(float) => float,
-    }
-}
-
-macro_rules! integers {
-    ($($type:ty)*) => {
-        $(scalar!($type, |value| Answer::Integer(i64::from(value)), |number| {
-            integer(number).map(|integer| integer as $type)
-        });)*
-    };
-}
-
-integers! { i8 u8 i16 u16 i32 u32 i64 }
-scalar!(f32, |value| Answer::Float(f64::from(value)), |number| Some(float(number) as f32));
-scalar!(f64, Answer::Float, |number| Some(float(number)));
 
 /// `buf:readu32(offset)` and its like.
 struct Read<T, const BIG_ENDIAN: bool>(PhantomData<T>);

@@ -13,6 +13,7 @@ mod interpreter;
 mod lists;
 mod module;
 mod plugin;
+mod scalar;
 mod script;
 mod thrown;
 mod version;

@@ -1,36 +1,15 @@
-//! Calls from nbdkit into Lua.
+//! Calls from nbdkit into Lua: the side of them that Lua does not protect.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use mlua::Value;
-use mlua::ffi::{self, lua_State};
+use mlua::ffi;
 use nbdkit_script::Callbacks;
 
+use super::entry::{Task, push};
 use super::returned::{RESULTS, Returned};
-use super::{
-    Argument, BALLAST, CALLBACKS, ENTRY, Failure, Interpreter, Places, REMEMBER, Reference, Target,
-};
-
-/// What [`entry`] is to do, and its answer.
-enum Task<'a> {
-    Call {
-        places: Places,
-        target: Target,
-        arguments: &'a [Argument<'a>],
-        defined: bool,
-        /// Where the result is to be kept as well.
-        keep: Option<&'a mut Reference>,
-    },
-    /// Whether there is a callback.
-    Probe { places: Places, callback: Callbacks, defined: bool },
-    /// Makes a string of the number that is passed as well.
-    Text,
-    /// Makes the ballast.
-    TakeBallast { places: Places },
-    /// Lets go of the ballast, and of all else that can be collected.
-    DropBallast { places: Places },
-}
+use super::{Argument, CALLBACKS, ENTRY, Failure, Interpreter, REMEMBER, Reference, Target};
 
 /// Where the name of a callback is on the main thread's stack.
 fn place_of_name(callback: Callbacks) -> c_int {
@@ -41,7 +20,7 @@ impl Interpreter {
     /// Calls a function, and hands its first result to `take` while it is on Lua's stack.
     ///
     /// The way of a read is the short one: a function that is plainly there, and arguments that
-    /// need no memory, are pushed without protection and without [`entry`].
+    /// need no memory, are pushed without protection and without [`entry`](super::entry::entry).
     #[inline]
     pub fn call<T>(
         &self,
@@ -166,7 +145,7 @@ impl Interpreter {
         }
     }
 
-    /// The way by [`entry`], for any function and any arguments. Returns where the stack was; the
+    /// The way by [`entry`](super::entry::entry), for any function and any arguments. Returns where the stack was; the
     /// results are on top.
     fn call_protected(
         &self,
@@ -196,7 +175,7 @@ impl Interpreter {
         }
     }
 
-    /// Runs a task under lua_pcall. Returns where the stack was; the results of [`entry`] are on
+    /// Runs a task under lua_pcall. Returns where the stack was; the results of [`entry`](super::entry::entry) are on
     /// top.
     fn run(&self, task: &mut Task<'_>) -> Result<c_int, Failure> {
         let state = self.state;
@@ -272,7 +251,7 @@ impl Interpreter {
         }
     }
 
-    /// What `note_thrown` and [`remember`] left in the registry.
+    /// What `note_thrown` and [`remember`](super::entry::remember) left in the registry.
     #[cold]
     fn failure(&self, status: c_int) -> Failure {
         if status == ffi::LUA_ERRMEM {
@@ -298,115 +277,4 @@ impl Argument<'_> {
     fn needs_memory(&self) -> bool {
         matches!(self, Argument::Bytes(_) | Argument::Lent(_))
     }
-}
-
-/// Runs a [`Task`], protected by lua_pcall. May leave by a Lua error anywhere: it and what it
-/// calls own nothing that would have to be dropped.
-pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
-    // SAFETY: `run` passes a task that outlives this call and that nobody else is using. A C
-    // function may use 20 places of the stack; there are at most one for each argument, of which
-    // callbacks have four, and three more.
-    unsafe {
-        let task = &mut *ffi::lua_touserdata(state, 1).cast::<Task<'_>>();
-        match task {
-            Task::Call { places, target, arguments, defined, keep } => {
-                match *target {
-                    Target::Reference(function) => {
-                        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, function.0.into());
-                    }
-                    Target::Callback(callback) => {
-                        let place = places.callbacks.0.into();
-                        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, place);
-                        push_field(state, callback.name());
-                    }
-                }
-                if ffi::lua_type(state, -1) != ffi::LUA_TFUNCTION {
-                    *defined = false;
-                    return 0;
-                }
-                for argument in *arguments {
-                    push(state, places, *argument);
-                }
-                ffi::lua_call(state, arguments.len() as c_int, RESULTS);
-                if let Some(keep) = keep {
-                    ffi::lua_pushvalue(state, -RESULTS);
-                    **keep = Reference(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
-                }
-                RESULTS
-            }
-            Task::Probe { places, callback, defined } => {
-                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.callbacks.0.into());
-                push_field(state, callback.name());
-                *defined = ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION;
-                0
-            }
-            Task::Text => {
-                ffi::lua_tolstring(state, 2, ptr::null_mut());
-                1
-            }
-            Task::TakeBallast { places } => {
-                ffi::lua_newuserdata(state, BALLAST);
-                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.ballast.0.into());
-                0
-            }
-            Task::DropBallast { places } => {
-                ffi::lua_pushboolean(state, 0);
-                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.ballast.0.into());
-                ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
-                0
-            }
-        }
-    }
-}
-
-/// Pushes the field of the table on top of the stack. Asks metatables.
-///
-/// # Safety
-/// Only from [`entry`], with a table on top: anything may raise a Lua error.
-unsafe fn push_field(state: *mut lua_State, name: &str) {
-    // SAFETY: the caller's.
-    unsafe {
-        ffi::lua_pushlstring(state, name.as_ptr().cast::<c_char>(), name.len());
-        ffi::lua_gettable(state, -2);
-    }
-}
-
-/// Pushes one value.
-///
-/// # Safety
-/// With room on the stack; and only from [`entry`] if it needs memory, for that may raise a Lua
-/// error.
-#[inline]
-unsafe fn push(state: *mut lua_State, places: &Places, argument: Argument<'_>) {
-    // SAFETY: the caller's, and a slice is as long as it says.
-    unsafe {
-        match argument {
-            Argument::Reference(kept) => {
-                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, kept.0.into());
-            }
-            Argument::Integer(integer) => {
-                ffi::lua_pushinteger(state, integer as ffi::lua_Integer);
-            }
-            Argument::Boolean(boolean) => ffi::lua_pushboolean(state, boolean.into()),
-            Argument::Bytes(bytes) => {
-                ffi::lua_pushlstring(state, bytes.as_ptr().cast::<c_char>(), bytes.len());
-            }
-            Argument::Lent(lent) => super::lend::push(state, places, lent),
-        }
-    }
-}
-
-/// Message handler: notes in the registry where the script is, and leaves the error as it is.
-pub(super) unsafe extern "C-unwind" fn remember(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the error's value on the stack. Where there is no room, as when
-    // the stack overflowed, there is no traceback. luaL_traceback may raise an error, of no
-    // memory; Lua then gives that one in place of the first.
-    unsafe {
-        if ffi::lua_checkstack(state, ffi::LUA_MINSTACK) != 0 {
-            let place = ffi::lua_tointeger(state, ffi::lua_upvalueindex(1));
-            ffi::luaL_traceback(state, state, ptr::null(), 1);
-            ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, place);
-        }
-    }
-    1
 }

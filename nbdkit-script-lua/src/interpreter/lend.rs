@@ -65,7 +65,7 @@ impl<'a> Lent<'a> {
 /// it is taken back.
 ///
 /// # Safety
-/// Only from `call::entry`: it may raise a Lua error. `take_back` must follow.
+/// Only from `entry::entry`: it may raise a Lua error. `take_back` must follow.
 pub(super) unsafe fn push(state: *mut lua_State, places: &Places, lent: &Lent<'_>) {
     // SAFETY: lua_newuserdata makes room for a header, which is written before anything sees it.
     unsafe {

@@ -3,17 +3,18 @@
 //!
 //! mlua's safe calls cost twice the time of the official plugin's and change the text of errors,
 //! so callbacks are called here, by one rule: *every* Lua function that can raise an error runs
-//! under `lua_pcall`, inside [`call::entry`] or the script's own function. What runs outside is
+//! under `lua_pcall`, inside [`entry::entry`] or the script's own function. What runs outside is
 //! only what the Lua manual marks as never raising one. A Lua error unwinds by `longjmp` or by a
 //! foreign exception, so the Rust frames between `lua_pcall` and the error own nothing that would
 //! have to be dropped.
 //!
-//! The main thread's stack holds for good, from the bottom: [`call::remember`], [`call::entry`],
+//! The main thread's stack holds for good, from the bottom: [`entry::remember`], [`entry::entry`],
 //! the table in which callbacks are looked up, and the names of all callbacks. So a read finds its
 //! function without making a string and without a second C function in between.
 #![allow(unsafe_code)]
 
 mod call;
+mod entry;
 mod lend;
 mod method;
 mod returned;
@@ -215,9 +216,9 @@ impl Interpreter {
             push(&|current| {
                 let place = ffi::lua_Integer::from(self.places.traceback.0);
                 ffi::lua_pushinteger(current, place);
-                ffi::lua_pushcclosure(current, call::remember, 1);
+                ffi::lua_pushcclosure(current, entry::remember, 1);
             })?;
-            push(&|current| ffi::lua_pushcfunction(current, call::entry))?;
+            push(&|current| ffi::lua_pushcfunction(current, entry::entry))?;
             push(&|current| ffi::lua_newtable(current))?;
             for (_, name) in names {
                 push(&|current| {
