@@ -18,6 +18,8 @@ end
 show("nbdkit", nbdkit)
 show("errno", nbdkit.errno)
 show("buffer", debug.getmetatable(nbdkit.buffer(0)).__index)
+show("disk", debug.getmetatable(nbdkit.disk("any", 0)).__index)
+show("shared", nbdkit.shared)
 for name, value in pairs(nbdkit) do
   if type(value) == "number" then print("VALUE=" .. name .. " " .. string.format("%d", value)) end
 end
@@ -83,9 +85,11 @@ def test_error_numbers(real):
     assert set(re.findall(r'^---\| "(\w+)"$', text, re.M)) == names
 
 
-def test_methods_of_buffers(real):
-    assert definitions(r"^function buffer:(\w+)\(") == set(fields(real, "buffer"))
-    assert set(fields(real, "buffer").values()) == {"function"}
+@pytest.mark.parametrize("of, prefix", [("buffer", "buffer"), ("disk", "disk"),
+                                        ("shared", "nbdkit.shared")])  # fmt: skip
+def test_methods(real, of, prefix):
+    defined = definitions(rf"^function {re.escape(prefix)}:(\w+)\(")
+    assert {name: "function" for name in defined} == fields(real, of)
 
 
 def callbacks():

@@ -4,7 +4,8 @@ A block without a mark is a whole script. A block that is not is preceded by a c
 
     <!-- check: fragment KEY=VALUE ... -->
 
-and is appended to a disk that defines all callbacks of data requests. The keys:
+and is appended to a disk that defines all callbacks of data requests. A whole script that needs keys
+is marked as `script`. The keys:
 
     api=2         the API version of that disk; 1 without
     with=K=V      a parameter of the command line; may be given several times
@@ -14,6 +15,9 @@ and is appended to a disk that defines all callbacks of data requests. The keys:
     log=PATTERN   the end of a line in the log, with * for anything; may be given several times
     fails=TEXT    nbdkit does not start, and says this
     uncalled=F    a callback that is not called; any other has to be
+    together=N    N clients at once send requests, several of each at once; what they write to a
+                  whole script's disk, all of them read
+    alone=yes     what one client writes, another does not read
     needs=5.3     the release of Lua that it is written for; skipped on older ones
     nbdkit=1.36   the release of nbdkit that it needs; on older ones it must fail and say so
     unless=WORD   what it needs besides that; then it is only loaded
@@ -37,13 +41,15 @@ import nbdkit
 from languages import ROOT
 
 DOCUMENTS = ["README.md", "docs/lua.md", "nbdkit-script-lua/README.md", "nbdkit-script/README.md"]
-KEYS = {"api", "with", "size", "reads", "errno", "log", "fails", "uncalled", "needs", "nbdkit",
-        "unless"}  # fmt: skip
+KEYS = {"api", "with", "size", "reads", "errno", "log", "fails", "uncalled", "together", "alone",
+        "needs", "nbdkit", "unless"}  # fmt: skip
 LANGUAGES = {"lua", "rust", "sh", "toml", "text", "json"}
 REQUIRED = {"open", "get_size", "pread"}
 BEFORE_CLIENTS = {"config", "config_complete", "after_fork"}
 DURING_A_REQUEST = {"flush"}
 COUNT = 4096
+SHORT = 512
+INTERPRETERS = 3
 
 DISK = {
     1: """
@@ -78,7 +84,8 @@ TRACE = """
 for _, name in ipairs { %s } do
   local callback = _G[name]
   _G[name] = function(...)
-    io.stderr:write("called: ", name, "\\n")
+    -- In one piece, for other interpreters write as well.
+    io.stderr:write("called: " .. name .. "\\n")
     return callback(...)
   end
 end
@@ -96,6 +103,10 @@ class Block:
 
     def __str__(self):
         return f"{self.document}:{self.line}"
+
+    @property
+    def is_whole(self):
+        return self.mark is None or self.mark[0] == "script"
 
     def values(self, key):
         return [word.partition("=")[2] for word in self.mark or () if word.startswith(key + "=")]
@@ -144,11 +155,11 @@ def defined(block):
 def test_every_block_is_one_that_is_checked():
     assert {block.language for block in BLOCKS} <= LANGUAGES
     for block in LUA:
-        if block.mark is None:
+        if block.is_whole:
             missing = REQUIRED - set(defined(block))
-            assert not missing, f"{block} has no mark, and does not define {missing}"
-        else:
-            assert block.mark[0] == "fragment", block
+            assert not missing, f"{block} is no fragment, and does not define {missing}"
+        if block.mark is not None:
+            assert block.mark[0] in {"fragment", "script"}, block
             assert {word.partition("=")[0] for word in block.mark[1:]} <= KEYS, block
     # Else this file has lost its way to the documents.
     assert len(LUA) > 60 and sum(block.mark is None for block in LUA) >= 3
@@ -159,9 +170,13 @@ def test_every_callback_and_every_function_has_an_example():
     examples = {name for block in reference for name in defined(block)}
     assert set(callbacks()) - examples == set()
     text = (ROOT / "nbdkit-script-lua/library/nbdkit.lua").read_text()
+    shown = "".join(block.text for block in reference)
     functions = set(re.findall(r"^function nbdkit\.(\w+)", text, re.M))
-    used = set(re.findall(r"nbdkit\.(\w+)", "".join(block.text for block in reference)))
+    used = set(re.findall(r"nbdkit\.(\w+)", shown))
     assert functions and functions - used == set()
+    for of in ("disk", "shared"):
+        methods = set(re.findall(rf"^function (?:nbdkit\.)?{of}:(\w+)", text, re.M))
+        assert methods and methods - set(re.findall(rf"{of}:(\w+)", shown)) == set()
 
 
 def nbdkit_release():
@@ -181,11 +196,13 @@ def test_lua(block, start, language, write_script, tmp_path):
     lacking = release(needs) > nbdkit_release()
 
     names = defined(block)
-    text = block.text if block.mark is None else DISK[int(block.value("api", "1"))] + block.text
+    text = block.text if block.is_whole else DISK[int(block.value("api", "1"))] + block.text
     if not re.search(r"^return ", text, re.M):
         text += TRACE % ", ".join(f'"{name}"' for name in names)
     script = write_script(text)
     parameters = block.values("with")
+    if "disk.img" in parameters:
+        (tmp_path / "disk.img").write_bytes(bytes(1024 * 1024))
 
     fails = block.value("fails")
     if lacking:
@@ -210,9 +227,16 @@ def test_lua(block, start, language, write_script, tmp_path):
         # It is loaded; a client would find out, or would need more than there is here.
         return
 
-    server = start(language.plugin, script, *parameters)
+    interpreters = [f"interpreters={INTERPRETERS}"] if "thread_model" in names else []
+    server = start(language.plugin, *interpreters, script, *parameters)
     use(server, block)
-    server.wait_idle()
+    if block.value("together"):
+        use_together(server, block, int(block.value("together")))
+    if block.value("alone"):
+        first, second = server.connect(), server.connect()
+        first.pwrite(b"a" * COUNT, 0)
+        assert first.pread(COUNT, 0) != second.pread(COUNT, 0)
+    server.disconnect()
     # It may have ended already, by itself.
     code, log = server.stop()
     assert code == 0, log
@@ -274,7 +298,7 @@ def use(server, block):
     if not client.is_read_only():
         for flags in {0, fua}:
             client.pwrite(b"w" * count, 0, flags)
-            if not block.mark:
+            if block.is_whole:
                 assert client.pread(count, 0) == b"w" * count
             if client.can_trim():
                 client.trim(count, 0, flags)
@@ -295,7 +319,42 @@ def use(server, block):
     client.shutdown()
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "docs/architecture.md"])
+def use_together(server, block, count):
+    """Has so many clients send writes, flushes and reads at once, more than one of each.
+
+    They are shorter than the buffer of a file, in which they could get stuck.
+    """
+    clients = [server.connect() for _ in range(count)]
+    places = {page: bytes([page + 1]) * SHORT for page in range(2 * count)}
+
+    def at_once(send):
+        """Calls with each place and a client, and waits for all the requests."""
+        sent = [(clients[page % count], send(clients[page % count], page)) for page in places]
+        for client, cookie in sent:
+            while not client.aio_command_completed(cookie):
+                client.poll(-1)
+
+    for _ in range(3):
+        if not clients[0].is_read_only():
+            at_once(lambda client, page: client.aio_pwrite(places[page], page * COUNT))
+        if clients[0].can_flush():
+            at_once(lambda client, page: client.aio_flush())
+        for shift in range(count):
+            read = {}
+
+            def send(client, page):
+                page = (page + shift) % len(places)
+                read[page] = nbd.Buffer(SHORT)
+                return client.aio_pread(read[page], page * COUNT)
+
+            at_once(send)
+            if block.is_whole:
+                assert {page: bytes(data.to_bytearray()) for page, data in read.items()} == places
+        places = {page: bytes(byte ^ 0x80 for byte in data) for page, data in places.items()}
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "docs/architecture.md",
+                                      "examples/lua/README.md"])
 def test_relative_links_lead_somewhere(document):
     path = ROOT / document
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):

@@ -166,15 +166,18 @@ fn optional_count_at(call: &Call<'_>, index: c_int, what: &str) -> Result<Option
     if call.has(index) { count_at(call, index, what).map(Some) } else { Ok(None) }
 }
 
-/// Refuses arguments after the last one that the method knows.
+/// Refuses arguments after the last one that a method knows. What is before the colon is the first,
+/// and nobody counts it.
 pub fn at_most(call: &Call<'_>, most: c_int) -> Result<()> {
     if call.count() > most {
-        return Err(format!(
-            "{} arguments, expected at most {most} with the buffer itself",
-            call.count()
-        ));
+        return Err(surplus(call.count() - 1, most - 1));
     }
     Ok(())
+}
+
+/// The message about too many arguments.
+pub fn surplus(count: c_int, most: c_int) -> Message {
+    format!("{count} arguments, expected at most {most}")
 }
 
 /// `buf:readu32(offset)` and its like.

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use nbdkit_script::store::{self, Part};
 
-use crate::buffer::{at_most, count_at};
+use crate::buffer::{at_most, count_at, surplus};
 use crate::interpreter::{Answer, Buffer, Call, Message, Method, Register, Type};
 
 type Result<T> = std::result::Result<T, Message>;
@@ -41,7 +41,9 @@ struct New;
 
 impl Method for New {
     fn run<'a>(call: &Call<'a>) -> Result<Answer<'a>> {
-        at_most(call, 2)?;
+        if call.count() > 2 {
+            return Err(surplus(call.count(), 2));
+        }
         let name = call.string(1).ok_or_else(|| call.wrong_type(1, "a string, the name"))?;
         let size = count_at(call, 2, "size")? as u64;
         if i64::try_from(size).is_err() {

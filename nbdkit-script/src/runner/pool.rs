@@ -66,7 +66,8 @@ impl<T: Hold> Pool<T> {
         }
     }
 
-    /// Nothing that can panic runs while the state is locked.
+    /// While the state is locked, nothing of a plugin's runs but in `with_each`, for which the
+    /// caller catches panics.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -88,6 +88,14 @@ pub struct Dictionary {
 
 type Entries<'a> = MutexGuard<'a, HashMap<Vec<u8>, Entry>>;
 
+/// Puts an entry in. When the map is about to grow, those whose time is over make room first.
+fn insert(entries: &mut HashMap<Vec<u8>, Entry>, key: &[u8], entry: Entry) {
+    if entries.len() == entries.capacity() {
+        entries.retain(|_, entry| !entry.is_over());
+    }
+    entries.insert(key.to_vec(), entry);
+}
+
 impl Dictionary {
     fn lock(&self) -> Entries<'_> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
@@ -115,9 +123,11 @@ impl Dictionary {
     pub fn set(&self, key: &[u8], value: Option<Value>, lives: Option<Duration>) {
         let mut entries = self.lock();
         match value {
-            None => entries.remove(key),
-            Some(value) => entries.insert(key.to_vec(), Entry::new(Content::One(value), lives)),
-        };
+            None => {
+                entries.remove(key);
+            }
+            Some(value) => insert(&mut entries, key, Entry::new(Content::One(value), lives)),
+        }
     }
 
     /// As [`set`](Dictionary::set), if there is no value yet.
@@ -126,7 +136,7 @@ impl Dictionary {
         if entries.contains_key(key) {
             return Err(EXISTS);
         }
-        entries.insert(key.to_vec(), Entry::new(Content::One(value), lives));
+        insert(&mut entries, key, Entry::new(Content::One(value), lives));
         Ok(())
     }
 
@@ -163,7 +173,7 @@ impl Dictionary {
             None => {
                 let sum = initial.ok_or(NOT_FOUND)?.plus(by);
                 let content = Content::One(Value::Number(sum));
-                entries.insert(key.to_vec(), Entry::new(content, None));
+                insert(&mut entries, key, Entry::new(content, None));
                 Ok(sum)
             }
         }
@@ -270,6 +280,15 @@ mod tests {
         assert!(dictionary.time_to_live(b"k").unwrap().unwrap() > Duration::from_secs(900));
         assert_eq!(dictionary.expire(b"k", None), Ok(()));
         assert_eq!(dictionary.time_to_live(b"k"), Ok(None));
+    }
+
+    #[test]
+    fn keys_whose_time_is_over_make_room() {
+        let dictionary = Dictionary::default();
+        for number in 0..100_000_u32 {
+            dictionary.set(&number.to_le_bytes(), Some(text("x")), Some(Duration::ZERO));
+        }
+        assert!(dictionary.lock().len() < 1000);
     }
 
     #[test]

@@ -81,25 +81,25 @@ impl Disk {
     /// Writes `data` at `offset`.
     ///
     /// # Errors
-    /// `EINVAL` if the range is not inside the disk.
+    /// `EINVAL` if the range is not inside the disk; `ENOMEM` if there is no memory for it, and then
+    /// nothing is written.
     pub fn write(&self, data: &[u8], offset: u64) -> Result<()> {
         let count = data.len() as u64;
         self.check(offset, count)?;
         let mut locked = Locked::new(self, offset, count, write_lock);
+        let missing = |(page, _): &(u64, Range<usize>)| !locked.pages(*page).contains_key(page);
+        let new: Result<Vec<(u64, Box<[u8]>)>> = split(offset, count)
+            .filter(missing)
+            .map(|(page, _)| Ok((page, empty_page()?)))
+            .collect();
+        for (page, bytes) in new? {
+            locked.pages_mut(page).insert(page, bytes);
+        }
         let mut rest = data;
         for (page, range) in split(offset, count) {
             let (now, later) = rest.split_at(range.len());
-            let pages = locked.pages_mut(page);
-            match pages.get_mut(&page) {
-                Some(bytes) => bytes[range].copy_from_slice(now),
-                None if now.len() as u64 == PAGE => {
-                    pages.insert(page, now.into());
-                }
-                None => {
-                    let mut bytes = vec![0; PAGE as usize].into_boxed_slice();
-                    bytes[range].copy_from_slice(now);
-                    pages.insert(page, bytes);
-                }
+            if let Some(bytes) = locked.pages_mut(page).get_mut(&page) {
+                bytes[range].copy_from_slice(now);
             }
             rest = later;
         }
@@ -123,7 +123,7 @@ impl Disk {
                 for page in there {
                     debug_assert_eq!(shard_of(page), shard);
                     let range = part_of(page, offset, offset + count);
-                    if range.len() as u64 == PAGE {
+                    if range == part_of(page, 0, self.size) {
                         pages.remove(&page);
                         freed += PAGE as usize;
                     } else if let Some(bytes) = pages.get_mut(&page) {
@@ -185,6 +185,16 @@ impl Disk {
             ),
         ))
     }
+}
+
+/// A page of zeroes. Rust would end the process where it gets no memory.
+fn empty_page() -> Result<Box<[u8]>> {
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(PAGE as usize)
+        .map_err(|_| Error::new(libc::ENOMEM, "there is no memory for what is written"))?;
+    bytes.resize(PAGE as usize, 0);
+    Ok(bytes.into_boxed_slice())
 }
 
 fn read_lock(shard: &RwLock<Pages>) -> RwLockReadGuard<'_, Pages> {
@@ -343,6 +353,16 @@ mod tests {
         let extents = disk.extents(0, i64::MAX as u64).unwrap();
         assert_eq!(extents.len(), 2);
         assert_eq!(extents[0].kind, ExtentKind::HOLE | ExtentKind::ZERO);
+    }
+
+    #[test]
+    fn a_last_page_that_is_short_is_freed_too() {
+        let disk = Disk::new(PAGE + 100);
+        disk.write(b"x", PAGE + 99).unwrap();
+        disk.zero(PAGE, 99).unwrap();
+        assert_eq!(disk.extents(0, PAGE + 100).unwrap().len(), 2);
+        disk.zero(PAGE, 100).unwrap();
+        assert_eq!(disk.extents(0, PAGE + 100).unwrap().len(), 1);
     }
 
     #[test]
