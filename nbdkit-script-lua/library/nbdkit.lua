@@ -733,7 +733,7 @@ function nbdkit.shared:ttl(key) end
 ---Has a key live for so long from now on.
 ---@param key string
 ---@param seconds? number
----@return boolean
+---@return true?
 ---@return "not found"? why
 function nbdkit.shared:expire(key, seconds) end
 

@@ -154,7 +154,7 @@ pub fn count_at(call: &Call<'_>, index: c_int, what: &str) -> Result<usize> {
 }
 
 /// A number with as many digits as it is worth: 1e300 would have 301.
-fn in_short(number: f64) -> String {
+pub fn in_short(number: f64) -> String {
     if (1e-5..1e21).contains(&number.abs()) || number == 0.0 {
         number.to_string()
     } else {

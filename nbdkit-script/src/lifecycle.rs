@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::host::{self, StdioGuard};
 use crate::plugin::ScriptPlugin;
 use crate::runner::Runner;
-use crate::setup::{Setup, call};
+use crate::setup::{Setup, call, in_instance};
 use crate::source::Source;
 use crate::types::ThreadModel;
 
@@ -125,10 +125,14 @@ impl<R: Runner> Slot<R> {
 
     pub(crate) fn after_fork(&self) -> Result<()> {
         host::serves();
-        let mut result = Ok(());
-        self.serving()?.with_each_plugin(&mut |plugin| {
+        let runner = self.serving()?;
+        let (mut result, mut number, mut count) = (Ok(()), 0, 0);
+        runner.with_each_plugin(&mut |_| count += 1);
+        runner.with_each_plugin(&mut |plugin| {
+            number += 1;
             if result.is_ok() {
-                result = call(Callbacks::AFTER_FORK, || plugin.after_fork(), || Ok(()));
+                result = call(Callbacks::AFTER_FORK, || plugin.after_fork(), || Ok(()))
+                    .map_err(|error| in_instance(error, number, count));
             }
         });
         result

@@ -91,6 +91,8 @@ impl<P: ScriptPlugin> Setup<P> {
 /// An instance that has seen what the first one has.
 fn another<P: ScriptPlugin>(source: &P::Source, parameters: &[(String, OsString)]) -> Result<P> {
     let mut plugin = load::<P>(source)?;
+    // A script may define other callbacks the second time.
+    source.check(plugin.callbacks())?;
     for (key, value) in parameters {
         config(&mut plugin, source, key, value)?;
     }
@@ -99,7 +101,7 @@ fn another<P: ScriptPlugin>(source: &P::Source, parameters: &[(String, OsString)
 }
 
 /// The first instance fails as one that is alone does; of the others, it is said which.
-fn in_instance(error: Error, number: usize, count: usize) -> Error {
+pub(crate) fn in_instance(error: Error, number: usize, count: usize) -> Error {
     if number == 1 {
         return error;
     }

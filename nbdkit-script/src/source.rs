@@ -145,7 +145,8 @@ impl Source for Script {
         if key != "interpreters" {
             return Ok(None);
         }
-        let count = value.to_str().and_then(|value| value.parse().ok());
+        let digits = value.to_str().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+        let count = digits.and_then(|digits| digits.parse().ok());
         match count.filter(|count| (1..=MOST_INSTANCES).contains(count)) {
             Some(count) => Ok(Some(count)),
             None => Err(Error::new(

@@ -9,6 +9,7 @@ use nbdkit_script::{Error, Result};
 
 use super::arguments::Arguments;
 use super::throwing;
+use crate::buffer::in_short;
 
 /// How many keys `get_keys` returns if it is not told.
 const MOST_KEYS: i64 = 1024;
@@ -70,7 +71,7 @@ pub fn register(lua: &Lua, module: &Table) -> mlua::Result<()> {
     })?;
     add(lua, &shared, "expire", 2, move |lua, arguments| {
         let key = key(arguments)?;
-        done(lua, dictionary.expire(&key, lives(arguments)?))
+        returned(lua, dictionary.expire(&key, lives(arguments)?).map(|()| true))
     })?;
     add(lua, &shared, "get_keys", 1, move |lua, arguments| {
         let most = match arguments.has_next() {
@@ -170,7 +171,10 @@ fn lives(arguments: &mut Arguments) -> Result<Option<Duration>> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(Duration::ZERO) => Ok(None),
         Ok(time) => Ok(Some(time)),
-        Err(_) => Err(Error::new(libc::EINVAL, format!("{seconds} is no time for a key to live"))),
+        Err(_) => Err(Error::new(
+            libc::EINVAL,
+            format!("{} is no time for a key to live", in_short(seconds)),
+        )),
     }
 }
 
