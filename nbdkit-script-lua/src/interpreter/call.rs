@@ -114,8 +114,7 @@ impl Interpreter {
         unsafe {
             let top = ffi::lua_gettop(state);
             ffi::lua_pushvalue(state, place_of_name(callback));
-            ffi::lua_rawget(state, CALLBACKS);
-            if ffi::lua_type(state, -1) != ffi::LUA_TFUNCTION {
+            if ffi::lua_rawget(state, CALLBACKS) != ffi::LUA_TFUNCTION {
                 ffi::lua_settop(state, top);
                 return Ok(None);
             }
@@ -138,8 +137,7 @@ impl Interpreter {
         unsafe {
             let top = ffi::lua_gettop(state);
             ffi::lua_pushvalue(state, place_of_name(callback));
-            ffi::lua_rawget(state, CALLBACKS);
-            let plain = ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION;
+            let plain = ffi::lua_rawget(state, CALLBACKS) == ffi::LUA_TFUNCTION;
             ffi::lua_settop(state, top);
             plain
         }
