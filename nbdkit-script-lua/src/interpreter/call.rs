@@ -143,8 +143,8 @@ impl Interpreter {
         }
     }
 
-    /// The way by [`entry`](super::entry::entry), for any function and any arguments. Returns where the stack was; the
-    /// results are on top.
+    /// The way by [`entry`](super::entry::entry), for any function and any arguments. Returns where
+    /// the stack was; the results are on top.
     fn call_protected(
         &self,
         target: Target,
@@ -173,8 +173,8 @@ impl Interpreter {
         }
     }
 
-    /// Runs a task under lua_pcall. Returns where the stack was; the results of [`entry`](super::entry::entry) are on
-    /// top.
+    /// Runs a task under lua_pcall. Returns where the stack was; the results of
+    /// [`entry`](super::entry::entry) are on top.
     fn run(&self, task: &mut Task<'_>) -> Result<c_int, Failure> {
         let state = self.state;
         // SAFETY: `lay_out_stack` has put the functions there and made room. Pushing a value that

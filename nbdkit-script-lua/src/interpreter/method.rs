@@ -293,8 +293,9 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
         Err("internal error: a buffer's method panicked".to_string())
     });
     let answer = answer.and_then(exact).map_err(on_stack);
-    // SAFETY: a C function may use 20 places of the stack. What raises errors here owns nothing:
-    // an answer borrows from the arguments, and the text of an error is on this stack.
+    // SAFETY: a C function may use 20 places of the stack. What raises errors here owns nothing,
+    // but for a list of extents (see `push_extents`): the other answers borrow from the arguments,
+    // and the text of an error is on this stack.
     unsafe {
         match answer {
             Ok(Answer::Nothing) => return 0,
@@ -372,8 +373,9 @@ fn read_disk(disk: &Disk, offset: u64, bytes: &mut [u8]) {
 /// # Safety
 /// Only from [`method`]: it may raise a Lua error.
 unsafe fn push_extents(state: *mut lua_State, extents: Vec<Extent>) {
-    // SAFETY: the block has room for all numbers, three of an extent. They are copied there
-    // because a Lua error would not free the vector.
+    // SAFETY: the block has room for all numbers, three of an extent. They are copied there so that
+    // the vector is freed before tables are made, where memory most likely runs out: a Lua error
+    // does not free it. Should there be none for the block itself, the vector is leaked, no more.
     unsafe {
         let count = extents.len();
         let block = ffi::lua_newuserdata(state, count * 3 * size_of::<u64>() + 1).cast::<u64>();
