@@ -86,7 +86,7 @@ impl<P: ScriptPlugin> Roaming<P> {
             let handle = instance
                 .plugin
                 .open(connection.readonly)
-                .map_err(|error| error.context(Callbacks::OPEN.name()))?;
+                .map_err(|error| error.context(P::callback_name(Callbacks::OPEN)))?;
             instance.keep(connection.key, handle);
             self.pool.held(connection.key);
         }
@@ -111,7 +111,7 @@ impl<P: ScriptPlugin> Roaming<P> {
             match (&result, closed) {
                 (Ok(()), closed) => result = closed,
                 (Err(_), Err(error)) => {
-                    crate::server::log(&error.context(Callbacks::CLOSE.name()));
+                    crate::server::log(&error.context(P::callback_name(Callbacks::CLOSE)));
                 }
                 (Err(_), Ok(())) => {}
             }
