@@ -38,6 +38,7 @@ mod check;
 pub mod errno;
 mod error;
 pub mod host;
+pub mod library;
 mod lifecycle;
 mod panic;
 mod plugin;

@@ -1,9 +1,9 @@
 //! The arguments of the module's functions, checked one by one.
 
 use mlua::{MultiValue, Value};
+use nbdkit_script::library;
 use nbdkit_script::{Error, Result};
 
-use crate::convert;
 use crate::thrown;
 
 /// What is left of a call's arguments.
@@ -74,7 +74,7 @@ impl Arguments {
     pub fn integer(&mut self, what: &str) -> Result<i64> {
         match self.value() {
             Value::Integer(number) => Ok(number),
-            Value::Number(number) if convert::whole(number).is_some() => Ok(number as i64),
+            Value::Number(number) if library::whole(number).is_some() => Ok(number as i64),
             value => Err(self.wrong(what, "a whole number", &value)),
         }
     }
@@ -103,7 +103,7 @@ impl Arguments {
         let value = self.value();
         let errno = match &value {
             Value::Integer(number) => i32::try_from(*number).ok(),
-            Value::Number(number) => convert::whole(*number).and_then(|n| i32::try_from(n).ok()),
+            Value::Number(number) => library::whole(*number).and_then(|n| i32::try_from(n).ok()),
             Value::String(name) => {
                 let name = name.to_string_lossy();
                 return nbdkit_script::errno::from_name(&name).ok_or_else(|| {

@@ -9,9 +9,8 @@ mod shared;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use nbdkit_script::Result;
 
-use crate::buffer;
-use crate::disk;
 use crate::interpreter::Interpreter;
+use crate::types;
 use arguments::Arguments;
 
 /// Puts the module into an interpreter, before the script runs.
@@ -23,8 +22,8 @@ pub fn register(interpreter: &Interpreter) -> mlua::Result<()> {
     errors::register(interpreter, &module)?;
     constants::register(lua, &module)?;
     shared::register(lua, &module)?;
-    interpreter.register_types(buffer::TYPE, disk::TYPE)?;
-    for constructor in [buffer::NEW, disk::NEW] {
+    types::register(interpreter)?;
+    for constructor in types::CONSTRUCTORS {
         module.set(constructor.name, interpreter.function(&constructor)?)?;
     }
 

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value as LuaValue};
+use nbdkit_script::library::in_short;
 use nbdkit_script::store::{self, Number, Value};
 use nbdkit_script::{Error, Result};
 
 use super::arguments::Arguments;
 use super::throwing;
-use crate::buffer::in_short;
 
 /// How many keys `get_keys` returns if it is not told.
 const MOST_KEYS: i64 = 1024;
