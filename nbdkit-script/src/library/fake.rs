@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
-use super::{Answer, Buffer, Call, Message, Method, run};
-use crate::store::{Disk, Number};
+use super::{Answer, Arguments, Buffer, Call, Found, Message, Method, run};
+use crate::store::{self, Disk, Number};
 
 /// A value of the language.
 pub(super) enum Value<'a> {
@@ -16,6 +17,18 @@ pub(super) enum Value<'a> {
     /// The buffer that another argument is too.
     Same(usize),
     Disk(&'static Disk),
+}
+
+impl Value<'_> {
+    fn found(&self) -> Cow<'static, str> {
+        match self {
+            Value::Nothing => "nothing".into(),
+            Value::Number(_) => "a number".into(),
+            Value::Text(text) => format!("\"{}\"", text.escape_ascii()).into(),
+            Value::Buffer(_) | Value::Same(_) => "a buffer".into(),
+            Value::Disk(_) => "a disk".into(),
+        }
+    }
 }
 
 pub(super) fn integer<'a>(integer: i64) -> Value<'a> {
@@ -71,13 +84,7 @@ impl<'a> Call<'a> for Fake<'a> {
     }
 
     fn found(&self, index: usize) -> Cow<'_, str> {
-        match self.0.get(index - 1) {
-            None | Some(Value::Nothing) => "nothing".into(),
-            Some(Value::Number(_)) => "a number".into(),
-            Some(Value::Text(text)) => format!("\"{}\"", text.escape_ascii()).into(),
-            Some(Value::Buffer(_) | Value::Same(_)) => "a buffer".into(),
-            Some(Value::Disk(_)) => "a disk".into(),
-        }
+        self.0.get(index - 1).unwrap_or(&Value::Nothing).found()
     }
 
     fn position(&self, index: usize) -> usize {
@@ -108,6 +115,75 @@ impl super::Methods for Find<'_, '_> {
     fn add<M: Method>(&mut self, name: &'static str) {
         if name == self.wanted {
             self.result = Some(run::<M>(self.call));
+        }
+    }
+}
+
+/// The arguments of a function in it.
+pub(super) struct Given<'a> {
+    values: VecDeque<Value<'a>>,
+    taken: usize,
+}
+
+impl<'a> Given<'a> {
+    pub(super) fn new(values: Vec<Value<'a>>) -> Self {
+        Given { values: values.into(), taken: 0 }
+    }
+
+    fn next(&mut self) -> Value<'a> {
+        self.taken += 1;
+        self.values.pop_front().unwrap_or(Value::Nothing)
+    }
+}
+
+impl Arguments for Given<'_> {
+    fn left(&self) -> usize {
+        self.values.len()
+    }
+
+    fn taken(&self) -> usize {
+        self.taken
+    }
+
+    fn has_next(&self) -> bool {
+        !matches!(self.values.front(), None | Some(Value::Nothing))
+    }
+
+    fn next_is_number(&self) -> bool {
+        matches!(self.values.front(), Some(Value::Number(_)))
+    }
+
+    fn skip(&mut self) {
+        self.next();
+    }
+
+    fn next_bytes(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
+        match self.next() {
+            Value::Text(text) => take(text),
+            value => return Err(value.found().into()),
+        }
+        Ok(())
+    }
+
+    fn next_number(&mut self) -> Result<Number, Found> {
+        match self.next() {
+            Value::Number(number) => Ok(number),
+            value => Err(value.found().into()),
+        }
+    }
+
+    /// There are no booleans, but 0 and 1.
+    fn next_boolean(&mut self) -> Result<bool, Found> {
+        match self.next() {
+            Value::Number(Number::Integer(integer @ 0..=1)) => Ok(integer == 1),
+            value => Err(value.found().into()),
+        }
+    }
+
+    fn value(&mut self, what: &str) -> crate::Result<store::Value> {
+        match self.next_is_number() {
+            true => self.number(what).map(store::Value::Number),
+            false => self.bytes(what).map(store::Value::String),
         }
     }
 }
