@@ -7,18 +7,17 @@ use std::ptr;
 use std::rc::Rc;
 use std::slice;
 
-use nbdkit_script::library::Answer;
 use nbdkit_script::store::Disk;
 use nbdkit_script::{Error, ReadBuffer, Result, errno};
 
-use super::answer::Made;
+use super::answer::{Made, Returned};
 use super::method;
 use super::object::{Object, Value, c_name};
 use super::{Interpreter, Shared};
 use crate::ffi::{self, TCL_ERROR, TCL_OK, Tcl_CmdInfo, Tcl_Interp, Tcl_Obj};
 
-/// A function in Rust, which gets the words after its name. It returns what Tcl is to have.
-pub type Function = Box<dyn for<'a> Fn(&Words<'a>) -> Result<Answer<'a>>>;
+/// A function in Rust, which gets all words, its name as well.
+type Function = Box<dyn for<'a> Fn(&Words<'a>) -> Result<Returned<'a>>>;
 
 /// What is behind a command of ours.
 pub(super) struct Instance {
@@ -56,6 +55,11 @@ impl<'a> Words<'a> {
         self.words.len()
     }
 
+    /// So many from the beginning.
+    pub fn before(self, count: usize) -> Self {
+        Words { words: self.words.get(..count).unwrap_or(self.words), ..self }
+    }
+
     /// All from this place on.
     pub fn after(self, count: usize) -> Self {
         Words { words: self.words.get(count..).unwrap_or_default(), ..self }
@@ -91,9 +95,13 @@ impl<'a> Words<'a> {
 
 impl Interpreter {
     /// Adds a command.
-    pub fn add(&self, name: &str, function: Function) {
+    pub fn add(
+        &self,
+        name: &str,
+        function: impl for<'a> Fn(&Words<'a>) -> Result<Returned<'a>> + 'static,
+    ) {
         let _assumed = self.identity.assume();
-        create(self.raw.as_ptr(), &self.shared, name, Kind::Function(function));
+        create(self.raw.as_ptr(), &self.shared, name, Kind::Function(Box::new(function)));
     }
 
     /// Makes a command over nbdkit's memory, and returns its name.
@@ -157,14 +165,14 @@ unsafe extern "C" fn run(
     };
     let answer = catch_unwind(AssertUnwindSafe(|| match &instance.kind {
         Kind::Function(function) => function(&words),
-        Kind::Buffer(_) | Kind::Disk(_) => method::run(instance, words),
+        Kind::Buffer(_) | Kind::Disk(_) => method::run(instance, words).map(Returned::Answer),
     }));
     let answer = answer.unwrap_or_else(|payload| {
         // Dropping it could panic again.
         std::mem::forget(payload);
         Err(Error::msg("internal error: a command of nbdkit's panicked"))
     });
-    let made = answer.and_then(|answer| match Made::of(answer)? {
+    let made = answer.and_then(|returned| match Made::of(returned)? {
         Made::Value(object) => Ok(object),
         Made::Command(kind) => Ok(create_object(interp, &instance.shared, kind).0),
     });

@@ -115,8 +115,7 @@ impl<'a> Call<'a> for MethodCall<'a> {
     }
 
     fn number(&self, index: usize) -> Option<Number> {
-        let value = self.value(index)?;
-        value.integer().map(Number::Integer).or_else(|| value.double().map(Number::Float))
+        self.value(index)?.number()
     }
 
     fn string(&self, index: usize) -> Option<&'a [u8]> {

@@ -14,6 +14,7 @@ mod method;
 mod object;
 pub mod thread;
 
+pub use answer::Returned;
 pub use call::{Argument, Lent};
 pub use command::Words;
 pub use failure::Failure;

@@ -7,6 +7,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use nbdkit_script::Result;
+use nbdkit_script::store::Number;
 
 use crate::ffi::{self, TCL_OK, Tcl_Obj, Tcl_Size};
 
@@ -63,7 +64,7 @@ impl Object {
     pub(super) fn string(text: &str) -> Self {
         if text.contains('\0') {
             // What Tcl writes for NUL are these two bytes.
-            return Self::raw_string(
+            return Self::raw(
                 &text
                     .as_bytes()
                     .split(|byte| *byte == 0)
@@ -71,10 +72,11 @@ impl Object {
                     .join(&b"\xc0\x80"[..]),
             );
         }
-        Self::raw_string(text.as_bytes())
+        Self::raw(text.as_bytes())
     }
 
-    fn raw_string(text: &[u8]) -> Self {
+    /// A string of the bytes that [`Value::raw`] has.
+    pub(super) fn raw(text: &[u8]) -> Self {
         // SAFETY: copies so many bytes.
         unsafe { Self::hold(ffi::Tcl_NewStringObj(text.as_ptr().cast(), length(text))) }
     }
@@ -256,14 +258,19 @@ impl<'a> Value<'a> {
         (integer >= 0 || self.raw().contains(&b'-')).then_some(integer)
     }
 
-    /// The number that it is.
-    pub fn double(self) -> Option<f64> {
+    fn double(self) -> Option<f64> {
         let mut double = 0.0;
         self.convert(|object| {
             // SAFETY: a living value.
             unsafe { ffi::Tcl_GetDoubleFromObj(ptr::null_mut(), object, &mut double) }
         })?;
         Some(double)
+    }
+
+    /// The number that it is, an integer if that can be.
+    #[inline]
+    pub fn number(self) -> Option<Number> {
+        self.integer().map(Number::Integer).or_else(|| self.double().map(Number::Float))
     }
 
     /// The boolean that it is.
