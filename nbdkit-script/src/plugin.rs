@@ -286,7 +286,7 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// # Errors
     /// Are logged; nobody is left to be told.
     fn close(&self, handle: Self::Handle) -> Result<()> {
-        Ok(())
+        Err(Error::not_defined())
     }
 
     /// A text about the export for people. Absent: none.

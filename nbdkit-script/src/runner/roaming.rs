@@ -1,8 +1,8 @@
 //! A request goes to any instance that is free.
 
-use super::drop_each;
 use super::isolated::not_open;
 use super::pool::{Hold, Pool};
+use super::{close, drop_each};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
 use crate::plugin::ScriptPlugin;
@@ -105,7 +105,7 @@ impl<P: ScriptPlugin> Roaming<P> {
             let handle = instance.handles.get_mut(key).and_then(Option::take);
             let closed = match handle {
                 // A panic must not keep the connection from being closed in the others.
-                Some(handle) => crate::panic::catch(|| instance.plugin.close(handle)),
+                Some(handle) => crate::panic::catch(|| close(&instance.plugin, handle)),
                 None => Ok(()),
             };
             match (&result, closed) {
