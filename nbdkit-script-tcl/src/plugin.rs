@@ -200,10 +200,7 @@ impl ScriptPlugin for TclPlugin {
     fn close(&self, handle: Handle) -> Result<()> {
         let result = self.act(Callbacks::CLOSE, &[Argument::Handle(handle)]);
         self.interpreter.release(handle);
-        match result {
-            Err(error) if error.is_not_defined() => Ok(()),
-            result => result,
-        }
+        result
     }
 
     fn export_description(&self, handle: &Handle) -> Result<Option<String>> {
