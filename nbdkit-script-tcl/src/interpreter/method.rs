@@ -28,8 +28,6 @@ struct MethodCall<'a> {
     taken: Cell<[*const Instance; 2]>,
 }
 
-const NONE: Cell<[*const Instance; 2]> = Cell::new([std::ptr::null(); 2]);
-
 type Run = for<'a> fn(&MethodCall<'a>) -> std::result::Result<Answer<'a>, Message>;
 
 /// The methods of one type, by their names.
@@ -70,8 +68,7 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
     let name = words.get(1).ok_or_else(|| invalid("found nothing".into()))?;
     let method = std::str::from_utf8(name.raw()).ok().and_then(|name| table.get(name));
     let method = method.ok_or_else(|| invalid(format!("found {}", name.shown())))?;
-    let mut call =
-        MethodCall { itself: Some(itself), words: words.after(2), not_data: 0, taken: NONE };
+    let mut call = MethodCall::new(Some(itself), words.after(2), 0);
     if what == "disk" && call.words.get(0).is_some_and(|word| word.raw() == BUFFER) {
         call.words = call.words.after(1);
         call.not_data = 2;
@@ -82,17 +79,21 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
 /// `nbdkit::buffer SIZE`.
 pub fn new_buffer<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     // A number is data as well; here it is a size.
-    let call = MethodCall { itself: None, words: words.after(1), not_data: 1, taken: NONE };
+    let call = MethodCall::new(None, words.after(1), 1);
     library::run::<library::buffer::New>(&call).map_err(Error::msg)
 }
 
 /// `nbdkit::disk NAME SIZE`.
 pub fn new_disk<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
-    let call = MethodCall { itself: None, words: words.after(1), not_data: 0, taken: NONE };
+    let call = MethodCall::new(None, words.after(1), 0);
     library::run::<library::disk::New>(&call).map_err(Error::msg)
 }
 
 impl<'a> MethodCall<'a> {
+    fn new(itself: Option<&'a Instance>, words: Words<'a>, not_data: usize) -> Self {
+        MethodCall { itself, words, not_data, taken: Cell::new([std::ptr::null(); 2]) }
+    }
+
     fn value(&self, index: usize) -> Option<Value<'a>> {
         self.words.get(self.place(index)?)
     }
