@@ -109,7 +109,14 @@ unsafe extern "C" {
     pub fn Tcl_NewListObj(objc: Tcl_Size, objv: *const *mut Tcl_Obj) -> *mut Tcl_Obj;
 
     pub fn Tcl_GetStringFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *const c_char;
+    #[cfg(not(tcl9))]
     pub fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *mut u8;
+    #[cfg(tcl9)]
+    fn Tcl_GetBytesFromObj(
+        interp: *mut Tcl_Interp,
+        object: *mut Tcl_Obj,
+        length: *mut Tcl_Size,
+    ) -> *mut u8;
     pub fn Tcl_GetWideIntFromObj(
         interp: *mut Tcl_Interp,
         object: *mut Tcl_Obj,
@@ -166,4 +173,14 @@ unsafe extern "C" {
         name: *const c_char,
         info: *mut Tcl_CmdInfo,
     ) -> c_int;
+}
+
+/// What Tcl 9 has in the place of the function of this name.
+///
+/// # Safety
+/// As of that function.
+#[cfg(tcl9)]
+pub unsafe fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *mut u8 {
+    // SAFETY: the caller's. Without an interpreter there is no message.
+    unsafe { Tcl_GetBytesFromObj(std::ptr::null_mut(), object, length) }
 }
