@@ -42,9 +42,12 @@ DATA_ARGUMENTS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Language:
     """A scripting language and the engine that runs it."""
+
+    def __repr__(self):
+        return self.name
 
     # The name that nbdkit knows the official plugin by, and that stands in the log.
     name: str
@@ -93,7 +96,10 @@ class Language:
 
     def logged(self, callback, message, connection=1):
         """The line of the log about a callback that failed."""
-        return f"nbdkit: {self.name}[{connection}]: error: {callback}: {message}"
+        return self.prefix(callback, connection) + message
+
+    def prefix(self, callback, connection=1):
+        return f"nbdkit: {self.name}[{connection}]: error: {self.callback(callback)}: "
 
 
 LUA_ENGINES = {
@@ -108,7 +114,7 @@ LUA_ENGINES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Lua(LuaSpelling, Language):
     engine: str = "lua54"
     # The release of the language that scripts are written in, such as (5, 4).
@@ -136,7 +142,7 @@ class Lua(LuaSpelling, Language):
         return f"{name} = {value}\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tcl(TclSpelling, Language):
     def callback(self, name):
         # Tcl's own commands have the plain names.

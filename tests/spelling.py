@@ -22,7 +22,17 @@ class LuaSpelling:
         if value == -(2**63):
             # It has no way to write the least integer as it is.
             return f"({value + 1} - 1)"
-        return repr(value)
+        if isinstance(value, (list, tuple)):
+            return "{ " + ", ".join(map(self.literal, value)) + " }"
+        return {"inf": "1/0", "-inf": "-1/0", "nan": "0/0"}.get(repr(value), repr(value))
+
+    def values(self, *values):
+        """What a callback returns that has several results."""
+        return ", ".join(map(self.literal, values))
+
+    def error(self, text):
+        """A statement that fails with this text."""
+        return Code(f"error({self.literal(text)})")
 
     def variable(self, name):
         return Code(name)
@@ -56,8 +66,16 @@ class TclSpelling:
         if isinstance(value, (str, bytes)):
             data = value.encode() if isinstance(value, str) else value
             return '"' + "".join(letter_or(byte, "\\x{:02x}") for byte in data) + '"'
+        if isinstance(value, (list, tuple)):
+            return f"[list{self.words(*value)}]"
         assert value is not None, "Tcl has no such value"
         return {"inf": "Inf", "-inf": "-Inf", "nan": "NaN"}.get(repr(value), repr(value))
+
+    def values(self, *values):
+        return self.literal(values)
+
+    def error(self, text):
+        return Code(f"error {self.literal(text)}")
 
     def variable(self, name):
         return Code(f"$::{name}")
@@ -82,6 +100,7 @@ class TclSpelling:
 
 
 def letter_or(byte, escape):
-    """A letter or digit as it is, and all else by its number."""
+    """What has no meaning to a language as it is, and all else by its number."""
     letter = chr(byte)
-    return letter if letter.isascii() and letter.isalnum() else escape.format(byte)
+    plain = letter.isascii() and (letter.isalnum() or letter in " _-=,.:;/+*()<>?!")
+    return letter if plain else escape.format(byte)
