@@ -155,7 +155,7 @@ class Tcl(TclSpelling, Language):
         return f'rename {self.callback(callback)} ""\n'
 
     def set_global(self, name, value):
-        return f"set ::{name} {value}\n"
+        return f"set ::{name} {value};\n"
 
 
 def lua():

@@ -26,6 +26,10 @@ class LuaSpelling:
             return "{ " + ", ".join(map(self.literal, value)) + " }"
         return {"inf": "1/0", "-inf": "-1/0", "nan": "0/0"}.get(repr(value), repr(value))
 
+    def text(self, text):
+        """A text of any characters, while `literal` has one of bytes."""
+        return Code(self.literal(text))
+
     def values(self, *values):
         """What a callback returns that has several results."""
         return ", ".join(map(self.literal, values))
@@ -70,6 +74,11 @@ class TclSpelling:
             return f"[list{self.words(*value)}]"
         assert value is not None, "Tcl has no such value"
         return {"inf": "Inf", "-inf": "-Inf", "nan": "NaN"}.get(repr(value), repr(value))
+
+    def text(self, text):
+        escaped = (letter if letter.isalnum() and letter.isascii() else f"\\u{ord(letter):04x}"
+                   for letter in text)  # fmt: skip
+        return Code('"' + "".join(escaped) + '"')
 
     def values(self, *values):
         return self.literal(values)
