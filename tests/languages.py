@@ -69,11 +69,11 @@ class Language:
 
     # --- scripts ---
 
-    def script(self, module, name=None, **replacements):
+    def script(self, module, name=None, /, **replacements):
         """A script of scripts/: see `script_files.py`."""
         return script_files.script(self.extension, module, name, **replacements)
 
-    def pieces(self, module, name, **replacements):
+    def pieces(self, module, name, /, **replacements):
         """A list of small pieces of code of scripts/, by their keys."""
         return script_files.pieces(self.extension, module, name, **replacements)
 
