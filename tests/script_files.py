@@ -42,7 +42,7 @@ def pieces(extension, module, name, /, **replacements):
         if line[:1].isspace():
             found[key] += "\n" + line.strip()
         elif line:
-            key, separator, code = line.partition(":")
+            key, separator, code = line.partition(": ")
             assert separator, f"scripts/{module}.{extension}, {name}: {line!r} has no key"
             assert key not in found, f"scripts/{module}.{extension}, {name}: {key!r} is there twice"
             found[key] = code.strip()

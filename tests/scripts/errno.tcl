@@ -22,7 +22,7 @@ a number: error why "" {POSIX 28 {}}
 nothing: error why "" {POSIX}
 another kind: error why "" {NBD ENOSPC}
 a word: error why "" ENOSPC
-no list: error why "" "POSIX \\{"
+no list: error why "" "POSIX \{"
 NONE: error why "" NONE
 handled: catch { nbdkit::error ENOSPC no }; error why
 a code that was handled: catch { error no "" {POSIX ENOSPC {}} }; error why
