@@ -136,7 +136,10 @@ impl ScriptPlugin for TclPlugin {
     }
 
     fn dump_plugin(&self) -> Result<()> {
-        self.act(Callbacks::DUMP_PLUGIN, &[])
+        let result = self.act(Callbacks::DUMP_PLUGIN, &[]);
+        // What Tcl prints waits in its channel, and nbdkit goes on printing.
+        self.interpreter.inside(|inside| inside.ask(&["flush", "stdout"]));
+        result
     }
 
     fn magic_config_key(&self) -> Result<String> {
