@@ -141,6 +141,10 @@ class Lua(LuaSpelling, Language):
     def set_global(self, name, value):
         return f"{name} = {value}\n"
 
+    def load_error(self, line, message):
+        """What is said of a script whose top level fails there."""
+        return f"could not run Lua script: disk.lua:{line}: {message}"
+
 
 @dataclass(frozen=True, repr=False)
 class Tcl(TclSpelling, Language):
@@ -153,6 +157,9 @@ class Tcl(TclSpelling, Language):
 
     def without(self, callback):
         return f'rename {self.callback(callback)} ""\n'
+
+    def load_error(self, line, message):
+        return f"could not load Tcl script: disk.tcl: line {line}: {message}"
 
     def set_global(self, name, value):
         return f"set ::{name} {value};\n"
