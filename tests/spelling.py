@@ -41,6 +41,10 @@ class LuaSpelling:
     def variable(self, name):
         return Code(name)
 
+    def function(self, name):
+        """A function of the module nbdkit."""
+        return f"nbdkit.{name}"
+
     def call(self, name, *arguments):
         """A call of a function of the module nbdkit."""
         return Code(f"nbdkit.{name}({', '.join(map(self.literal, arguments))})")
@@ -91,6 +95,9 @@ class TclSpelling:
 
     def words(self, *arguments):
         return "".join(f" {self.literal(argument)}" for argument in arguments)
+
+    def function(self, name):
+        return f"nbdkit::{name}"
 
     def call(self, name, *arguments):
         return Code(f"nbdkit::{name}{self.words(*arguments)}")
