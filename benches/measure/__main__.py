@@ -1,7 +1,6 @@
 """Measures plugins. script/bench builds them and starts it."""
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -18,7 +17,8 @@ from groups import GROUPS
 def main():
     options = parse()
     # What is started is ended on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(f"ended by {signal.strsignal(number)}"))
     # The scripts' paths are relative to it.
     os.chdir(plugins.REPOSITORY)
     if options.render:
@@ -39,7 +39,7 @@ def main():
             rows.append(row)
             print(table.line(row), end="", flush=True)
         result = {"title": title, "extent": extent.name, "machine": of, "rows": rows}
-        (directory / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+        publish.save(result, directory / f"{name}.json")
     if options.publish:
         for name in groups:
             shutil.copy(directory / f"{name}.json", publish.RESULTS)

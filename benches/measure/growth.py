@@ -35,9 +35,9 @@ def measure(extent):
     # What is allocated in the first few thousand requests says nothing yet.
     count, step, bound = (2_000_000, 200_000, BOUND) if extent.seconds else (5000, 1000, 1 << 20)
     for what, side in SIDES.items():
-        before = Side("itself before", side.plugin, side.parameters)
+        before = Side(f"after {number(step)}", side.plugin, side.parameters)
         contest = Contest(
-            f"{what}: VmRSS after {number(count)} requests, and after {number(step)}",
+            f"{what}: VmRSS, {number(count)} requests",
             "KiB",
             side,
             (Peer(before, ("at most more", BOUND)),),

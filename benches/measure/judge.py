@@ -16,9 +16,13 @@ class Judged:
             self.ours, self.theirs = (median(row[role]["rounds"]) for role in ("ours", "theirs"))
             self.ratio = self.ours / self.theirs
 
-    def spread(self, role):
-        rounds = self.row[role]["rounds"]
-        return min(rounds), max(rounds)
+    def rounds(self, role):
+        return self.row[role]["rounds"]
+
+    @property
+    def ratios(self):
+        """That of each round: what disturbs a whole round is in both of its numbers."""
+        return [ours / theirs for ours, theirs in zip(self.rounds("ours"), self.rounds("theirs"))]
 
     @property
     def more_is_better(self):

@@ -22,6 +22,7 @@ def series(results):
 
 def charts(svg, results, y):
     """Draws them, two beside each other, and returns where it ends."""
+    y += 10
     width = (svg.width - 2 * GAP) / 2
     for index, (name, rows) in enumerate(series(results).items()):
         x = GAP + (index % 2) * width

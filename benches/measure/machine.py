@@ -20,7 +20,7 @@ def describe():
         "nbdkit": first(r"nbdkit ([0-9.]+)", output("nbdkit", "--version")),
         "lua": {
             "ours": lua_version(plugins.LUA),
-            "ours, LuaJIT": lua_version(plugins.LUAJIT),
+            "ours for LuaJIT": lua_version(plugins.LUAJIT),
             "nbdkit-lua-plugin": lua_version(plugins.OFFICIAL_LUA),
         },
         "rustc": first(r"rustc ([0-9.]+)", output("rustc", "--version")),
@@ -36,7 +36,10 @@ def lua_version(plugin):
         return None
     text = output("nbdkit", "--dump-plugin", str(plugins.path(plugin)))
     version = first(r"^luajit_version=(.*)", text)
-    return f"LuaJIT {version}" if version else first(r"^lua_version=(.*)", text)
+    if version:
+        return f"LuaJIT {version}"
+    version = first(r"^lua_version=(.*)", text)
+    return f"Lua {version}" if version else None
 
 
 def first(pattern, text):

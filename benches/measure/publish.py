@@ -4,6 +4,7 @@ All of it is made from the files of results alone, so it can be made again at an
 """
 
 import json
+import re
 
 import plot
 import table
@@ -14,6 +15,17 @@ RESULTS = REPOSITORY / "benches/results"
 README = REPOSITORY / "README.md"
 BEGIN = "<!-- The lines from here to the end mark are written by script/bench --publish. -->\n"
 END = "<!-- The end of what script/bench --publish writes. -->\n"
+
+
+def save(result, file):
+    """With the numbers of all rounds on a line, to six digits."""
+    text = json.dumps(result, indent=1)
+
+    def on_a_line(found):
+        numbers = (f"{float(number):.6g}" for number in found[1].split(","))
+        return f"[{', '.join(numbers)}]"
+
+    file.write_text(re.sub(r"\[([\s0-9.,e+-]+)\]", on_a_line, text) + "\n")
 
 
 def load(directory):

@@ -17,10 +17,10 @@ def number(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def side(judged, role):
-    least, most = judged.spread(role)
-    value = number(getattr(judged, role))
-    return value if least == most else f"{value} ({number(least)}–{number(most)})"
+def spread(value, rounds):
+    """A value with the lowest and the highest of its rounds."""
+    least, most = number(min(rounds)), number(max(rounds))
+    return number(value) if least == most else f"{number(value)} ({least}–{most})"
 
 
 def wanted(judged):
@@ -39,8 +39,8 @@ def line(row):
         cells = ["", "", "", wanted(judged), f"not measured: {judged.skipped}"]
     else:
         met = {True: "yes", False: "**no**", None: ""}[judged.met]
-        cells = [side(judged, "ours"), side(judged, "theirs"), number(judged.ratio)]
-        cells += [wanted(judged), met]
+        sides = [spread(getattr(judged, role), judged.rounds(role)) for role in ("ours", "theirs")]
+        cells = [*sides, spread(judged.ratio, judged.ratios), wanted(judged), met]
     return "| " + " | ".join([judged.what, judged.against, judged.unit, *cells]) + " |\n"
 
 
@@ -51,10 +51,10 @@ def table(rows):
 def machine(result):
     """A sentence about where a group of results is from."""
     of = result["machine"]
-    luas = ", ".join(f"{name} {version}" for name, version in of["lua"].items() if version)
+    luas = "; ".join(f"{name} with {lua}" for name, lua in of["lua"].items() if lua)
     return (
         f"{of['processors']} × {of['processor']}, {of['memory_mib']} MiB of memory, "
-        f"{of['system']}, Linux {of['kernel']}, nbdkit {of['nbdkit']}, Lua ({luas}), "
+        f"{of['system']}, Linux {of['kernel']}, nbdkit {of['nbdkit']} ({luas}), "
         f"rustc {of['rustc']}, fio {of['fio']}; commit {of['commit']}, {of['date']}, "
         f"load average before it {of['load_average_before']:.2f}, {result['extent']} run"
     )
