@@ -69,7 +69,7 @@ returned! {
     ThreadModel: value => answer(value);
     ExtentKind: value => match value.as_int() {
         Ok(number) => ExtentKind::from_number(number),
-        Err(_) => ExtentKind::from_words(&String::from_rhai(value)?),
+        Err(_) => ExtentKind::from_word(&String::from_rhai(value)?),
     };
     Extent: value => {
         let [offset, length, kind] = parts(value, "[offset, length, type]")?;
