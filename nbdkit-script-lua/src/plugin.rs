@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use nbdkit_script::returned::{self, FromReturned, Returned as _};
 use nbdkit_script::{
     BlockSize, Cache, Callbacks, Error, Export, Extent, Filled, Flags, Fua, ReadBuffer, Result,
     Script, ScriptPlugin, ThreadModel,
@@ -11,7 +12,7 @@ use nbdkit_script::{
 use crate::c_modules;
 use crate::convert;
 use crate::interpreter::{Argument, Interpreter, Lent, Reference, Returned, Target};
-use crate::lists;
+use crate::lists::Listed;
 use crate::module;
 use crate::script::{self, ApiVersion, Loaded};
 use crate::thrown;
@@ -49,21 +50,23 @@ impl LuaPlugin {
         self.call(callback, arguments, |_| Ok(()))
     }
 
-    /// Calls what answers a question about a connection.
-    fn ask<T>(
-        &self,
-        callback: Callbacks,
-        handle: &Handle,
-        take: impl FnOnce(Returned<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.call(callback, &[handle.argument()], take)
+    /// Calls what answers a question.
+    fn ask<T>(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<T>
+    where
+        T: for<'a> FromReturned<Returned<'a>>,
+    {
+        self.call(callback, arguments, |returned| T::from_returned(returned))
     }
 
     /// Calls what returns a list.
-    fn list(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<mlua::Value> {
+    fn list<T>(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<Vec<T>>
+    where
+        Vec<T>: FromReturned<Listed>,
+    {
         self.interpreter
             .call_for_value(Target::Callback(callback), arguments)
             .map_err(|failure| thrown::error(&self.interpreter, failure))
+            .and_then(|value| Vec::from_returned(Listed(value)))
     }
 
     fn is_v2(&self) -> bool {
@@ -132,7 +135,7 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn magic_config_key(&self) -> Result<String> {
-        self.call(Callbacks::MAGIC_CONFIG_KEY, &[], convert::text)?
+        self.ask::<Option<_>>(Callbacks::MAGIC_CONFIG_KEY, &[])?
             .ok_or_else(|| Error::new(libc::EINVAL, "returned nil, expected a string"))
     }
 
@@ -146,7 +149,7 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn thread_model(&self) -> Result<ThreadModel> {
-        self.call(Callbacks::THREAD_MODEL, &[], convert::answer)
+        self.ask(Callbacks::THREAD_MODEL, &[])
     }
 
     fn get_ready(&mut self) -> Result<()> {
@@ -167,12 +170,12 @@ impl ScriptPlugin for LuaPlugin {
 
     fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        lists::exports(self.list(Callbacks::LIST_EXPORTS, &arguments)?)
+        self.list(Callbacks::LIST_EXPORTS, &arguments)
     }
 
     fn default_export(&self, readonly: bool, is_tls: bool) -> Result<Option<String>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.call(Callbacks::DEFAULT_EXPORT, &arguments, convert::text)
+        self.ask(Callbacks::DEFAULT_EXPORT, &arguments)
     }
 
     fn open(&self, readonly: bool) -> Result<Handle> {
@@ -189,55 +192,57 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn export_description(&self, handle: &Handle) -> Result<Option<String>> {
-        self.ask(Callbacks::EXPORT_DESCRIPTION, handle, convert::text)
+        self.ask(Callbacks::EXPORT_DESCRIPTION, &[handle.argument()])
     }
 
     fn get_size(&self, handle: &Handle) -> Result<i64> {
-        self.ask(Callbacks::GET_SIZE, handle, convert::size)
+        self.call(Callbacks::GET_SIZE, &[handle.argument()], convert::size)
     }
 
     fn block_size(&self, handle: &Handle) -> Result<Option<BlockSize>> {
-        self.ask(Callbacks::BLOCK_SIZE, handle, convert::block_size)
+        self.call(Callbacks::BLOCK_SIZE, &[handle.argument()], |sizes| {
+            if sizes.is_none() { Ok(None) } else { returned::block_size(sizes.all()).map(Some) }
+        })
     }
 
     fn can_write(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_WRITE, handle, convert::boolean)
+        self.ask(Callbacks::CAN_WRITE, &[handle.argument()])
     }
 
     fn can_flush(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FLUSH, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FLUSH, &[handle.argument()])
     }
 
     fn is_rotational(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::IS_ROTATIONAL, handle, convert::boolean)
+        self.ask(Callbacks::IS_ROTATIONAL, &[handle.argument()])
     }
 
     fn can_trim(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_TRIM, handle, convert::boolean)
+        self.ask(Callbacks::CAN_TRIM, &[handle.argument()])
     }
 
     fn can_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_ZERO, &[handle.argument()])
     }
 
     fn can_fast_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FAST_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FAST_ZERO, &[handle.argument()])
     }
 
     fn can_extents(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_EXTENTS, handle, convert::boolean)
+        self.ask(Callbacks::CAN_EXTENTS, &[handle.argument()])
     }
 
     fn can_fua(&self, handle: &Handle) -> Result<Fua> {
-        self.ask(Callbacks::CAN_FUA, handle, convert::answer)
+        self.ask(Callbacks::CAN_FUA, &[handle.argument()])
     }
 
     fn can_multi_conn(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_MULTI_CONN, handle, convert::boolean)
+        self.ask(Callbacks::CAN_MULTI_CONN, &[handle.argument()])
     }
 
     fn can_cache(&self, handle: &Handle) -> Result<Cache> {
-        self.ask(Callbacks::CAN_CACHE, handle, convert::answer)
+        self.ask(Callbacks::CAN_CACHE, &[handle.argument()])
     }
 
     #[inline]
@@ -306,7 +311,7 @@ impl ScriptPlugin for LuaPlugin {
     ) -> Result<Vec<Extent>> {
         let offset = convert::bytes(offset)?;
         let arguments = [handle.argument(), count_of(count), offset, argument_of(flags)];
-        lists::extents(self.list(Callbacks::EXTENTS, &arguments)?)
+        self.list(Callbacks::EXTENTS, &arguments)
     }
 
     fn cache(&self, handle: &Handle, count: u32, offset: u64) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use nbdkit_script::returned::FromReturned;
 use nbdkit_script::{
     BlockSize, Cache, Callbacks, Error, Export, Extent, Filled, Flags, Fua, ReadBuffer, Result,
     Script, ScriptPlugin, ThreadModel,
@@ -45,14 +46,12 @@ impl TclPlugin {
         self.call(callback, arguments, |_| Ok(()))
     }
 
-    /// Calls what answers a question about a connection.
-    fn ask<T>(
-        &self,
-        callback: Callbacks,
-        handle: &Handle,
-        take: impl FnOnce(Value<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.call(callback, &[Argument::Handle(*handle)], take)
+    /// Calls what answers a question.
+    fn ask<T>(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<T>
+    where
+        T: for<'a> FromReturned<Value<'a>>,
+    {
+        self.call(callback, arguments, |value| T::from_returned(value))
     }
 
     fn is_v2(&self) -> bool {
@@ -143,7 +142,7 @@ impl ScriptPlugin for TclPlugin {
     }
 
     fn magic_config_key(&self) -> Result<String> {
-        self.call(Callbacks::MAGIC_CONFIG_KEY, &[], convert::text)
+        self.ask(Callbacks::MAGIC_CONFIG_KEY, &[])
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
@@ -156,7 +155,7 @@ impl ScriptPlugin for TclPlugin {
     }
 
     fn thread_model(&self) -> Result<ThreadModel> {
-        let model = self.call(Callbacks::THREAD_MODEL, &[], convert::answer)?;
+        let model = self.ask(Callbacks::THREAD_MODEL, &[])?;
         match model {
             ThreadModel::SerializeRequests | ThreadModel::Parallel if !thread::separable() => {
                 Err(Error::new(
@@ -187,12 +186,12 @@ impl ScriptPlugin for TclPlugin {
 
     fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.call(Callbacks::LIST_EXPORTS, &arguments, convert::exports)
+        self.ask(Callbacks::LIST_EXPORTS, &arguments)
     }
 
     fn default_export(&self, readonly: bool, is_tls: bool) -> Result<Option<String>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.call(Callbacks::DEFAULT_EXPORT, &arguments, convert::text).map(Some)
+        self.ask(Callbacks::DEFAULT_EXPORT, &arguments).map(Some)
     }
 
     fn open(&self, readonly: bool) -> Result<Handle> {
@@ -207,55 +206,55 @@ impl ScriptPlugin for TclPlugin {
     }
 
     fn export_description(&self, handle: &Handle) -> Result<Option<String>> {
-        self.ask(Callbacks::EXPORT_DESCRIPTION, handle, convert::optional_text)
+        self.ask(Callbacks::EXPORT_DESCRIPTION, &[Argument::Handle(*handle)])
     }
 
     fn get_size(&self, handle: &Handle) -> Result<i64> {
-        self.ask(Callbacks::GET_SIZE, handle, convert::size)
+        self.ask(Callbacks::GET_SIZE, &[Argument::Handle(*handle)])
     }
 
     fn block_size(&self, handle: &Handle) -> Result<Option<BlockSize>> {
-        self.ask(Callbacks::BLOCK_SIZE, handle, convert::block_size)
+        self.ask(Callbacks::BLOCK_SIZE, &[Argument::Handle(*handle)])
     }
 
     fn can_write(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_WRITE, handle, convert::boolean)
+        self.ask(Callbacks::CAN_WRITE, &[Argument::Handle(*handle)])
     }
 
     fn can_flush(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FLUSH, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FLUSH, &[Argument::Handle(*handle)])
     }
 
     fn is_rotational(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::IS_ROTATIONAL, handle, convert::boolean)
+        self.ask(Callbacks::IS_ROTATIONAL, &[Argument::Handle(*handle)])
     }
 
     fn can_trim(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_TRIM, handle, convert::boolean)
+        self.ask(Callbacks::CAN_TRIM, &[Argument::Handle(*handle)])
     }
 
     fn can_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_ZERO, &[Argument::Handle(*handle)])
     }
 
     fn can_fast_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FAST_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FAST_ZERO, &[Argument::Handle(*handle)])
     }
 
     fn can_extents(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_EXTENTS, handle, convert::boolean)
+        self.ask(Callbacks::CAN_EXTENTS, &[Argument::Handle(*handle)])
     }
 
     fn can_fua(&self, handle: &Handle) -> Result<Fua> {
-        self.ask(Callbacks::CAN_FUA, handle, convert::answer)
+        self.ask(Callbacks::CAN_FUA, &[Argument::Handle(*handle)])
     }
 
     fn can_multi_conn(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_MULTI_CONN, handle, convert::boolean)
+        self.ask(Callbacks::CAN_MULTI_CONN, &[Argument::Handle(*handle)])
     }
 
     fn can_cache(&self, handle: &Handle) -> Result<Cache> {
-        self.ask(Callbacks::CAN_CACHE, handle, convert::answer)
+        self.ask(Callbacks::CAN_CACHE, &[Argument::Handle(*handle)])
     }
 
     #[inline]
@@ -322,7 +321,7 @@ impl ScriptPlugin for TclPlugin {
     ) -> Result<Vec<Extent>> {
         let handle = Argument::Handle(*handle);
         let arguments = [handle, count_of(count), offset_of(offset), flags_of(flags)];
-        self.call(Callbacks::EXTENTS, &arguments, convert::extents)
+        self.ask(Callbacks::EXTENTS, &arguments)
     }
 
     fn cache(&self, handle: &Handle, count: u32, offset: u64) -> Result<()> {
