@@ -30,7 +30,7 @@ pub struct Handle(Reference);
 impl LuaPlugin {
     /// Calls the script's function of this name. It is looked up each time, for a script may
     /// define it anew while it serves.
-    #[inline]
+    #[inline(always)]
     fn call<T>(
         &self,
         callback: Callbacks,
@@ -44,7 +44,6 @@ impl LuaPlugin {
     }
 
     /// Calls what returns nothing; what it does return is ignored.
-    #[inline]
     fn act(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<()> {
         self.call(callback, arguments, |_| Ok(()))
     }
