@@ -69,8 +69,9 @@ pub(crate) type Handle<R> = <<R as Runner>::Plugin as ScriptPlugin>::Handle;
 /// Drops instances one by one: a panic in the destructor of one must not meet another's.
 pub(crate) fn drop_each<T>(items: impl IntoIterator<Item = T>) {
     for item in items {
+        let mut item = Some(item);
         if let Err(error) = crate::panic::catch(|| {
-            drop(item);
+            drop(item.take());
             Ok(())
         }) {
             crate::server::log(&error.context("unload"));
