@@ -8,7 +8,7 @@ use mlua::ffi;
 use nbdkit_script::Callbacks;
 
 use super::entry::{Task, push};
-use super::returned::{RESULTS, Returned};
+use super::returned::{FIRST, RESULTS, Returned};
 use super::{
     Argument, CALLBACKS, ENTRY, Failure, Interpreter, REMEMBER, RESTING, Reference, Target,
 };
@@ -19,22 +19,23 @@ fn place_of_name(callback: Callbacks) -> c_int {
 }
 
 impl Interpreter {
-    /// Calls a function, and hands its first result to `take` while it is on Lua's stack.
+    /// Calls a script's function, and hands its results to `take` while they are on Lua's stack.
     ///
     /// The way of a read is the short one: a function that is plainly there, and arguments that
     /// need no memory, are pushed without protection and without [`entry`](super::entry::entry).
     // Always inline, with what it calls on the short way: the arguments of a read are known at
     // compile time then, and pushed without a look at what they are.
     #[inline(always)]
-    pub fn call<T>(
+    pub fn call<T, const N: usize>(
         &self,
-        target: Target,
-        arguments: &[Argument<'_>],
+        callback: Callbacks,
+        arguments: [Argument<'_>; N],
         take: impl FnOnce(Returned<'_>) -> T,
     ) -> Result<T, Failure> {
         self.begin();
-        if !self.call_plain(target, arguments)? {
-            self.call_protected(target, arguments, None)?;
+        if !self.call_plain(callback, arguments)? {
+            // A copy, so that they are in memory on this way only.
+            self.call_protected(Target::Callback(callback), &{ arguments }, None)?;
         }
         let returned = Returned::new(self);
         let taken = match returned.failure() {
@@ -100,10 +101,11 @@ impl Interpreter {
     /// The short way. The results are on top. False if it has to be the other way, with nothing
     /// done.
     #[inline(always)]
-    fn call_plain(&self, target: Target, arguments: &[Argument<'_>]) -> Result<bool, Failure> {
-        let Target::Callback(callback) = target else {
-            return Ok(false);
-        };
+    fn call_plain<const N: usize>(
+        &self,
+        callback: Callbacks,
+        arguments: [Argument<'_>; N],
+    ) -> Result<bool, Failure> {
         if arguments.iter().any(Argument::needs_memory) {
             return Ok(false);
         }
@@ -118,9 +120,11 @@ impl Interpreter {
                 return Ok(false);
             }
             for argument in arguments {
-                push(state, &self.places, *argument);
+                push(state, &self.places, argument);
             }
-            let status = ffi::lua_pcall(state, arguments.len() as c_int, RESULTS, REMEMBER);
+            // All results are taken as they are. To have Lua make three of them would take it
+            // longer than to look where there is none.
+            let status = ffi::lua_pcall(state, N as c_int, ffi::LUA_MULTRET, REMEMBER);
             if status == ffi::LUA_OK { Ok(true) } else { Err(self.failure(status)) }
         }
     }
@@ -198,16 +202,16 @@ impl Interpreter {
         }
     }
 
-    /// The text of the number at this place of the stack, on top of it. False if there is no
-    /// memory.
-    pub(super) fn push_text_of(&self, place: c_int) -> bool {
-        // SAFETY: as in `run`; `place` counts from the top before anything is pushed.
+    /// Puts the text of the first result, a number, in the place of the others. False if there is
+    /// no memory.
+    pub(super) fn push_text_of_first(&self) -> bool {
+        // SAFETY: as in `run`; that there are no other results any more makes room.
         unsafe {
-            ffi::lua_pushvalue(self.state, place);
+            ffi::lua_settop(self.state, FIRST);
             let mut task = Task::Text;
             ffi::lua_pushvalue(self.state, ENTRY);
             ffi::lua_pushlightuserdata(self.state, ptr::from_mut(&mut task).cast::<c_void>());
-            ffi::lua_pushvalue(self.state, -3);
+            ffi::lua_pushvalue(self.state, FIRST);
             ffi::lua_pcall(self.state, 2, 1, 0) == ffi::LUA_OK
         }
     }
