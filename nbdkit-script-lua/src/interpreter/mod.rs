@@ -18,6 +18,8 @@ mod entry;
 mod lend;
 mod method;
 mod returned;
+#[cfg(feature = "luajit")]
+mod window;
 
 pub use lend::Lent;
 pub use method::{Register, Type};
