@@ -10,15 +10,15 @@ use nbdkit_script::returned::{self, Notation, Seen};
 use crate::convert::NOTATION;
 use crate::thrown::text_of;
 
-use super::{DOUBLES, Errno, Failure, Interpreter};
+use super::{DOUBLES, Errno, Failure, Interpreter, RESTING};
 
 /// How many results are looked at: nil, a message and an error number, where it failed.
 pub(super) const RESULTS: c_int = 3;
 
-/// Where on the stack they are, from its top.
-const FIRST: c_int = -3;
-const SECOND: c_int = -2;
-const THIRD: c_int = -1;
+/// Where on the main thread's stack they are.
+pub(super) const FIRST: c_int = RESTING + 1;
+const SECOND: c_int = RESTING + 2;
+const THIRD: c_int = RESTING + 3;
 
 /// A result of a call. What a callback returns is the first; `block_size` returns three.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub struct Returned<'a> {
 }
 
 impl<'a> Returned<'a> {
-    /// The first of the results that are on top of the stack now.
+    /// The first of the results that are on the stack now, any number of them.
     #[inline]
     pub(super) fn new(interpreter: &'a Interpreter) -> Self {
         Self::at(interpreter, FIRST)
@@ -38,9 +38,11 @@ impl<'a> Returned<'a> {
 
     #[inline]
     fn at(interpreter: &'a Interpreter, place: c_int) -> Self {
-        // SAFETY: a call leaves RESULTS values on top, and looking at one raises no error.
+        // SAFETY: there is room for RESULTS values, if they are there or not, and looking at one
+        // raises no error.
         let kind = unsafe { ffi::lua_type(interpreter.state, place) };
-        Returned { interpreter, place, kind }
+        // To return nothing is to return nil.
+        Returned { interpreter, place, kind: kind.max(ffi::LUA_TNIL) }
     }
 
     /// All results.
@@ -84,10 +86,10 @@ impl<'a> Returned<'a> {
     /// The text of a number, as Lua writes it.
     #[cold]
     pub fn text_of_number(self) -> Option<&'a [u8]> {
-        if self.kind != ffi::LUA_TNUMBER || !self.interpreter.push_text_of(self.place) {
+        if self.kind != ffi::LUA_TNUMBER || !self.interpreter.push_text_of_first() {
             return None;
         }
-        self.string_at(-1)
+        self.string_at(SECOND)
     }
 
     /// The bytes of what is known to be a string.
