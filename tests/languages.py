@@ -1,43 +1,105 @@
-"""The plugin under test: which file it is, and what its language can do."""
+"""The language under test: which plugin it is, and how a script in it is written.
 
+A test is written once for all languages. The scripts that it serves are in `scripts/`, a file for
+each language, and what a language has its own words for is here or in `spelling.py`.
+NBDKIT_SCRIPT_LANGUAGE says which language a run tests.
+"""
+
+import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import script_files
+from spelling import LuaSpelling, TclSpelling
+
 ROOT = Path(__file__).resolve().parent.parent
 
+# The arguments of each callback that depend on nothing, or on the API version.
+ARGUMENTS = {
+    "open": "readonly",
+    "preconnect": "readonly",
+    "config": "key value",
+    "list_exports": "readonly is_tls",
+    "default_export": "readonly is_tls",
+    "cache": "h count offset flags",
+    "extents": "h count offset flags",
+}
+ARGUMENTS |= dict.fromkeys(
+    ["close", "get_size", "can_write", "can_flush", "can_trim", "can_zero", "can_fast_zero",
+     "can_fua", "can_cache", "can_extents", "can_multi_conn", "is_rotational", "block_size",
+     "export_description"], "h",
+)  # fmt: skip
+ARGUMENTS |= dict.fromkeys(
+    ["dump_plugin", "magic_config_key", "config_complete", "thread_model", "get_ready",
+     "after_fork", "cleanup"], "",
+)  # fmt: skip
+DATA_ARGUMENTS = {
+    1: {"pread": "h count offset", "pwrite": "h buf offset", "flush": "h",
+        "trim": "h count offset", "zero": "h count offset may_trim"},
+    2: {"pread": "h buf offset flags", "pwrite": "h buf offset flags", "flush": "h flags",
+        "trim": "h count offset flags", "zero": "h count offset flags"},
+}  # fmt: skip
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Language:
     """A scripting language and the engine that runs it."""
 
+    def __repr__(self):
+        return self.name
+
     # The name that nbdkit knows the official plugin by, and that stands in the log.
     name: str
+    # What it is called in a sentence.
+    title: str
     extension: str
     plugin: Path
-    engine: str
     # What --dump-plugin says about the engine, as a regular expression.
     version: str
-    # The release of the language that scripts are written in, such as (5, 4).
-    release: tuple = field(default=(5, 4))
-    # Whether modules written in C, as the distribution packages them, can be loaded.
-    c_modules: bool = True
 
     @property
     def integers(self):
         """Whether numbers can be 64-bit integers, not only doubles."""
-        return self.release >= (5, 3)
+        return True
 
-    @property
-    def table_finalizers(self):
-        """Whether __gc is called for tables, not only for userdata."""
-        return self.release >= (5, 2)
+    def callback(self, name):
+        """What a script calls one of nbdkit's callbacks."""
+        return name
 
-    def script(self, name):
-        return (ROOT / "tests" / "scripts" / f"{name}.{self.extension}").read_text()
+    # --- scripts ---
+
+    def script(self, module, name=None, /, **replacements):
+        """A script of scripts/: see `script_files.py`."""
+        return script_files.script(self.extension, module, name, **replacements)
+
+    def pieces(self, module, name, /, **replacements):
+        """A list of small pieces of code of scripts/, by their keys."""
+        return script_files.pieces(self.extension, module, name, **replacements)
 
     def example(self, name):
         return ROOT / "examples" / self.name / f"{name}.{self.extension}"
+
+    def define(self, callback, body, version=1):
+        """A definition of a callback with its usual arguments, in one line."""
+        arguments = {**ARGUMENTS, **DATA_ARGUMENTS[version]}[callback]
+        return self.procedure(self.callback(callback), arguments.split(), body) + "\n"
+
+    def place(self, script, text, name="disk"):
+        """FILE:LINE of the first line of a script that has this text in it."""
+        for number, line in enumerate(script.split("\n"), 1):
+            if text in line:
+                return f"{name}.{self.extension}:{number}"
+        raise AssertionError(f"no line of the script has {text!r} in it")
+
+    # --- the log ---
+
+    def logged(self, callback, message, connection=1):
+        """The line of the log about a callback that failed."""
+        return self.prefix(callback, connection) + message
+
+    def prefix(self, callback, connection=1):
+        return f"nbdkit: {self.name}[{connection}]: error: {self.callback(callback)}: "
 
 
 LUA_ENGINES = {
@@ -52,10 +114,80 @@ LUA_ENGINES = {
 }
 
 
+@dataclass(frozen=True, repr=False)
+class Lua(LuaSpelling, Language):
+    engine: str = "lua54"
+    # The release of the language that scripts are written in, such as (5, 4).
+    release: tuple = field(default=(5, 4))
+    # Whether modules written in C, as the distribution packages them, can be loaded.
+    c_modules: bool = True
+
+    @property
+    def integers(self):
+        return self.release >= (5, 3)
+
+    @property
+    def table_finalizers(self):
+        """Whether __gc is called for tables, not only for userdata."""
+        return self.release >= (5, 2)
+
+    def procedure(self, name, arguments, body):
+        return f"function {name}({', '.join(arguments)}) {body} end"
+
+    def without(self, callback):
+        """Code that takes a definition back."""
+        return f"{callback} = nil\n"
+
+    def set_global(self, name, value):
+        return f"{name} = {value}\n"
+
+
+@dataclass(frozen=True, repr=False)
+class Tcl(TclSpelling, Language):
+    def callback(self, name):
+        # Tcl's own commands have the plain names.
+        return f"plugin_{name}" if name in ("open", "close", "flush") else name
+
+    def procedure(self, name, arguments, body):
+        return f"proc {name} {{{' '.join(arguments)}}} {{ {body} }}"
+
+    def without(self, callback):
+        return f'rename {self.callback(callback)} ""\n'
+
+    def set_global(self, name, value):
+        return f"set ::{name} {value};\n"
+
+
 def lua():
     engine = os.environ.get("NBDKIT_SCRIPT_LUA_ENGINE", "lua54")
-    plugin = os.environ.get("NBDKIT_SCRIPT_LUA", ROOT / "target/release/libnbdkit_lua.so")
-    return Language("lua", "lua", Path(plugin).resolve(), engine, **LUA_ENGINES[engine])
+    return Lua("lua", "Lua", "lua", plugin("lua"), engine=engine, **LUA_ENGINES[engine])
+
+
+def tcl():
+    return Tcl("tcl", "Tcl", "tcl", plugin("tcl"), version=r"8\.6(\.\d+)?|9\.\d+(\.\d+)?")
+
+
+LANGUAGES = {"lua": lua, "tcl": tcl}
+
+
+def plugin(name):
+    """`libnbdkit_NAME.so`, or what NBDKIT_SCRIPT_NAME says."""
+    default = ROOT / f"target/release/libnbdkit_{name}.so"
+    return Path(os.environ.get(f"NBDKIT_SCRIPT_{name.upper()}", default)).resolve()
+
+
+@functools.cache
+def under_test():
+    return LANGUAGES[os.environ.get("NBDKIT_SCRIPT_LANGUAGE", "lua")]()
+
+
+def only(**by_language):
+    """The cases that not all languages have, as of a dictionary or list, for the one under test.
+
+    All languages are named, so that none is left out by mistake.
+    """
+    assert by_language.keys() == LANGUAGES.keys(), by_language.keys()
+    return by_language[under_test().name]
 
 
 def rust_plugin(name):

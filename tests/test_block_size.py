@@ -3,17 +3,14 @@
 import nbd
 import pytest
 
-DISK = """
-    function open(readonly) return {} end
-    function get_size(h) return 2 ^ 20 end
-    function pread(h, count, offset) return string.rep("x", count) end
-    local asked = 0
-    function block_size(h)
-        asked = asked + 1
-        if asked == 1 then %s end
-        return 1, 512, 4294967295
-    end
-"""
+from languages import only
+
+LIMIT = 4294967295
+
+
+def disk(language, body):
+    """The first client gets this answer, each other one a right one."""
+    return language.script("block_size", "disk", body=body)
 
 
 def sizes(client):
@@ -27,25 +24,26 @@ def sizes(client):
 @pytest.mark.parametrize(
     "answer, expected",
     [
-        ("1, 512, 4294967295", (1, 512, 4294967295)),
-        ("512, 4096, 2 ^ 20", (512, 4096, 1 << 20)),
-        ("1, 4096, -1", (1, 4096, 4294967295)),
-        ("65536, 65536, 65536", (65536, 65536, 65536)),
-        ("65536, 2 ^ 25, 2 ^ 25", (65536, 1 << 25, 1 << 25)),
-        ("4, 512, 516", (4, 512, 516)),
-        ("512.0, 4096.0, 65536.0", (512, 4096, 65536)),
-        ("1, 512, 512", (1, 512, 512)),
+        ((1, 512, LIMIT), (1, 512, LIMIT)),
+        ((512, 4096, 2**20), (512, 4096, 1 << 20)),
+        ((1, 4096, -1), (1, 4096, LIMIT)),
+        ((65536, 65536, 65536), (65536, 65536, 65536)),
+        ((65536, 2**25, 2**25), (65536, 1 << 25, 1 << 25)),
+        ((4, 512, 516), (4, 512, 516)),
+        ((1, 512, 512), (1, 512, 512)),
+        *only(lua=[((512.0, 4096.0, 2.0**20), (512, 4096, 2**20))], tcl=[]),
     ],
 )
-def test_sizes_that_are_right(serve, version, answer, expected):
-    server = serve(f"API_VERSION = {version}\n" + DISK % f"return {answer}")
+def test_sizes_that_are_right(serve, language, version, answer, expected):
+    body = f"return {language.values(*answer)}"
+    server = serve(language.set_global("API_VERSION", version) + disk(language, body))
     assert sizes(server.connect()) == expected
     assert server.errors() == []
 
 
-@pytest.mark.parametrize("answer", ["nil", "", "0, 0, 0"])
-def test_nothing_is_said(serve, answer):
-    server = serve(DISK % f"do return {answer} end")
+@pytest.mark.parametrize("answer", only(lua=["nil", "", "0, 0, 0"], tcl=["{}", "", "{0 0 0}"]))
+def test_nothing_is_said(serve, language, answer):
+    server = serve(disk(language, only(lua=f"do return {answer} end", tcl=f"return {answer}")))
     client = server.connect()
     # What libnbd has where the server says nothing. nbdkit itself has a maximum.
     assert sizes(client)[:2] == (0, 0) or sizes(client) == (1, 4096, 4294967295)
@@ -56,58 +54,87 @@ def test_nothing_is_said(serve, answer):
 @pytest.mark.parametrize(
     "answer, rule",
     [
-        ("3, 512, 1024", "minimum 3, preferred 512, maximum 1024: minimum must be a power of 2"),
-        ("0, 512, 1024", "minimum 0, preferred 512, maximum 1024: minimum must be a power of 2"),
-        ("0, 0, 1024", "minimum 0, preferred 0, maximum 1024: minimum must be a power of 2"),
-        ("131072, 131072, 131072", "minimum must be a power of 2 from 1 to 64K"),
-        ("1, 1000, 1024", "preferred must be a power of 2 from 512 to 32M"),
-        ("1, 256, 1024", "preferred must be a power of 2 from 512 to 32M"),
-        ("1, 2 ^ 26, 2 ^ 26", "preferred must be a power of 2 from 512 to 32M"),
-        ("1, 0, 1024", "preferred must be a power of 2 from 512 to 32M"),
-        ("512, 512, 1000", "maximum must be a multiple of minimum, or 4294967295 for no limit"),
-        ("4096, 512, 8192", "minimum <= preferred <= maximum must hold"),
-        ("1, 4096, 512", "minimum <= preferred <= maximum must hold"),
-        ("1, 4096, 0", "minimum <= preferred <= maximum must hold"),
-        ("-1, -1, -1", "minimum must be a power of 2"),
-        ("-2, 512, 1024", "the minimum is not a whole number from 0 to 4294967295"),
-        ("0.5, 512, 1024", "the minimum is not a whole number"),
-        ("1, 512.5, 1024", "the preferred size is not a whole number"),
-        ("1, 512, 2 ^ 32", "the maximum is not a whole number from 0 to 4294967295"),
-        ("1, 512, 0/0", "the maximum is not a whole number"),
-        ("1, 512, 1/0", "the maximum is not a whole number"),
-        ("512", "the preferred size is not a whole number"),
-        ("512, 4096", "the maximum is not a whole number"),
-        ("512, nil, 4096", "the preferred size is not a whole number"),
-        ("'x', 512, 4096", "the minimum is not a whole number"),
-        ("{ 1, 512, 4096 }", "the minimum is not a whole number"),
-        ("true", "the minimum is not a whole number"),
-        ("error('cannot say')", "disk.lua:8: cannot say"),
-        ("nil, 'cannot say', 5", "cannot say"),
+        ((3, 512, 1024), "minimum 3, preferred 512, maximum 1024: minimum must be a power of 2"),
+        ((0, 512, 1024), "minimum 0, preferred 512, maximum 1024: minimum must be a power of 2"),
+        ((0, 0, 1024), "minimum 0, preferred 0, maximum 1024: minimum must be a power of 2"),
+        ((131072, 131072, 131072), "minimum must be a power of 2 from 1 to 64K"),
+        ((1, 1000, 1024), "preferred must be a power of 2 from 512 to 32M"),
+        ((1, 256, 1024), "preferred must be a power of 2 from 512 to 32M"),
+        ((1, 2**26, 2**26), "preferred must be a power of 2 from 512 to 32M"),
+        ((1, 0, 1024), "preferred must be a power of 2 from 512 to 32M"),
+        ((512, 512, 1000), "maximum must be a multiple of minimum, or 4294967295 for no limit"),
+        ((4096, 512, 8192), "minimum <= preferred <= maximum must hold"),
+        ((1, 4096, 512), "minimum <= preferred <= maximum must hold"),
+        ((1, 4096, 0), "minimum <= preferred <= maximum must hold"),
+        ((-1, -1, -1), "minimum must be a power of 2"),
     ],
 )
-def test_sizes_that_are_wrong_keep_the_client_out(serve, answer, rule):
-    server = serve(DISK % f"local a, b, c = {answer} return a, b, c")
+def test_sizes_that_break_a_rule_keep_the_client_out(serve, language, answer, rule):
+    keeps_the_client_out(serve, language, f"return {language.values(*answer)}", rule)
+
+
+def not_whole(which, found):
+    return only(
+        lua=f"the {which} is not a whole number from 0 to 4294967295",
+        tcl=f'the {which} is "{found}", expected a whole number from 0 to 4294967295',
+    )
+
+
+@pytest.mark.parametrize(
+    "answer, which, found",
+    [
+        ((-2, 512, 1024), "minimum", "-2"),
+        ((0.5, 512, 1024), "minimum", "0.5"),
+        ((1, 512.5, 1024), "preferred size", "512.5"),
+        ((1, 512, 2**32), "maximum", "4294967296"),
+        ((1, 512, 2.0**70), "maximum", "1.1805916207174113e+21"),
+        (("x", 512, 4096), "minimum", "x"),
+        *only(
+            lua=[
+                ((1, 512, float("nan")), "maximum", None),
+                ((1, 512, float("inf")), "maximum", None),
+                ((512,), "preferred size", None),
+                ((512, 4096), "maximum", None),
+                ((512, None, 4096), "preferred size", None),
+                (([1, 512, 4096],), "minimum", None),
+                ((True,), "minimum", None),
+            ],
+            tcl=[
+                ((1, 512, float("inf")), "maximum", "Inf"),
+                ((512, "", 4096), "preferred size", ""),
+                (([1, 2], 512, 4096), "minimum", "1 2"),
+            ],
+        ),
+    ],
+)
+def test_sizes_that_are_no_numbers_keep_the_client_out(serve, language, answer, which, found):
+    rule = not_whole(which, found)
+    keeps_the_client_out(serve, language, f"return {language.values(*answer)}", rule)
+
+
+@pytest.mark.parametrize("body", only(
+    lua=["error('cannot say')", "return nil, 'cannot say', 5"],
+    tcl=["error {cannot say}", "return -code error {cannot say}"],
+))  # fmt: skip
+def test_an_error_keeps_the_client_out(serve, language, body):
+    keeps_the_client_out(serve, language, body, "cannot say")
+
+
+def keeps_the_client_out(serve, language, body, rule):
+    server = serve(disk(language, body))
     with pytest.raises(nbd.Error):
         server.connect()
     (line,) = server.errors()
-    assert line.startswith("nbdkit: lua[1]: error: block_size: ") and rule in line, line
+    assert line.startswith(language.prefix("block_size")) and rule in line, line
     client = server.connect()
     assert sizes(client) == (1, 512, 4294967295)
     assert client.pread(1, 1) == b"x"
 
 
-def test_nbdkit_agrees_about_what_is_wrong(serve, start):
+def test_nbdkit_agrees_about_what_is_wrong(serve, start, language):
     # Its own plugin for shell commands hands on any numbers, and nbdkit judges them. A client
     # names the sizes that it gets as its export.
-    ours = serve("""
-        function open(readonly) return nbdkit.export_name() end
-        function get_size(h) return 2 ^ 20 end
-        function pread(h, count, offset) return string.rep("x", count) end
-        function block_size(h)
-            local a, b, c = h:match("(%d+) (%d+) (%d+)")
-            return tonumber(a), tonumber(b), tonumber(c)
-        end
-    """)
+    ours = serve(language.script("block_size", "of the export"))
     theirs = start(
         "eval",
         'open=echo "$3"',

@@ -73,7 +73,7 @@ def test_a_connection_opens_asks_and_closes(noting, options, readonly):
     opened = after(notes(), "config_complete")
     # nbdkit asks each question at most once, and in an order that is its own.
     for handle in ("handle1", "handle2"):
-        mine = [line for line in opened if line.endswith(f" table:{handle}")]
+        mine = [line for line in opened if line.endswith(f" handle:{handle}")]
         names = [line.split(" ")[0] for line in mine]
         assert names[-1] == "close"
         assert names.count("close") == 1
@@ -104,7 +104,7 @@ def test_the_answers_reach_the_client(noting):
 
 @pytest.mark.parametrize("callback", ["can_write", "can_flush", "can_trim", "is_rotational"])
 def test_each_answer_may_be_false(serve, language, callback):
-    script = language.script("note") + f"\nfunction {callback}(h) return false end\n"
+    script = language.script("note") + language.define(callback, "return false")
     client = serve(script, "x=y").connect()
     told = {
         "can_write": not client.is_read_only(),
@@ -135,14 +135,14 @@ def test_data_requests_have_the_arguments_of_the_reference(noting, language):
 
     assert [line for line in notes() if line.split(" ")[0] in
             ("pread", "pwrite", "flush", "trim", "zero")] == [
-        f"pwrite table:handle1 string:512:abcdefgh {n(1024)}",
-        f"pread table:handle1 {n(16)} {n(1028)}",
-        "flush table:handle1",
-        f"trim table:handle1 {n(512)} {n(1024)}",
-        f"pwrite table:handle1 string:1024:zzzzzzzz {n(4096)}",
-        f"zero table:handle1 {n(512)} {n(4096)} boolean:true",
-        f"zero table:handle1 {n(256)} {n(4608)} boolean:false",
-        f"pread table:handle1 {n(1024)} {n(4096)}",
+        f"pwrite handle:handle1 string:512:abcdefgh {n(1024)}",
+        f"pread handle:handle1 {n(16)} {n(1028)}",
+        "flush handle:handle1",
+        f"trim handle:handle1 {n(512)} {n(1024)}",
+        f"pwrite handle:handle1 string:1024:zzzzzzzz {n(4096)}",
+        f"zero handle:handle1 {n(512)} {n(4096)} boolean:true",
+        f"zero handle:handle1 {n(256)} {n(4608)} boolean:false",
+        f"pread handle:handle1 {n(1024)} {n(4096)}",
     ]  # fmt: skip
 
 
@@ -172,13 +172,7 @@ def test_a_string_holds_any_bytes_in_both_directions(noting):
 
 
 def test_the_largest_request_that_nbdkit_takes(serve, language):
-    client = serve("""
-        local disk = ""
-        function open(readonly) return 1 end
-        function get_size(h) return 64 * 1024 * 1024 end
-        function pread(h, count, offset) return disk:sub(offset + 1, offset + count) end
-        function pwrite(h, buf, offset) disk = buf end
-    """).connect()
+    client = serve(language.script("callbacks", "one write")).connect()
     data = bytes(range(256)) * (64 * 1024 * 1024 // 256)
     client.pwrite(data, 0)
     assert client.pread(len(data), 0) == data

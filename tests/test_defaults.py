@@ -3,34 +3,16 @@
 import nbd
 import pytest
 
-REQUIRED = """
-    disk = string.rep("\\0", 65536)
-    calls = ""
-    function open(readonly) return 1 end
-    function get_size(h) return #disk end
-    -- The end of the disk reads as the calls so far.
-    function pread(h, count, offset)
-        if offset == 65024 then return calls .. string.rep(".", count) end
-        return disk:sub(offset + 1, offset + count)
-    end
-"""
 
-PWRITE = """
-    function pwrite(h, buf, offset)
-        calls = calls .. "pwrite "
-        disk = disk:sub(1, offset) .. buf .. disk:sub(offset + #buf + 1)
-    end
-"""
+@pytest.fixture
+def disk(serve, language):
+    """Serves a script with what nbdkit requires, and these callbacks besides."""
 
-FLUSH = "function flush(h) calls = calls .. 'flush ' end\n"
-TRIM = "function trim(h, count, offset) calls = calls .. 'trim ' end\n"
+    def disk(*parts, addition=""):
+        text = [language.script("defaults", name) for name in ("required", *parts)]
+        return serve("".join(text) + addition)
 
-ZERO = """
-    function zero(h, count, offset, may_trim)
-        calls = calls .. "zero "
-        disk = disk:sub(1, offset) .. string.rep("\\0", count) .. disk:sub(offset + count + 1)
-    end
-"""
+    return disk
 
 
 def offered(client):
@@ -47,30 +29,30 @@ def calls(client):
     "parts, expected",
     [
         ([], set()),
-        ([FLUSH], {"flush"}),
+        (["flush"], {"flush"}),
         # nbdkit writes zeroes itself; a fast zero it refuses, which is a fast answer.
-        ([PWRITE], {"write", "zero", "fast_zero"}),
-        ([PWRITE, FLUSH], {"write", "zero", "fast_zero", "flush", "fua"}),
-        ([PWRITE, TRIM], {"write", "zero", "fast_zero", "trim"}),
+        (["pwrite"], {"write", "zero", "fast_zero"}),
+        (["pwrite", "flush"], {"write", "zero", "fast_zero", "flush", "fua"}),
+        (["pwrite", "trim"], {"write", "zero", "fast_zero", "trim"}),
         # A script's own zero may be slow.
-        ([PWRITE, ZERO], {"write", "zero"}),
-        ([PWRITE, FLUSH, TRIM, ZERO], {"write", "zero", "flush", "fua", "trim"}),
+        (["pwrite", "zero"], {"write", "zero"}),
+        (["pwrite", "flush", "trim", "zero"], {"write", "zero", "flush", "fua", "trim"}),
         # Without pwrite the disk is read-only whatever else there is.
-        ([TRIM, ZERO], set()),
+        (["trim", "zero"], set()),
     ],
     ids=[
         "none", "flush", "pwrite", "pwrite+flush", "pwrite+trim", "pwrite+zero", "all", "no-pwrite",
     ],
 )  # fmt: skip
-def test_what_is_offered_follows_from_what_is_defined(serve, parts, expected):
-    client = serve(REQUIRED + "".join(parts)).connect()
+def test_what_is_offered_follows_from_what_is_defined(disk, parts, expected):
+    client = disk(*parts).connect()
     assert offered(client) == expected
     assert not client.is_rotational()
     assert client.get_size() == 65536
 
 
-def test_without_zero_nbdkit_writes_zeroes(serve):
-    client = serve(REQUIRED + PWRITE).connect()
+def test_without_zero_nbdkit_writes_zeroes(disk):
+    client = disk("pwrite").connect()
     client.pwrite(b"x" * 1024, 0)
     client.zero(512, 256)
     assert client.pread(1024, 0) == b"x" * 256 + bytes(512) + b"x" * 256
@@ -81,16 +63,16 @@ def test_without_zero_nbdkit_writes_zeroes(serve):
     assert calls(client) == ["pwrite", "pwrite"]
 
 
-def test_with_zero_nbdkit_does_not_write(serve):
-    client = serve(REQUIRED + PWRITE + ZERO).connect()
+def test_with_zero_nbdkit_does_not_write(disk):
+    client = disk("pwrite", "zero").connect()
     client.pwrite(b"x" * 1024, 0)
     client.zero(512, 256)
     assert client.pread(1024, 0) == b"x" * 256 + bytes(512) + b"x" * 256
     assert calls(client) == ["pwrite", "zero"]
 
 
-def test_without_flush_there_is_none_but_writes_work(serve):
-    client = serve(REQUIRED + PWRITE).connect()
+def test_without_flush_there_is_none_but_writes_work(disk):
+    client = disk("pwrite").connect()
     client.pwrite(b"y" * 512, 512)
     assert client.pread(512, 512) == b"y" * 512
     with pytest.raises(nbd.Error):
@@ -98,8 +80,8 @@ def test_without_flush_there_is_none_but_writes_work(serve):
     assert client.pread(512, 512) == b"y" * 512
 
 
-def test_extents_say_that_all_is_data(serve):
-    client = serve(REQUIRED).connect()
+def test_extents_say_that_all_is_data(disk):
+    client = disk().connect()
     found = []
     if client.can_meta_context(nbd.CONTEXT_BASE_ALLOCATION):
         client.block_status(65536, 0, lambda context, offset, extents, error: found.append(extents))
@@ -121,31 +103,29 @@ def test_extents_say_that_all_is_data(serve):
     ],
     ids=["pwrite", "flush", "trim"],
 )
-def test_a_promise_without_the_callback_is_an_error(serve, callback, request_, errno):
-    script = REQUIRED + f"function can_{callback}(h) return true end\n"
-    if callback == "trim":
-        script += PWRITE
-    server = serve(script)
+def test_a_promise_without_the_callback_is_an_error(
+    disk, language, callback, request_, errno
+):
+    promise = language.define(f"can_{callback}", "return true")
+    server = disk(*(["pwrite"] if callback == "trim" else []), addition=promise)
     client = server.connect()
     with pytest.raises(nbd.Error) as error:
         request_(client)
     assert error.value.errno == errno
     assert client.pread(512, 0) == bytes(512)
     name = "pwrite" if callback == "write" else callback
-    assert server.errors() == [f"nbdkit: lua[1]: error: {name}: this callback is not defined"]
+    assert server.errors() == [language.logged(name, "this callback is not defined")]
 
 
-def test_the_optional_callbacks_of_the_whole_plugin_may_be_absent(serve):
+def test_the_optional_callbacks_of_the_whole_plugin_may_be_absent(disk):
     # No dump_plugin, config, config_complete, close: nothing is missed.
-    server = serve(REQUIRED)
+    server = disk()
     server.connect().shutdown()
     assert server.stop() == (0, b"")
 
 
-def test_config_help_and_magic_parameter(serve, start, language, write_script):
+def test_config_help_and_magic_parameter(start, language, write_script):
     # `script=` may be written out or left out.
-    script = write_script(REQUIRED)
+    script = write_script(language.script("defaults", "required"))
     assert start(language.plugin, f"script={script}").connect().get_size() == 65536
     assert start(language.plugin, script).connect().get_size() == 65536
-
-

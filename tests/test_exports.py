@@ -6,11 +6,23 @@ import subprocess
 import nbd
 import pytest
 
-DISK = """
-    function open(readonly) return nbdkit.export_name() end
-    function get_size(h) return #h + 1024 end
-    function pread(h, count, offset) return string.rep("x", count) end
-"""
+from languages import only
+
+
+@pytest.fixture
+def disk(serve, language):
+    """Serves a disk with such a callback."""
+
+    def disk(callback, body):
+        script = language.script("exports", "disk") + language.define(callback, body)
+        return serve(script)
+
+    return disk
+
+
+def as_code(language, answer):
+    """Code as it is, and any other value as it is written in the language."""
+    return answer if isinstance(answer, str) else language.literal(answer)
 
 
 def listed(server):
@@ -26,94 +38,126 @@ def listed(server):
     return found
 
 
-def exports(serve, body, **options):
-    return serve(DISK + f"function list_exports(readonly, is_tls) {body} end", **options)
-
-
 @pytest.mark.parametrize(
-    "body, expected",
+    "answer, expected",
     [
-        ("return { 'a', 'b' }", [("a", ""), ("b", "")]),
-        ("return {}", []),
-        ("return { '' }", [("", "")]),
-        ("return { { 'a', 'first' }, { 'b' } }", [("a", "first"), ("b", "")]),
-        ("return { { name = 'a', description = 'first' } }", [("a", "first")]),
-        ("return { { 'a', description = 'first' }, { name = 'b' } }", [("a", "first"), ("b", "")]),
-        ("return { { 'a', '' }, 'b' }", [("a", ""), ("b", "")]),
-        ("return { 'caf\\195\\169', 'with space' }", [("caf\u00e9", ""), ("with space", "")]),
-        ("return { string.rep('n', 4096) }", [("n" * 4096, "")]),
-        ("return { { 'a', string.rep('d', 4096) } }", [("a", "d" * 4096)]),
-        ("return { tostring(readonly), 'tls ' .. tostring(is_tls) }",
-         [("false", ""), ("tls false", "")]),
-        # What is behind a hole in a list is not in it.
-        ("return { 'a', nil, 'c' }", [("a", "")]),
+        (["a", "b"], [("a", ""), ("b", "")]),
+        ([], []),
+        ([["a", "first"], ["b"]], [("a", "first"), ("b", "")]),
+        ([["a", ""], "b"], [("a", ""), ("b", "")]),
+        ([["n" * 4096]], [("n" * 4096, "")]),
+        ([["a", "d" * 4096]], [("a", "d" * 4096)]),
+        *only(
+            lua=[
+                ("{ '' }", [("", "")]),
+                ("{ { name = 'a', description = 'first' } }", [("a", "first")]),
+                ("{ { 'a', description = 'first' }, { name = 'b' } }",
+                 [("a", "first"), ("b", "")]),
+                ("{ 'caf\\195\\169', 'with space' }", [("caf\u00e9", ""), ("with space", "")]),
+                ("{ tostring(readonly), 'tls ' .. tostring(is_tls) }",
+                 [("false", ""), ("tls false", "")]),
+                # What is behind a hole in a list is not in it.
+                ("{ 'a', nil, 'c' }", [("a", "")]),
+            ],
+            tcl=[
+                ('[list [list ""]]', [("", "")]),
+                ("{{a first} b}", [("a", "first"), ("b", "")]),
+                ('"a b"', [("a", ""), ("b", "")]),
+                ('[list caf\\u00e9 [list "with space"]]', [("caf\u00e9", ""), ("with space", "")]),
+                ('[list [list \\u20ac \\u00e4]]', [("\u20ac", "\u00e4")]),
+                ('[list [expr {!!$readonly}] "tls [expr {!!$is_tls}]"]', [("0", ""), ("tls", "0")]),
+            ],
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("version", [1, 2])
-def test_lists(serve, body, expected, version):
-    server = exports(serve, f"API_VERSION = {version} {body}")
+def test_lists(disk, language, answer, expected, version):
+    version = language.set_global("API_VERSION", version)
+    body = f"{version} return {as_code(language, answer)}"
+    server = disk("list_exports", body)
     assert listed(server) == expected
     assert server.errors() == []
 
 
-def test_a_list_of_thousands(serve):
-    server = exports(
-        serve, "local t = {} for i = 1, 10000 do t[i] = { 'e' .. i, 'd' .. i } end return t"
-    )
+def test_a_list_of_thousands(disk, language):
+    server = disk("list_exports", language.script("exports", "numbered", count=10000))
     assert listed(server) == [(f"e{i}", f"d{i}") for i in range(1, 10001)]
 
 
 def test_a_list_that_is_asked_for_with_readonly(start, language, write_script):
-    script = write_script(DISK + "function list_exports(r) return { tostring(r) } end")
+    script = language.script("exports", "disk")
+    answer = only(lua="{ tostring(readonly) }", tcl="[expr {$readonly ? {true} : {false}}]")
+    script = write_script(script + language.define("list_exports", f"return {answer}"))
     assert listed(start("-r", language.plugin, script)) == [("true", "")]
 
 
+LIST = only(lua="names or {name, description}", tcl="{name ?description?}")
+
+
 @pytest.mark.parametrize(
-    "body, message",
+    "answer, message",
     [
-        ("return 'a'", "returned string, expected a list of names or {name, description}"),
-        ("return nil", "returned nil, expected a list of names or {name, description}"),
-        ("return 5", "expected a list of names or {name, description}"),
-        ("return { 'a', 'b', 'a' }", 'the export "a" is there twice'),
-        ("return { string.rep('n', 4097) }", "the name of an export has 4097 bytes"),
-        ("return { { 'a', string.rep('n', 4097) } }",
-         "the description of an export has 4097 bytes"),
-        (r"return { 'a', 'b\255' }", r'export 2: the name "b\xff" is not UTF-8'),
-        (r"return { { 'a', '\255' } }", r'export 1: the description "\xff" is not UTF-8'),
-        (r"return { 'a\0b' }", "NUL byte"),
-        ("return { 5 }", "export 1: the name is"),
-        ("return { {} }", "export 1: the name is nil, expected a string"),
-        ("return { { 'a', 5 } }", "export 1: the description is"),
-        ("return { { 'a', {} } }", "export 1: the description is table, expected a string"),
-        ("return { true }", "export 1: the name is boolean, expected a string"),
-        ("error('no list')", "disk.lua:5: no list"),
-        ("return nil, 'no list', 5", "no list"),
-        ("return { setmetatable({}, { __index = function() error('deep') end }) }", "deep"),
-        ("local t = {} for i = 1, 10001 do t[i] = 'e' .. i end return t", "10001"),
+        (["a", "b", "a"], 'the export "a" is there twice'),
+        (["n" * 4097], "the name of an export has 4097 bytes"),
+        ([["a", "n" * 4097]], "the description of an export has 4097 bytes"),
+        *only(
+            lua=[
+                ([b"a\0b"], "NUL byte"),
+                ("'a'", f"returned string, expected a list of {LIST}"),
+                ("nil", f"returned nil, expected a list of {LIST}"),
+                ("5", f"expected a list of {LIST}"),
+                (["a", b"b\xff"], r'export 2: the name "b\xff" is not UTF-8'),
+                ([["a", b"\xff"]], r'export 1: the description "\xff" is not UTF-8'),
+                ([5], "export 1: the name is"),
+                ([[]], "export 1: the name is nil, expected a string"),
+                ([["a", 5]], "export 1: the description is"),
+                ([["a", []]], "export 1: the description is table, expected a string"),
+                ([True], "export 1: the name is boolean, expected a string"),
+                ("{ setmetatable({}, { __index = function() error('deep') end }) }", "deep"),
+            ],
+            tcl=[
+                (r'[list "a\0b"]', "NUL byte"),
+                (r"\{", f'returned "{{", expected a list of {LIST}'),
+                ("[list a {}]", f'export 2 is "", expected {LIST}'),
+                ("[list {a b c}]", f'export 1 is "a b c", expected {LIST}'),
+                (r"[list a \{]", f'export 2 is "{{", expected {LIST}'),
+            ],
+        ),
     ],
 )  # fmt: skip
-def test_lists_that_are_none(serve, body, message):
-    server = exports(serve, "if ok then return { 'fine' } end ok = true " + body)
+def test_lists_that_are_none(disk, language, answer, message):
+    is_none(disk, language, f"return {as_code(language, answer)}", message)
+
+
+@pytest.mark.parametrize("body, message", only(
+    lua=[("error('no list')", "disk.lua:4: no list"), ("return nil, 'no list', 5", "no list")],
+    tcl=[("error {no list}", "disk.tcl:4: no list"), ("return -code error {no list}", "no list")],
+))  # fmt: skip
+def test_lists_that_fail(disk, language, body, message):
+    is_none(disk, language, body, message)
+
+
+def test_a_list_of_too_many(disk, language):
+    is_none(disk, language, language.script("exports", "numbered", count=10001), "10001")
+
+
+def is_none(disk, language, body, message):
+    once = language.script("exports", "fine the second time", body=body).replace("\n", " ")
+    server = disk("list_exports", once)
     with pytest.raises(nbd.Error):
         listed(server)
     lines = server.errors()
     assert message in lines[-1], lines
-    assert lines[-1].startswith("nbdkit: lua[1]: error: list_exports: ")
+    assert lines[-1].startswith(language.prefix("list_exports"))
     assert "runtime error" not in lines[-1] and "traceback" not in lines[-1]
     assert listed(server) == [("fine", "")]
 
 
 @pytest.mark.parametrize(
-    "body, name",
-    [
-        ("return 'main'", "main"),
-        ("return ''", ""),
-        ("return tostring(readonly) .. tostring(is_tls)", "falsefalse"),
-        ("return string.rep('n', 4096)", "n" * 4096),
-    ],
+    "name", ["main", "", "caf\u00e9", "n" * 4096]
 )
-def test_default_export(serve, body, name):
-    server = serve(DISK + f"function default_export(readonly, is_tls) {body} end")
+def test_default_export(disk, language, name):
+    server = disk("default_export", f"return {language.text(name)}")
     client = nbd.NBD()
     client.set_opt_mode(True)
     client.set_full_info(True)
@@ -126,19 +170,34 @@ def test_default_export(serve, body, name):
     assert listed(server) == [(name, "")]
 
 
+def test_default_export_is_told_what_the_client_may_do(disk):
+    server = disk("default_export", only(
+        lua="return tostring(readonly) .. tostring(is_tls)",
+        tcl="return [expr {$readonly ? {true} : {false}}][expr {$is_tls ? {true} : {false}}]",
+    ))  # fmt: skip
+    assert listed(server) == [("falsefalse", "")]
+
+
 @pytest.mark.parametrize(
-    "body, lines",
-    [
-        ("return nil", []),
-        ("error('none')", ["default_export: disk.lua:5: none"]),
-        ("return 5", ["default_export: returned number, expected a string or nil"]),
-        ("return string.rep('n', 4097)",
-         ["default_export: the name has 4097 bytes, which is more than 4096"]),
-        (r"return 'a\255'", [r'default_export: returned the string "a\xff", expected UTF-8']),
-    ],
+    "body, message",
+    only(
+        lua=[
+            ("return nil", None),
+            ("error('none')", "disk.lua:4: none"),
+            ("return 5", "returned number, expected a string or nil"),
+            (r"return 'a\255'", r'returned the string "a\xff", expected UTF-8'),
+            ("return string.rep('n', 4097)", "the name has 4097 bytes, which is more than 4096"),
+        ],
+        tcl=[
+            ("error none", "disk.tcl:4: none"),
+            ("return [string repeat n 4097]", "the name has 4097 bytes, which is more than 4096"),
+            (r'return "a\0b"', "the name has a NUL byte in it"),
+        ],
+    ),
 )  # fmt: skip
-def test_without_a_default_export_only_named_ones_open(serve, body, lines):
-    server = serve(DISK + f"function default_export(readonly, is_tls) {body} end")
+def test_without_a_default_export_only_named_ones_open(disk, language, body, message):
+    server = disk("default_export", body)
+    lines = [f"default_export: {message}"] if message else []
     with pytest.raises(nbd.Error):
         server.connect()
     client = nbd.NBD()
@@ -153,15 +212,24 @@ def test_without_a_default_export_only_named_ones_open(serve, body, lines):
 
 @pytest.mark.parametrize(
     "body, expected",
-    [
-        ("return 'the disk ' .. h", "the disk "),
-        ("return ''", ""),
-        ("return nil", None),
-        ("return string.rep('d', 4096)", "d" * 4096),
-    ],
+    only(
+        lua=[
+            ("return 'the disk ' .. h", "the disk "),
+            ("return ''", ""),
+            ("return nil", None),
+            ("return string.rep('d', 4096)", "d" * 4096),
+        ],
+        tcl=[
+            ('return "the disk $h"', "the disk "),
+            # A value that is nothing is none.
+            ("return", None),
+            ("return [string repeat d 4096]", "d" * 4096),
+            (r"return caf\u00e9", "caf\u00e9"),
+        ],
+    ),
 )
-def test_export_description(serve, body, expected):
-    server = serve(DISK + f"function export_description(h) {body} end")
+def test_export_description(disk, body, expected):
+    server = disk("export_description", body)
     client = nbd.NBD()
     client.set_full_info(True)
     client.connect_uri(server.uri)
@@ -176,32 +244,36 @@ def test_export_description(serve, body, expected):
 
 @pytest.mark.parametrize(
     "body, message",
-    [
-        ("error('none')", "disk.lua:5: none"),
-        ("return 5", "returned number, expected a string or nil"),
-        ("return {}", "returned table, expected a string or nil"),
-        (r"return '\255'", r'returned the string "\xff", expected UTF-8'),
-        (r"return 'a\0b'", "the description has a NUL byte in it"),
-        ("return string.rep('d', 4097)", "the description has 4097 bytes, which is more than 4096"),
-    ],
-)
-def test_description_that_is_none_does_not_keep_a_client_out(serve, body, message):
-    server = serve(DISK + f"function export_description(h) {body} end")
+    only(
+        lua=[
+            ("error('none')", "disk.lua:4: none"),
+            ("return 5", "returned number, expected a string or nil"),
+            ("return {}", "returned table, expected a string or nil"),
+            (r"return '\255'", r'returned the string "\xff", expected UTF-8'),
+            (r"return 'a\0b'", "the description has a NUL byte in it"),
+            ("return string.rep('d', 4097)",
+             "the description has 4097 bytes, which is more than 4096"),
+        ],
+        tcl=[
+            ("error none", "disk.tcl:4: none"),
+            (r'return "a\0b"', "the description has a NUL byte in it"),
+            ("return [string repeat d 4097]",
+             "the description has 4097 bytes, which is more than 4096"),
+        ],
+    ),
+)  # fmt: skip
+def test_description_that_is_none_does_not_keep_a_client_out(disk, language, body, message):
+    server = disk("export_description", body)
     client = nbd.NBD()
     client.set_full_info(True)
     client.connect_uri(server.uri)
     assert client.pread(4, 0) == b"xxxx"
     client.shutdown()
-    assert server.errors() == [f"nbdkit: lua[1]: error: export_description: {message}"]
+    assert server.errors() == [language.logged("export_description", message)]
 
 
-def test_nbdinfo_shows_the_list(serve):
-    server = serve(DISK + """
-        function list_exports()
-            return { { "one", "the first" }, { name = "three", description = "the last" } }
-        end
-        function export_description(h) return "about " .. h end
-    """)
+def test_nbdinfo_shows_the_list(serve, language):
+    server = serve(language.script("exports", "disk") + language.script("exports", "two"))
     output = subprocess.run(
         ["nbdinfo", "--list", "--json", server.uri], capture_output=True, check=True
     )
@@ -213,8 +285,8 @@ def test_nbdinfo_shows_the_list(serve):
 
 
 @pytest.mark.parametrize("name", ["", "a", "with space", "caf\u00e9", "../x", "n" * 4096])
-def test_export_name_is_what_the_client_asked_for(serve, name):
-    server = serve(DISK + "function export_description(h) return h end")
+def test_export_name_is_what_the_client_asked_for(disk, name):
+    server = disk("export_description", only(lua="return h", tcl="return $h"))
     client = nbd.NBD()
     client.set_export_name(name)
     client.connect_unix(str(server.socket))

@@ -6,19 +6,15 @@ import subprocess
 import nbd
 import pytest
 
+from languages import only
+
 SIZE = 65536
 
-DISK = """
-    disk = string.rep("d", 16384) .. string.rep("\\0", 49152)
-    function open(readonly) return {} end
-    function get_size(h) return #disk end
-    function pread(h, count, offset) return disk:sub(offset + 1, offset + count) end
-    -- Requests at 4096 are for the tests, all others for a client that goes on.
-    function extents(h, count, offset, flags)
-        if offset ~= 4096 then return { { 0, #disk, 0 } } end
-        %s
-    end
-"""
+
+def disk(language, body):
+    """Requests at 4096 get this answer, all others are for a client that goes on."""
+    return language.script("extents", "disk", body=body)
+
 
 DATA, HOLE, ZERO = 0, 1, 2
 
@@ -39,163 +35,196 @@ def goes_on(client):
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize(
-    "body, expected",
+    "answer, expected",
     [
-        ("return { { 4096, 61440, 0 } }", [(61440, DATA)]),
-        ("return { { 4096, 61440, 1 } }", [(61440, HOLE)]),
-        ("return { { 4096, 61440, 2 } }", [(61440, ZERO)]),
-        ("return { { 4096, 61440, 3 } }", [(61440, HOLE | ZERO)]),
-        ("return { { 4096, 61440, nbdkit.EXTENT_HOLE + nbdkit.EXTENT_ZERO } }",
-         [(61440, HOLE | ZERO)]),
-        ("return { { 4096, 61440, 3.0 } }", [(61440, HOLE | ZERO)]),
-        ("return { { 4096, 61440, '' } }", [(61440, DATA)]),
-        ("return { { 4096, 61440, 'hole' } }", [(61440, HOLE)]),
-        ("return { { 4096, 61440, 'zero' } }", [(61440, ZERO)]),
-        ("return { { 4096, 61440, 'hole,zero' } }", [(61440, HOLE | ZERO)]),
-        ("return { { 4096, 61440, 'zero,hole' } }", [(61440, HOLE | ZERO)]),
-        ("return { { offset = 4096, length = 61440, type = 'zero' } }", [(61440, ZERO)]),
-        ("return { { 4096, 61440, type = 1 } }", [(61440, HOLE)]),
-        ("return { { 4096, 4096, 0 }, { 8192, 57344, 3 } }", [(4096, DATA), (57344, HOLE | ZERO)]),
+        ([[4096, 61440, 0]], [(61440, DATA)]),
+        ([[4096, 61440, 1]], [(61440, HOLE)]),
+        ([[4096, 61440, 2]], [(61440, ZERO)]),
+        ([[4096, 61440, 3]], [(61440, HOLE | ZERO)]),
+        ([[4096, 61440, ""]], [(61440, DATA)]),
+        ([[4096, 61440, "hole"]], [(61440, HOLE)]),
+        ([[4096, 61440, "zero"]], [(61440, ZERO)]),
+        ([[4096, 61440, "hole,zero"]], [(61440, HOLE | ZERO)]),
+        ([[4096, 61440, "zero,hole"]], [(61440, HOLE | ZERO)]),
+        ([[4096, 4096, 0], [8192, 57344, 3]], [(4096, DATA), (57344, HOLE | ZERO)]),
         # What is before the request is cut off, and what is behind the end of the disk.
-        ("return { { 0, 4096, 1 }, { 4096, 61440, 3 } }", [(61440, HOLE | ZERO)]),
-        ("return { { 0, 8192, 1 }, { 8192, 2 ^ 50, 3 } }", [(4096, HOLE), (57344, HOLE | ZERO)]),
+        ([[0, 4096, 1], [4096, 61440, 3]], [(61440, HOLE | ZERO)]),
+        ([[0, 8192, 1], [8192, 2**50, 3]], [(4096, HOLE), (57344, HOLE | ZERO)]),
         # Neighbours of one kind are one.
-        ("return { { 4096, 4096, 0 }, { 8192, 57344, 0 } }", [(61440, DATA)]),
+        ([[4096, 4096, 0], [8192, 57344, 0]], [(61440, DATA)]),
         # It need not go all the way.
-        ("return { { 4096, 512, 3 } }", [(512, HOLE | ZERO)]),
+        ([[4096, 512, 3]], [(512, HOLE | ZERO)]),
+        *only(
+            lua=[
+                ("{ { 4096, 61440, nbdkit.EXTENT_HOLE + nbdkit.EXTENT_ZERO } }",
+                 [(61440, HOLE | ZERO)]),
+                ("{ { 4096, 61440, 3.0 } }", [(61440, HOLE | ZERO)]),
+                ("{ { offset = 4096, length = 61440, type = 'zero' } }", [(61440, ZERO)]),
+                ("{ { 4096, 61440, type = 1 } }", [(61440, HOLE)]),
+            ],
+            tcl=[
+                ("[list [list 4096 61440 [expr {$nbdkit::EXTENT_HOLE | $nbdkit::EXTENT_ZERO}]]]",
+                 [(61440, HOLE | ZERO)]),
+                ("{{4096 0xf000 1}}", [(61440, HOLE)]),
+                ('"{4096 61440 0}"', [(61440, DATA)]),
+            ],
+        ),
     ],
 )  # fmt: skip
-def test_lists_that_are_right(serve, version, body, expected):
-    server = serve(f"API_VERSION = {version}\n" + DISK % body)
+def test_lists_that_are_right(serve, language, version, answer, expected):
+    body = f"return {as_code(language, answer)}"
+    server = serve(language.set_global("API_VERSION", version) + disk(language, body))
     client = server.connect()
     assert status(client) == expected
     assert server.errors() == []
 
 
+def as_code(language, answer):
+    """Code as it is, and any other value as it is written in the language."""
+    return answer if isinstance(answer, str) else language.literal(answer)
+
+
+LIST = only(lua="{offset, length, type}", tcl="{offset length type}")
+GOOD = [4096, 512, 0]
+INFINITE = float("inf")
+
+
 @pytest.mark.parametrize(
-    "body, message",
+    "answer, message",
     [
-        ("return {}", "returned no extents, expected one that holds 4096"),
-        ("return", "returned nil, expected a list of {offset, length, type}"),
-        ("return nil", "returned nil, expected a list of {offset, length, type}"),
-        ("return 'hole'", "returned string, expected a list of {offset, length, type}"),
-        ("return 4096, 61440, 0", "expected a list of {offset, length, type}"),
-        ("return { 4096, 61440, 0 }", "extent 1 is a"),
-        ("return { { 4096, 512, 0 }, 'hole' }", "extent 2 is a string, expected {offset, length"),
-        ("return { { 4096, 512, 0 }, true }", "extent 2 is a boolean, expected {offset, length"),
-        ("return { { 4096, 512, 0 }, { 4096, 512, 0 } }",
+        ([], "returned no extents, expected one that holds 4096"),
+        ([GOOD, [4096, 512, 0]],
          "extent 2 begins at 4096, expected 4608: it overlaps the one before"),
-        ("return { { 4096, 512, 0 }, { 4607, 512, 0 } }", "it overlaps the one before"),
-        ("return { { 8192, 512, 0 }, { 4096, 4096, 0 } }", "it overlaps the one before"),
-        ("return { { 4096, 512, 0 }, { 4609, 512, 0 } }",
+        ([GOOD, [4607, 512, 0]], "it overlaps the one before"),
+        ([[8192, 512, 0], [4096, 4096, 0]], "it overlaps the one before"),
+        ([GOOD, [4609, 512, 0]],
          "extent 2 begins at 4609, expected 4608: it leaves a gap after the one before"),
-        ("return { { 4096, 512, 0 }, { 4608, 0, 0 } }", "extent 2 has a length of 0"),
-        ("return { { 4096, 0, 0 } }", "extent 1 has a length of 0"),
-        ("return { { 0, 4096, 0 } }", "which does not hold the request's offset 4096"),
-        ("return { { 4097, 4096, 0 } }", "which does not hold the request's offset 4096"),
-        ("return { { -1, 8192, 0 } }", "extent 1: the offset is -1, expected a whole number"),
-        ("return { { 4096, -1, 0 } }", "extent 1: the length is -1, expected a whole number"),
-        ("return { { 4096.5, 512, 0 } }", "extent 1: the offset is 4096.5, expected a whole"),
-        ("return { { 4096, 0/0, 0 } }", "extent 1: the length is NaN, expected a whole number"),
-        ("return { { 4096, 1/0, 0 } }", "extent 1: the length is inf, expected a whole number"),
-        ("return { { 4096, 2 ^ 64, 0 } }", "extent 1: the length is 1844674407370955"),
-        ("return { { '4096', 512, 0 } }", "extent 1: the offset is string, expected a whole"),
-        ("return { {} }", "extent 1: the offset is nil, expected a whole number"),
-        ("return { { 4096, 512 } }", "extent 1: the type is nil, expected nbdkit.EXTENT_*"),
-        ("return { { 4096, 512, 4 } }", "extent 1: 4 is no type of an extent"),
-        ("return { { 4096, 512, -1 } }", "extent 1: -1 is no type of an extent"),
-        ("return { { 4096, 512, 0.5 } }", "extent 1: the type is number, expected"),
-        ("return { { 4096, 512, 'data' } }", 'extent 1: "data" is no type of an extent'),
-        ("return { { 4096, 512, 'hole zero' } }", 'extent 1: "hole zero" is no type'),
-        ("return { { 4096, 512, true } }", "extent 1: the type is boolean, expected"),
-        ("error('no map')", "disk.lua:9: no map"),
-        ("return nil, 'no map', 5", "no map"),
-        ("return { setmetatable({}, { __index = function() error('deep') end }) }", "deep"),
-        # A list is what is in the table itself.
-        ("return setmetatable({}, { __index = function() error('deep') end })", "no extents"),
+        ([GOOD, [4608, 0, 0]], "extent 2 has a length of 0"),
+        ([[4096, 0, 0]], "extent 1 has a length of 0"),
+        ([[0, 4096, 0]], "which does not hold the request's offset 4096"),
+        ([[4097, 4096, 0]], "which does not hold the request's offset 4096"),
+        ([[4096, 512, 4]], "extent 1: 4 is no type of an extent"),
+        ([[4096, 512, -1]], "extent 1: -1 is no type of an extent"),
+        ([[4096, 512, "data"]], 'extent 1: "data" is no type of an extent'),
+        ([[4096, 512, "hole zero"]], 'extent 1: "hole zero" is no type'),
+        *only(
+            lua=[
+                ([[-1, 8192, 0]], "extent 1: the offset is -1, expected a whole number"),
+                ([[4096, -1, 0]], "extent 1: the length is -1, expected a whole number"),
+                ([[4096.5, 512, 0]], "extent 1: the offset is 4096.5, expected a whole"),
+                ("{ { 4096, 0/0, 0 } }", "extent 1: the length is NaN, expected a whole number"),
+                ([[4096, INFINITE, 0]], "extent 1: the length is inf, expected a whole number"),
+                ("{ { 4096, 2 ^ 64, 0 } }", "extent 1: the length is 1844674407370955"),
+                ([["4096", 512, 0]], "extent 1: the offset is string, expected a whole"),
+                ([GOOD, "hole"], "extent 2 is a string, expected {offset, length"),
+                ("nil", f"returned nil, expected a list of {LIST}"),
+                ("'hole'", f"returned string, expected a list of {LIST}"),
+                ("4096, 61440, 0", f"expected a list of {LIST}"),
+                ("{ 4096, 61440, 0 }", "extent 1 is a"),
+                ([GOOD, True], "extent 2 is a boolean, expected {offset, length"),
+                ([[]], "extent 1: the offset is nil, expected a whole number"),
+                ([[4096, 512]], "extent 1: the type is nil, expected nbdkit.EXTENT_*"),
+                ([[4096, 512, 0.5]], "extent 1: the type is number, expected"),
+                ([[4096, 512, True]], "extent 1: the type is boolean, expected"),
+                ("{ setmetatable({}, { __index = function() error('deep') end }) }", "deep"),
+                # A list is what is in the table itself.
+                ("setmetatable({}, { __index = function() error('deep') end })", "no extents"),
+            ],
+            tcl=[
+                ([[-1, 8192, 0]], 'extent 1: the offset is "-1", expected a whole number'),
+                ([[4096, -1, 0]], 'extent 1: the length is "-1", expected a whole number'),
+                ([[4096.5, 512, 0]], 'extent 1: the offset is "4096.5", expected a whole'),
+                ([[4096, INFINITE, 0]], 'extent 1: the length is "Inf", expected a whole number'),
+                ([[4096, 2**64, 0]], 'the length is "18446744073709551616", expected a whole'),
+                ([["x", 512, 0]], 'extent 1: the offset is "x", expected a whole number'),
+                ([["", 512, 0]], 'extent 1: the offset is "", expected a whole number'),
+                ([GOOD, "hole"], f'extent 2 is "hole", expected {LIST}'),
+                ("hole", f'extent 1 is "hole", expected {LIST}'),
+                ("{4096 61440 0}", f'extent 1 is "4096", expected {LIST}'),
+                ("\\{", f'returned "{{", expected a list of {LIST}'),
+                ([GOOD, True], f'extent 2 is "true", expected {LIST}'),
+                ([[]], f'extent 1 is "", expected {LIST}'),
+                ([[4096, 512]], f'extent 1 is "4096 512", expected {LIST}'),
+                ([[4096, 512, 0, 0]], f'extent 1 is "4096 512 0 0", expected {LIST}'),
+                ([[4096, 512, 0.5]], 'extent 1: "0.5" is no type of an extent'),
+            ],
+        ),
     ],
 )  # fmt: skip
-def test_lists_that_are_refused(serve, body, message):
-    server = serve(DISK % body)
+def test_lists_that_are_refused(serve, language, answer, message):
+    is_refused(serve, language, f"return {as_code(language, answer)}", message)
+
+
+@pytest.mark.parametrize("body, message", only(
+    lua=[
+        ("return", "returned nil, expected a list of {offset, length, type}"),
+        ("error('no map')", "disk.lua:7: no map"),
+        ("return nil, 'no map', 5", "no map"),
+    ],
+    tcl=[
+        ("return", "returned no extents, expected one that holds 4096"),
+        ("error {no map}", "disk.tcl:7: no map"),
+        ("return -code error {no map}", "no map"),
+    ],
+))  # fmt: skip
+def test_calls_that_fail(serve, language, body, message):
+    is_refused(serve, language, body, message)
+
+
+def is_refused(serve, language, body, message):
+    server = serve(disk(language, body))
     client = server.connect()
     with pytest.raises(nbd.Error) as error:
         status(client)
     assert error.value.errno in ("EINVAL", "EIO")
     (line,) = server.errors()
-    assert line.startswith("nbdkit: lua[1]: error: extents: ")
+    assert line.startswith(language.prefix("extents"))
     assert message in line, line
     assert "runtime error" not in line and "traceback" not in line
     goes_on(client)
 
 
-def test_as_many_extents_as_nbdkit_takes(serve):
+def test_as_many_extents_as_nbdkit_takes(serve, language):
     # nbdkit keeps 2^20 of them for one request and ignores the others.
-    server = serve("""
-        function open(readonly) return {} end
-        function get_size(h) return 2 ^ 30 end
-        function pread(h, count, offset) return string.rep("x", count) end
-        function extents(h, count, offset, flags)
-            local list = {}
-            for i = 1, 2 ^ 20 do list[i] = { offset + (i - 1) * 512, 512, i % 2 } end
-            return list
-        end
-    """)
+    server = serve(language.script("extents", "a million"))
     found = status(server.connect(), 2**30, 0)
     assert found[:3] == [(512, HOLE), (512, DATA), (512, HOLE)]
     assert len(found) > 1000
     assert server.errors() == []
 
 
-def test_one_extent_is_asked_for(serve):
-    client = serve(DISK % """
-        if flags == nbdkit.FLAG_REQ_ONE then return { { offset, 512, 3 } } end
-        return { { offset, 512, 3 }, { offset + 512, count - 512, 0 } }
-    """).connect()
+def test_one_extent_is_asked_for(serve, language):
+    body = language.script("extents", "as many as are asked for")
+    client = serve(disk(language, body)).connect()
     assert status(client, flags=nbd.CMD_FLAG_REQ_ONE) == [(512, HOLE | ZERO)]
     assert status(client) == [(512, HOLE | ZERO), (SIZE - 4096 - 512, DATA)]
 
 
-def test_can_extents(serve):
-    script = DISK % "error('not to be called')"
+def test_can_extents(serve, language):
+    script = disk(language, language.error("not to be called"))
     # nbdkit says of a disk that cannot tell that it is all data.
-    client = serve(script + "function can_extents(h) return false end").connect()
+    client = serve(script + language.define("can_extents", "return false")).connect()
     assert status(client) == [(SIZE - 4096, DATA)]
     # And a script that says it can, but has no extents, fails the request.
-    without = script.replace("function extents", "local function unused")
-    server = serve(without + "function can_extents(h) return true end")
+    without = script + language.without("extents")
+    server = serve(without + language.define("can_extents", "return true"))
     client = server.connect()
     with pytest.raises(nbd.Error) as error:
         status(client)
     assert error.value.errno == "EINVAL"
-    assert server.errors() == ["nbdkit: lua[1]: error: extents: this callback is not defined"]
+    assert server.errors() == [language.logged("extents", "this callback is not defined")]
     assert client.pread(4, 0) == b"dddd"
 
 
-MAPPED = """
-    local MIB = 2 ^ 20
-    local reads = {}
-    -- Data, a hole that reads as zeroes, data again, zeroes that are allocated.
-    local kinds = { [0] = "", "hole,zero", "", "zero" }
-    function open(readonly) return {} end
-    function get_size(h) return 4 * MIB end
-    function pread(h, count, offset)
-        local kind = kinds[math.floor(offset / MIB)]
-        if kind ~= "" then error("this need not be read") end
-        return string.rep("d", count)
-    end
-    function extents(h, count, offset, flags)
-        local list = {}
-        for i = math.floor(offset / MIB), 3 do
-            list[#list + 1] = { i * MIB, MIB, kinds[i] }
-        end
-        return list
-    end
-"""
+@pytest.fixture
+def mapped(serve, language):
+    """Data, a hole that reads as zeroes, data again, and zeroes that are allocated."""
+    return serve(language.script("extents", "mapped"))
 
 
-def test_nbdinfo_map(serve):
+def test_nbdinfo_map(mapped):
     output = subprocess.run(
-        ["nbdinfo", "--map", "--json", serve(MAPPED).uri], capture_output=True, check=True
+        ["nbdinfo", "--map", "--json", mapped.uri], capture_output=True, check=True
     )
     found = [(e["offset"], e["length"], e["type"]) for e in json.loads(output.stdout)]
     mib = 1 << 20
@@ -207,9 +236,9 @@ def test_nbdinfo_map(serve):
     ]
 
 
-def test_qemu_img_map(serve):
+def test_qemu_img_map(mapped):
     output = subprocess.run(
-        ["qemu-img", "map", "--output=json", "-f", "raw", serve(MAPPED).uri],
+        ["qemu-img", "map", "--output=json", "-f", "raw", mapped.uri],
         capture_output=True,
         check=True,
     )
@@ -223,10 +252,9 @@ def test_qemu_img_map(serve):
     ]
 
 
-def test_nbdcopy_reads_only_the_data(serve, tmp_path):
-    server = serve(MAPPED)
+def test_nbdcopy_reads_only_the_data(mapped, tmp_path):
     # The script fails a read of anything else.
-    subprocess.run(["nbdcopy", server.uri, tmp_path / "copy"], check=True)
+    subprocess.run(["nbdcopy", mapped.uri, tmp_path / "copy"], check=True)
     mib = 1 << 20
     assert (tmp_path / "copy").read_bytes() == (b"d" * mib + bytes(mib)) * 2
-    assert server.errors() == []
+    assert mapped.errors() == []

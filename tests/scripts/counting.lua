@@ -86,6 +86,8 @@ local function finish()
     working = false
 end
 
+function together(meeting, wanted) return shared:get(meeting) >= wanted end
+
 function pread(h, count, offset)
     if offset >= FACTS then
         check(h)
@@ -97,7 +99,7 @@ function pread(h, count, offset)
     local wanted = offset % MEETING
     shared:incr(meeting, 1, 0)
     for _ = 1, 20000 do
-        if shared:get(meeting) >= wanted then
+        if together(meeting, wanted) then
             -- Long enough for another request to come in between, if one could.
             sleep()
             finish()

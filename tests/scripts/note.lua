@@ -15,7 +15,7 @@ local function show(value)
     elseif kind == "string" then
         return kind .. ":" .. #value .. ":" .. value:sub(1, 8):gsub("[^%w]", ".")
     elseif kind == "table" then
-        return kind .. ":" .. value.name
+        return "handle:" .. value.name
     end
     return kind .. ":" .. tostring(value)
 end

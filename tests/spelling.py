@@ -1,0 +1,115 @@
+"""How each language writes values and calls: what a test makes code of.
+
+In the arguments of a call a Python value stands for that value, and `Code` for what it says.
+"""
+
+
+class Code(str):
+    """A piece of the language itself, such as the name of a variable."""
+
+
+class LuaSpelling:
+    def literal(self, value):
+        if isinstance(value, Code):
+            return str(value)
+        if value is None:
+            return "nil"
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, (str, bytes)):
+            data = value.encode() if isinstance(value, str) else value
+            return '"' + "".join(letter_or(byte, "\\{:03}") for byte in data) + '"'
+        if value == -(2**63):
+            # It has no way to write the least integer as it is.
+            return f"({value + 1} - 1)"
+        if isinstance(value, (list, tuple)):
+            return "{ " + ", ".join(map(self.literal, value)) + " }"
+        return {"inf": "1/0", "-inf": "-1/0", "nan": "0/0"}.get(repr(value), repr(value))
+
+    def text(self, text):
+        """A text of any characters, while `literal` has one of bytes."""
+        return Code(self.literal(text))
+
+    def values(self, *values):
+        """What a callback returns that has several results."""
+        return ", ".join(map(self.literal, values))
+
+    def error(self, text):
+        """A statement that fails with this text."""
+        return Code(f"error({self.literal(text)})")
+
+    def variable(self, name):
+        return Code(name)
+
+    def call(self, name, *arguments):
+        """A call of a function of the module nbdkit."""
+        return Code(f"nbdkit.{name}({', '.join(map(self.literal, arguments))})")
+
+    def method(self, variable, name, *arguments):
+        """A call of a method of a buffer or a disk that is in a variable."""
+        return Code(f"{variable}:{name}({', '.join(map(self.literal, arguments))})")
+
+    def shared(self, operation, *arguments):
+        return self.method("nbdkit.shared", operation, *arguments)
+
+    def assign(self, variable, code):
+        return Code(f"{variable} = {self.literal(code)}\n")
+
+    def answer(self, code):
+        """Code that has this value, for `evaluate`."""
+        return Code(f"return {self.literal(code)}")
+
+
+class TclSpelling:
+    def literal(self, value):
+        if isinstance(value, Code):
+            # What is no word yet is a command.
+            return str(value) if value.startswith(("$", "[")) else f"[{value}]"
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, (str, bytes)):
+            data = value.encode() if isinstance(value, str) else value
+            return '"' + "".join(letter_or(byte, "\\x{:02x}") for byte in data) + '"'
+        if isinstance(value, (list, tuple)):
+            return f"[list{self.words(*value)}]"
+        assert value is not None, "Tcl has no such value"
+        return {"inf": "Inf", "-inf": "-Inf", "nan": "NaN"}.get(repr(value), repr(value))
+
+    def text(self, text):
+        escaped = (letter if letter.isalnum() and letter.isascii() else f"\\u{ord(letter):04x}"
+                   for letter in text)  # fmt: skip
+        return Code('"' + "".join(escaped) + '"')
+
+    def values(self, *values):
+        return self.literal(values)
+
+    def error(self, text):
+        return Code(f"error {self.literal(text)}")
+
+    def variable(self, name):
+        return Code(f"$::{name}")
+
+    def words(self, *arguments):
+        return "".join(f" {self.literal(argument)}" for argument in arguments)
+
+    def call(self, name, *arguments):
+        return Code(f"nbdkit::{name}{self.words(*arguments)}")
+
+    def method(self, variable, name, *arguments):
+        return Code(f"$::{variable} {name}{self.words(*arguments)}")
+
+    def shared(self, operation, *arguments):
+        return self.call("shared", operation, *arguments)
+
+    def assign(self, variable, code):
+        return Code(f"set ::{variable} {self.literal(code)}\n")
+
+    def answer(self, code):
+        return Code(f"set answer {self.literal(code)}")
+
+
+def letter_or(byte, escape):
+    """What has no meaning to a language as it is, and all else by its number."""
+    letter = chr(byte)
+    plain = letter.isascii() and (letter.isalnum() or letter in " _-=,.:;/+*()<>?!")
+    return letter if plain else escape.format(byte)
