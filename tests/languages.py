@@ -63,6 +63,10 @@ class Language:
         """Whether numbers can be 64-bit integers, not only doubles."""
         return True
 
+    def holds(self, value):
+        """Whether an integer is one of the language, exactly."""
+        return True
+
     def callback(self, name):
         """What a script calls one of nbdkit's callbacks."""
         return name
@@ -126,6 +130,9 @@ class Lua(LuaSpelling, Language):
     def integers(self):
         return self.release >= (5, 3)
 
+    def holds(self, value):
+        return -(2**63) <= value < 2**63 if self.integers else abs(value) <= 2**53
+
     @property
     def table_finalizers(self):
         """Whether __gc is called for tables, not only for userdata."""
@@ -141,6 +148,10 @@ class Lua(LuaSpelling, Language):
     def set_global(self, name, value):
         return f"{name} = {value}\n"
 
+    def load_error(self, line, message):
+        """What is said of a script whose top level fails there."""
+        return f"could not run Lua script: disk.lua:{line}: {message}"
+
 
 @dataclass(frozen=True, repr=False)
 class Tcl(TclSpelling, Language):
@@ -153,6 +164,9 @@ class Tcl(TclSpelling, Language):
 
     def without(self, callback):
         return f'rename {self.callback(callback)} ""\n'
+
+    def load_error(self, line, message):
+        return f"could not load Tcl script: disk.tcl: line {line}: {message}"
 
     def set_global(self, name, value):
         return f"set ::{name} {value};\n"
