@@ -61,6 +61,9 @@ class LuaSpelling:
         """A buffer with these bytes or so many zeroes, in a global variable."""
         return self.assign(variable, self.call("buffer", contents))
 
+    def disk_with_buffer(self, disk, method, buffer, offset):
+        return self.method(disk, method, self.variable(buffer), offset)
+
     def shared(self, operation, *arguments):
         return self.method("nbdkit.shared", operation, *arguments)
 
@@ -117,6 +120,9 @@ class TclSpelling:
             return self.assign(variable, self.call("buffer", contents))
         made = self.assign(variable, self.call("buffer", len(contents)))
         return made + self.method(variable, "writestring", 0, contents) + "\n"
+
+    def disk_with_buffer(self, disk, method, buffer, offset):
+        return self.method(disk, method, Word("-buffer"), self.variable(buffer), offset)
 
     def shared(self, operation, *arguments):
         return self.call("shared", operation, *arguments)
