@@ -1,5 +1,5 @@
 -- What makes a whole script of a fragment in the documents.
---- disk 1
+--- version 1
 local bytes = nbdkit.buffer(1024 * 1024)
 function open(readonly) return 1 end
 function get_size(h) return bytes:len() end
@@ -10,7 +10,7 @@ function trim(h, count, offset) end
 function zero(h, count, offset, may_trim) bytes:fill(offset, 0, count) end
 function extents(h, count, offset, flags) return { { offset, count, 0 } } end
 function cache(h, count, offset, flags) end
---- disk 2
+--- version 2
 API_VERSION = 2
 local bytes = nbdkit.buffer(1024 * 1024)
 function open(readonly) return 1 end

@@ -1,5 +1,5 @@
 # What makes a whole script of a fragment in the documents.
-#--- disk 1
+#--- version 1
 namespace eval fragment { set bytes [nbdkit::buffer 1048576] }
 proc plugin_open {readonly} { return 1 }
 proc get_size {h} { $fragment::bytes len }
@@ -10,7 +10,7 @@ proc trim {h count offset} {}
 proc zero {h count offset may_trim} { $fragment::bytes fill $offset 0 $count }
 proc extents {h count offset flags} { list [list $offset $count 0] }
 proc cache {h count offset flags} {}
-#--- disk 2
+#--- version 2
 set API_VERSION 2
 namespace eval fragment { set bytes [nbdkit::buffer 1048576] }
 proc plugin_open {readonly} { return 1 }

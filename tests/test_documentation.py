@@ -113,7 +113,7 @@ def test_script(block, start, language, write_script, tmp_path):
     names = defined(block)
     text = block.text
     if not block.is_whole:
-        text = language.script("documentation", f"disk {block.value('api', '1')}") + text
+        text = language.script("documentation", f"version {block.value('api', '1')}") + text
     if not re.search(r"^return ", text, re.M):
         called = " ".join(map(language.callback, names))
         text += language.script("documentation", "trace", names=called)
