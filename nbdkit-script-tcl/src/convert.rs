@@ -15,14 +15,8 @@ pub fn bytes<'a>(value: Value<'a>) -> Result<&'a [u8]> {
 }
 
 #[cold]
-fn no_byte(NotAByte(character): NotAByte) -> Error {
-    Error::new(
-        libc::EINVAL,
-        format!(
-            "returned the character U+{:04X}, expected bytes, which are characters up to U+00FF",
-            u32::from(character)
-        ),
-    )
+fn no_byte(found: NotAByte) -> Error {
+    Error::msg(format!("returned {found}"))
 }
 
 /// All values are texts, and the text for none is the empty one.

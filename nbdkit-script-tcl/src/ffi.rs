@@ -65,6 +65,8 @@ pub struct Tcl_ThreadDataKey(pub *mut c_void);
 
 pub type Tcl_ObjCmdProc =
     unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int, *const *mut Tcl_Obj) -> c_int;
+/// Gets the exit status, in the place of a pointer.
+pub type Tcl_ExitProc = unsafe extern "C" fn(*mut c_void);
 pub type Tcl_CmdDeleteProc = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" {
@@ -72,6 +74,7 @@ unsafe extern "C" {
     pub fn Tcl_Init(interp: *mut Tcl_Interp) -> c_int;
     pub fn Tcl_DeleteInterp(interp: *mut Tcl_Interp);
     pub fn Tcl_FinalizeThread();
+    pub fn Tcl_SetExitProc(exit: Option<Tcl_ExitProc>) -> Option<Tcl_ExitProc>;
     pub fn Tcl_GetThreadData(key: *mut Tcl_ThreadDataKey, size: Tcl_Size) -> *mut c_void;
 
     pub fn Tcl_EvalObjv(

@@ -76,17 +76,21 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
     method(&call).map_err(Error::msg)
 }
 
+fn invalid(message: Message) -> Error {
+    Error::new(libc::EINVAL, message)
+}
+
 /// `nbdkit::buffer SIZE`.
 pub fn new_buffer<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     // A number is data as well; here it is a size.
     let call = MethodCall::new(None, words.after(1), 1);
-    library::run::<library::buffer::New>(&call).map_err(Error::msg)
+    library::run::<library::buffer::New>(&call).map_err(invalid)
 }
 
 /// `nbdkit::disk NAME SIZE`.
 pub fn new_disk<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     let call = MethodCall::new(None, words.after(1), 0);
-    library::run::<library::disk::New>(&call).map_err(Error::msg)
+    library::run::<library::disk::New>(&call).map_err(invalid)
 }
 
 impl<'a> MethodCall<'a> {
@@ -182,6 +186,17 @@ impl<'a> Call<'a> for MethodCall<'a> {
         match self.value(index) {
             Some(value) => value.shown().into(),
             None => "nothing".into(),
+        }
+    }
+
+    /// Every word is a string here; what makes one no data is a character that is no byte.
+    fn wrong_type(&self, index: usize, expected: &str) -> Message {
+        let argument = self.position(index);
+        match self.value(index).map(Value::bytes) {
+            Some(Err(no_byte)) if expected.starts_with("a string") => {
+                format!("argument {argument}: found {no_byte}")
+            }
+            _ => format!("argument {argument}: found {}, expected {expected}", self.found(index)),
         }
     }
 

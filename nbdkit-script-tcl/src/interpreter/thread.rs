@@ -5,8 +5,8 @@
 //!
 //! - Two threads in one interpreter at once. The framework's runner never does that.
 //! - Memory that hangs off the thread: its cache of free memory, to which an interpreter has a
-//!   pointer of its own, its list of open channels, its compiled regular expressions, its current
-//!   directory, its event loop. Two interpreters that one thread has made share all of it without a
+//!   pointer of its own, its list of open channels, its compiled regular expressions, the name of
+//!   the current directory, its event loop. Two interpreters that one thread has made share all of it without a
 //!   lock, so they must never run at once; and a thread that closes a channel which another thread
 //!   has opened ends the process ("damaged channel list"), as it does nbdkit's own Tcl plugin.
 //! - The identity of the thread itself, which Tcl compares when an interpreter is deleted, and when
@@ -25,13 +25,14 @@
 //! interpreters share what the thread has, and [`separable`] says so: then no two may run at once.
 
 use std::cell::Cell;
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use once_cell::sync::Lazy;
 
 use crate::ffi::{
-    Tcl_CreateInterp, Tcl_DeleteInterp, Tcl_FinalizeThread, Tcl_GetThreadData, Tcl_ThreadDataKey,
+    Tcl_CreateInterp, Tcl_DeleteInterp, Tcl_FinalizeThread, Tcl_GetThreadData, Tcl_SetExitProc,
+    Tcl_ThreadDataKey,
 };
 
 /// How many keys Tcl has: one for its allocator's cache and one for all else. Not every build has
@@ -109,6 +110,16 @@ impl Drop for Assumed<'_> {
     }
 }
 
+/// What Tcl's `exit` does here: ends the process. Tcl itself would take down all that it has first,
+/// while other interpreters run; this writes out what is in the channels of the one that exits.
+unsafe extern "C" fn exit(status: *mut c_void) {
+    // SAFETY: the identity is assumed of the interpreter that runs `exit`, and it does not go on.
+    unsafe {
+        Tcl_FinalizeThread();
+        libc::exit(status as c_int)
+    }
+}
+
 #[inline]
 fn get() -> Values {
     let mut values = NOTHING;
@@ -139,6 +150,7 @@ fn find_keys() -> Vec<libc::pthread_key_t> {
             Tcl_DeleteInterp(interpreter);
         }
         Tcl_FinalizeThread();
+        Tcl_SetExitProc(Some(exit));
         libc::sysconf(libc::_SC_THREAD_KEYS_MAX)
     };
     let keys = 0..libc::pthread_key_t::try_from(most).unwrap_or(0);
