@@ -354,7 +354,8 @@ def use_together(server, block, count):
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "docs/architecture.md",
-                                      "examples/lua/README.md"])
+                                      "docs/adding-a-language.md", "examples/lua/README.md",
+                                      "examples/rhai/README.md"])
 def test_relative_links_lead_somewhere(document):
     path = ROOT / document
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):

@@ -1,8 +1,9 @@
 //! From Lua's values to nbdkit's.
 
+use nbdkit_script::library::{Number, whole};
 use nbdkit_script::{Answer, BlockSize, Error, Result};
 
-use crate::interpreter::{Argument, DOUBLES, EXACT, Number, Returned};
+use crate::interpreter::{Argument, DOUBLES, EXACT, Returned};
 
 /// An offset or a length in bytes as an argument.
 ///
@@ -58,12 +59,6 @@ pub fn size(returned: Returned<'_>) -> Result<i64> {
         Some(Number::Float(size)) => whole(size).ok_or_else(not_whole),
         None => Err(not_whole()),
     }
-}
-
-/// The integer that a float is, if it is one and 64 bits hold it.
-pub fn whole(float: f64) -> Option<i64> {
-    // 2^63 is a double, i64::MAX is not: what is less than the one fits the other.
-    (float.fract() == 0.0 && float.abs() < i64::MAX as f64).then_some(float as i64)
 }
 
 /// The answer of a `can_*` callback.

@@ -5,17 +5,15 @@
 //! ```
 #![deny(unsafe_code)]
 
-mod buffer;
 mod c_modules;
 mod convert;
-mod disk;
 mod interpreter;
 mod lists;
 mod module;
 mod plugin;
-mod scalar;
 mod script;
 mod thrown;
+mod types;
 mod version;
 
 use nbdkit_script::{Isolated, export};

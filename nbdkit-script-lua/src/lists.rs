@@ -1,9 +1,9 @@
 //! The lists that `extents` and `list_exports` return.
 
 use mlua::{Table, Value};
+use nbdkit_script::library;
 use nbdkit_script::{Error, Export, Extent, ExtentKind, Result};
 
-use crate::convert;
 use crate::thrown;
 
 fn invalid(message: String) -> Error {
@@ -61,7 +61,7 @@ pub fn extents(value: Value) -> Result<Vec<Extent>> {
 fn bytes(value: Value, what: &str) -> Result<u64> {
     let number = match &value {
         Value::Integer(number) => u64::try_from(*number).ok(),
-        Value::Number(number) => convert::whole(*number).and_then(|n| u64::try_from(n).ok()),
+        Value::Number(number) => library::whole(*number).and_then(|n| u64::try_from(n).ok()),
         _ => None,
     };
     number.ok_or_else(|| {
@@ -77,7 +77,7 @@ fn bytes(value: Value, what: &str) -> Result<u64> {
 fn kind(value: Value) -> Result<ExtentKind> {
     match value {
         Value::Integer(number) => ExtentKind::from_number(number),
-        Value::Number(number) if convert::whole(number).is_some() => {
+        Value::Number(number) if library::whole(number).is_some() => {
             ExtentKind::from_number(number as i64)
         }
         Value::String(words) => ExtentKind::from_words(&words.to_string_lossy()),

@@ -185,10 +185,7 @@ impl ScriptPlugin for LuaPlugin {
     fn close(&self, handle: Handle) -> Result<()> {
         let result = self.act(Callbacks::CLOSE, &[handle.argument()]);
         self.interpreter.release(handle.0);
-        match result {
-            Err(error) if error.is_not_defined() => Ok(()),
-            result => result,
-        }
+        result
     }
 
     fn export_description(&self, handle: &Handle) -> Result<Option<String>> {

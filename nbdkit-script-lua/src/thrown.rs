@@ -1,9 +1,9 @@
 //! What a script fails with, as an error for nbdkit.
 
 use mlua::{Table, Value};
+use nbdkit_script::library;
 use nbdkit_script::{Error, errno};
 
-use crate::convert;
 use crate::interpreter::{Errno, Failure, Interpreter};
 
 /// `error(nil)` and `error()`.
@@ -66,7 +66,7 @@ pub fn text_of(bytes: &[u8]) -> String {
 fn thrown_table(value: &Value, table: &Table) -> (Option<i32>, String) {
     let errno = match table.raw_get("errno") {
         Ok(Value::Integer(number)) => i32::try_from(number).ok(),
-        Ok(Value::Number(number)) => convert::whole(number).and_then(|n| i32::try_from(n).ok()),
+        Ok(Value::Number(number)) => library::whole(number).and_then(|n| i32::try_from(n).ok()),
         Ok(Value::String(name)) => errno::from_name(&name.to_string_lossy()),
         _ => None,
     };

@@ -27,6 +27,8 @@
 //! - to keep what a script prints out of a client's data, where nbdkit serves one on standard
 //!   output.
 //!
+//! The adapter of a language finds what scripts see beside their callbacks in [`library`].
+//!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -38,6 +40,7 @@ mod check;
 pub mod errno;
 mod error;
 pub mod host;
+pub mod library;
 mod lifecycle;
 mod panic;
 mod plugin;

@@ -131,8 +131,9 @@ impl<R: Runner> Slot<R> {
         runner.with_each_plugin(&mut |plugin| {
             number += 1;
             if result.is_ok() {
-                result = call(Callbacks::AFTER_FORK, || plugin.after_fork(), || Ok(()))
-                    .map_err(|error| in_instance(error, number, count));
+                result =
+                    call::<R::Plugin, _>(Callbacks::AFTER_FORK, || plugin.after_fork(), || Ok(()))
+                        .map_err(|error| in_instance(error, number, count));
             }
         });
         result
@@ -144,7 +145,9 @@ impl<R: Runner> Slot<R> {
         // nbdkit also calls this when get_ready failed; then there is nothing to clean up.
         if let Ok(runner) = self.serving() {
             runner.with_each_plugin(&mut |plugin| {
-                errors.extend(call(Callbacks::CLEANUP, || plugin.cleanup(), || Ok(())).err());
+                errors.extend(
+                    call::<R::Plugin, _>(Callbacks::CLEANUP, || plugin.cleanup(), || Ok(())).err(),
+                );
             });
         }
         errors

@@ -162,6 +162,12 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// asked whenever something follows from it, though never on the path of a read or a write.
     fn callbacks(&self) -> Callbacks;
 
+    /// What a script calls a callback, for messages. A language names those otherwise whose name is
+    /// taken by a command of its own, as Tcl's `open` is.
+    fn callback_name(callback: Callbacks) -> &'static str {
+        callback.name()
+    }
+
     /// Whether the data callbacks get flags. A script of nbdkit's API version 1 has no argument for
     /// them, so nbdkit's rules for such plugins hold: forced unit access is at most emulated, and a
     /// fast zero fails with `EOPNOTSUPP`.
@@ -280,7 +286,7 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// # Errors
     /// Are logged; nobody is left to be told.
     fn close(&self, handle: Self::Handle) -> Result<()> {
-        Ok(())
+        Err(Error::not_defined())
     }
 
     /// A text about the export for people. Absent: none.

@@ -114,10 +114,10 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
 
     if let Plugin { pwrite: Some(pwrite), trim: Some(trim), extents: Some(extents), .. } = base {
         let _ = INNER.set(Inner { pwrite, trim, extents });
-        base.pwrite = Some(checked_pwrite);
-        base.trim = Some(checked_trim);
+        base.pwrite = Some(checked_pwrite::<E>);
+        base.trim = Some(checked_trim::<E>);
         base.zero = Some(zero::<E>);
-        base.extents = Some(checked_extents);
+        base.extents = Some(checked_extents::<E>);
     }
     base.config = Some(config::<E>);
     base._struct_size = size_of::<PluginTable>() as u64;
@@ -138,39 +138,49 @@ fn fail(error: &Error) -> c_int {
     -1
 }
 
+/// What a script calls a callback.
+fn callback_name<E: Exported>(callback: Callbacks) -> &'static str {
+    <E::Runner as Runner>::Plugin::callback_name(callback)
+}
+
 /// The crate's callback, if it knows all the flags.
-fn known_flags(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
+fn known_flags<E: Exported>(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
     match (Flags::from_bits(flags), INNER.get()) {
         (Some(_), Some(inner)) => Ok(inner),
         _ => Err(fail(&Error::new(
             libc::EINVAL,
-            format!("{}: unknown flags {flags:#x}", callback.name()),
+            format!("{}: unknown flags {flags:#x}", callback_name::<E>(callback)),
         ))),
     }
 }
 
-extern "C" fn checked_pwrite(
+extern "C" fn checked_pwrite<E: Exported>(
     handle: *mut c_void,
     data: *const c_char,
     count: u32,
     offset: u64,
     flags: u32,
 ) -> c_int {
-    match known_flags(Callbacks::PWRITE, flags) {
+    match known_flags::<E>(Callbacks::PWRITE, flags) {
         Ok(inner) => (inner.pwrite)(handle, data, count, offset, flags),
         Err(failed) => failed,
     }
 }
 
-extern "C" fn checked_trim(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
-    match known_flags(Callbacks::TRIM, flags) {
+extern "C" fn checked_trim<E: Exported>(
+    handle: *mut c_void,
+    count: u32,
+    offset: u64,
+    flags: u32,
+) -> c_int {
+    match known_flags::<E>(Callbacks::TRIM, flags) {
         Ok(inner) => (inner.trim)(handle, count, offset, flags),
         Err(failed) => failed,
     }
 }
 
 extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
-    if let Err(failed) = known_flags(Callbacks::ZERO, flags) {
+    if let Err(failed) = known_flags::<E>(Callbacks::ZERO, flags) {
         return failed;
     }
     // SAFETY: as in `export_description`.
@@ -188,14 +198,14 @@ extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, fl
     }
 }
 
-extern "C" fn checked_extents(
+extern "C" fn checked_extents<E: Exported>(
     handle: *mut c_void,
     count: u32,
     offset: u64,
     flags: u32,
     extents: *mut c_void,
 ) -> c_int {
-    match known_flags(Callbacks::EXTENTS, flags) {
+    match known_flags::<E>(Callbacks::EXTENTS, flags) {
         Ok(inner) => (inner.extents)(handle, count, offset, flags, extents),
         Err(failed) => failed,
     }
@@ -205,9 +215,10 @@ extern "C" fn config<E: Exported>(key: *const c_char, value: *const c_char) -> c
     let result = panic::catch(|| {
         // SAFETY: nbdkit passes two C strings, which stay while this runs.
         let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
-        let key = key
-            .to_str()
-            .map_err(|_| Error::new(libc::EINVAL, "config: a key that is not ASCII"))?;
+        let key = key.to_str().map_err(|_| {
+            Error::new(libc::EINVAL, "a key that is not ASCII")
+                .context(callback_name::<E>(Callbacks::CONFIG))
+        })?;
         E::slot().config(key, OsStr::from_bytes(value.to_bytes()))
     });
     match result {
@@ -241,7 +252,7 @@ extern "C" fn list_exports<E: Exported>(
     });
     match result {
         Ok(()) => 0,
-        Err(error) => fail(&error.context(Callbacks::LIST_EXPORTS.name())),
+        Err(error) => fail(&error.context(callback_name::<E>(Callbacks::LIST_EXPORTS))),
     }
 }
 
@@ -254,7 +265,7 @@ extern "C" fn default_export<E: Exported>(readonly: c_int, is_tls: c_int) -> *co
             result => result,
         }
     });
-    interned(result.map_err(|error| error.context(Callbacks::DEFAULT_EXPORT.name())))
+    interned(result.map_err(|error| error.context(callback_name::<E>(Callbacks::DEFAULT_EXPORT))))
 }
 
 extern "C" fn export_description<E: Exported>(handle: *mut c_void) -> *const c_char {

@@ -49,7 +49,7 @@ impl<E: Exported> Connection<E> {
             Some(inner) => self.runner.with(inner, call),
             None => Err(Error::msg("the connection is closed")),
         })
-        .map_err(|error| error.context(callback.name()))
+        .map_err(|error| error.context(Plugin::<E>::callback_name(callback)))
     }
 
     pub(crate) fn zero_range(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
@@ -85,7 +85,7 @@ impl<E: Exported> Drop for Connection<E> {
             return;
         };
         if let Err(error) = panic::catch(|| self.runner.close(inner)) {
-            log(&error.context(Callbacks::CLOSE.name()));
+            log(&error.context(Plugin::<E>::callback_name(Callbacks::CLOSE)));
         }
     }
 }
@@ -199,7 +199,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
                 .serving()?
                 .with_plugin(|plugin| or_default(plugin.preconnect(readonly), || ()))
         })
-        .map_err(|error| report(error.context(Callbacks::PRECONNECT.name())))
+        .map_err(|error| report(error.context(Plugin::<E>::callback_name(Callbacks::PRECONNECT))))
     }
 
     fn open(readonly: bool) -> nbdkit::Result<Box<dyn nbdkit::Server>> {
@@ -208,7 +208,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
             let inner = Some(runner.open(readonly)?);
             Ok(Connection::<E> { runner, inner, exported: PhantomData })
         })
-        .map_err(|error| report(error.context(Callbacks::OPEN.name())))?;
+        .map_err(|error| report(error.context(Plugin::<E>::callback_name(Callbacks::OPEN))))?;
         Ok(Box::new(connection))
     }
 

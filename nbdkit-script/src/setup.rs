@@ -22,15 +22,15 @@ pub(crate) struct Setup<P: ScriptPlugin> {
 }
 
 /// Calls into the plugin: catches panics, takes the default where the callback is not defined, and
-/// gives other errors the callback's name.
-pub(crate) fn call<T>(
+/// gives other errors the callback's name, as the language has it.
+pub(crate) fn call<P: ScriptPlugin, T>(
     callback: Callbacks,
     call: impl FnOnce() -> Result<T>,
     absent: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     match panic::catch(call) {
         Err(error) if error.is_not_defined() => absent(),
-        Err(error) => Err(error.context(callback.name())),
+        Err(error) => Err(error.context(P::callback_name(callback))),
         Ok(value) => Ok(value),
     }
 }
@@ -39,13 +39,13 @@ impl<P: ScriptPlugin> Setup<P> {
     pub(crate) fn new(source: P::Source, default_model: ThreadModel) -> Result<Self> {
         let plugin = load::<P>(&source)?;
         let callbacks = plugin.callbacks();
-        source.warn_of_misspellings(&plugin.function_names(), callbacks);
-        source.check(callbacks)?;
+        source.warn_of_misspellings(&plugin.function_names(), callbacks, P::callback_name);
+        source.check(callbacks, P::callback_name)?;
         Ok(Setup { source, plugin, parameters: Vec::new(), thread_model: default_model })
     }
 
     pub(crate) fn dump_plugin(&self) -> Result<()> {
-        call(Callbacks::DUMP_PLUGIN, || self.plugin.dump_plugin(), || Ok(()))
+        call::<P, _>(Callbacks::DUMP_PLUGIN, || self.plugin.dump_plugin(), || Ok(()))
     }
 
     pub(crate) fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
@@ -62,7 +62,7 @@ impl<P: ScriptPlugin> Setup<P> {
     pub(crate) fn thread_model(&mut self) -> Result<ThreadModel> {
         let default = self.thread_model;
         let model = || self.plugin.thread_model();
-        self.thread_model = call(Callbacks::THREAD_MODEL, model, || Ok(default))?;
+        self.thread_model = call::<P, _>(Callbacks::THREAD_MODEL, model, || Ok(default))?;
         Ok(self.thread_model)
     }
 
@@ -81,7 +81,7 @@ impl<P: ScriptPlugin> Setup<P> {
             plugins.push(another.map_err(|error| in_instance(error, number, count))?);
         }
         for (index, plugin) in plugins.iter_mut().enumerate() {
-            call(Callbacks::GET_READY, || plugin.get_ready(), || Ok(()))
+            call::<P, _>(Callbacks::GET_READY, || plugin.get_ready(), || Ok(()))
                 .map_err(|error| in_instance(error, index + 1, count))?;
         }
         Ok((plugins, thread_model))
@@ -92,7 +92,7 @@ impl<P: ScriptPlugin> Setup<P> {
 fn another<P: ScriptPlugin>(source: &P::Source, parameters: &[(String, OsString)]) -> Result<P> {
     let mut plugin = load::<P>(source)?;
     // A script may define other callbacks the second time.
-    source.check(plugin.callbacks())?;
+    source.check(plugin.callbacks(), P::callback_name)?;
     for (key, value) in parameters {
         config(&mut plugin, source, key, value)?;
     }
@@ -123,13 +123,13 @@ fn config<P: ScriptPlugin>(
     let mut key = key;
     if Some(key) == P::Source::MAGIC_CONFIG_KEY {
         let ask = || plugin.magic_config_key();
-        magic = call(Callbacks::MAGIC_CONFIG_KEY, ask, || Ok(key.to_string()))?;
+        magic = call::<P, _>(Callbacks::MAGIC_CONFIG_KEY, ask, || Ok(key.to_string()))?;
         key = &magic;
     }
-    let unwanted = || Err(source.unwanted_parameter(key));
-    call(Callbacks::CONFIG, || plugin.config(key, value), unwanted)
+    let unwanted = || Err(source.unwanted_parameter(key, P::callback_name));
+    call::<P, _>(Callbacks::CONFIG, || plugin.config(key, value), unwanted)
 }
 
 fn config_complete<P: ScriptPlugin>(plugin: &mut P) -> Result<()> {
-    call(Callbacks::CONFIG_COMPLETE, || plugin.config_complete(), || Ok(()))
+    call::<P, _>(Callbacks::CONFIG_COMPLETE, || plugin.config_complete(), || Ok(()))
 }

@@ -20,6 +20,9 @@ const MOST_INSTANCES: usize = 1024;
 /// `script=/dev/zero` has to end at some point.
 const LONGEST_SCRIPT: u64 = 64 << 20;
 
+/// What a language calls a callback: [`ScriptPlugin::callback_name`](crate::ScriptPlugin::callback_name).
+pub(crate) type NameOf = fn(Callbacks) -> &'static str;
+
 /// What [`ScriptPlugin::load`](crate::ScriptPlugin::load) makes a plugin of: [`Compiled`] for a
 /// disk written in Rust, [`Script`] for the adapter of a language.
 pub trait Source: sealed::Sealed + Send + Sized + 'static {
@@ -43,15 +46,15 @@ pub trait Source: sealed::Sealed + Send + Sized + 'static {
 
     /// Refuses a plugin made of this source that lacks what nbdkit requires.
     #[doc(hidden)]
-    fn check(&self, callbacks: Callbacks) -> Result<()>;
+    fn check(&self, callbacks: Callbacks, name_of: NameOf) -> Result<()>;
 
     /// The error for a parameter that nobody takes.
     #[doc(hidden)]
-    fn unwanted_parameter(&self, key: &str) -> Error;
+    fn unwanted_parameter(&self, key: &str, name_of: NameOf) -> Error;
 
     /// Warns of functions that look like misspelt callbacks.
     #[doc(hidden)]
-    fn warn_of_misspellings(&self, _names: &[String], _defined: Callbacks) {}
+    fn warn_of_misspellings(&self, _names: &[String], _defined: Callbacks, _name_of: NameOf) {}
 
     /// The error for a command line without any parameter, where one is needed.
     #[doc(hidden)]
@@ -79,11 +82,11 @@ impl Source for Compiled {
         Err(Self::missing_parameter(language))
     }
 
-    fn check(&self, _callbacks: Callbacks) -> Result<()> {
+    fn check(&self, _callbacks: Callbacks, _name_of: NameOf) -> Result<()> {
         Ok(())
     }
 
-    fn unwanted_parameter(&self, key: &str) -> Error {
+    fn unwanted_parameter(&self, key: &str, _name_of: NameOf) -> Error {
         Error::new(
             libc::EINVAL,
             format!("{key}=: this plugin does not need command line configuration"),
@@ -178,8 +181,8 @@ impl Source for Script {
         })
     }
 
-    fn check(&self, callbacks: Callbacks) -> Result<()> {
-        let missing: Vec<_> = (Callbacks::REQUIRED - callbacks).names().collect();
+    fn check(&self, callbacks: Callbacks, name_of: NameOf) -> Result<()> {
+        let missing: Vec<_> = (Callbacks::REQUIRED - callbacks).iter().map(name_of).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -193,22 +196,23 @@ impl Source for Script {
         ))
     }
 
-    fn unwanted_parameter(&self, key: &str) -> Error {
+    fn unwanted_parameter(&self, key: &str, name_of: NameOf) -> Error {
         Error::new(
             libc::EINVAL,
             format!(
                 "{}: this plugin does not need command line configuration: \
-                 the script defines no config callback to take {}",
+                 the script defines no {} callback to take {}",
                 self.name(),
+                name_of(Callbacks::CONFIG),
                 // A parameter without a key has this one.
                 if key == KEY { "a further parameter".into() } else { format!("{key}=") }
             ),
         )
     }
 
-    fn warn_of_misspellings(&self, names: &[String], defined: Callbacks) {
+    fn warn_of_misspellings(&self, names: &[String], defined: Callbacks, name_of: NameOf) {
         for name in names {
-            if let Some(meant) = spelling::suggestion(name, defined) {
+            if let Some(meant) = spelling::suggestion(name, defined, name_of) {
                 host::warn(&format!(
                     "{}: {name} is not a callback of nbdkit: did you mean {meant}?",
                     self.name()
@@ -238,13 +242,25 @@ mod tests {
 
     #[test]
     fn all_missing_callbacks_are_named_at_once() {
-        let error = script(b"").check(Callbacks::GET_SIZE | Callbacks::PWRITE);
+        let error = script(b"").check(Callbacks::GET_SIZE | Callbacks::PWRITE, Callbacks::name);
         assert_eq!(
             error.unwrap_err().to_string(),
             "disk.lua: nbdkit requires these callbacks, which are not defined by the script: \
              open, pread"
         );
-        assert!(script(b"").check(Callbacks::REQUIRED).is_ok());
+        assert!(script(b"").check(Callbacks::REQUIRED, Callbacks::name).is_ok());
+    }
+
+    #[test]
+    fn missing_callbacks_have_the_names_that_the_language_gives_them() {
+        let name_of = |callback| match callback {
+            Callbacks::OPEN => "plugin_open",
+            callback => callback.name(),
+        };
+        let error = script(b"").check(Callbacks::GET_SIZE, name_of).unwrap_err().to_string();
+        assert!(error.ends_with("by the script: plugin_open, pread"), "{error}");
+        let error = script(b"").unwanted_parameter("size", |_| "settings").to_string();
+        assert!(error.ends_with("defines no settings callback to take size="), "{error}");
     }
 
     #[test]

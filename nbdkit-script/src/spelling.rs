@@ -1,30 +1,34 @@
 //! Callbacks that are probably misspelt: nbdkit would just never call them.
 
 use crate::callbacks::Callbacks;
+use crate::source::NameOf;
 
 /// Names that helpers have, and that are one letter or two away from a callback's.
 const NOT_MEANT: [&str; 7] = ["clone", "closed", "extend", "ltrim", "opened", "reopen", "rtrim"];
 
-/// The callback that a script's author probably meant by defining a function of this name. Only
-/// one that the script lacks is suggested.
-pub(crate) fn suggestion(name: &str, defined: Callbacks) -> Option<&'static str> {
-    if Callbacks::all().names().any(|known| known == name) {
+/// What the language calls the callback that a script's author probably meant by defining a
+/// function of this name. Only one that the script lacks is suggested.
+pub(crate) fn suggestion(name: &str, defined: Callbacks, name_of: NameOf) -> Option<&'static str> {
+    if Callbacks::all().iter().any(|known| name_of(known) == name) {
         return None;
     }
     if NOT_MEANT.contains(&name) {
         return None;
     }
     let lower = name.to_lowercase();
-    // As nbdkit's Tcl plugin and its C examples name them.
-    let bare =
-        lower.strip_prefix("plugin_").or_else(|| lower.strip_prefix("nbdkit_")).unwrap_or(&lower);
     let (distance, nearest) = (Callbacks::all() - defined)
-        .names()
-        .map(|known| (strsim::osa_distance(bare, known), known))
+        .iter()
+        .map(name_of)
+        .map(|known| (strsim::osa_distance(bare(&lower), bare(known)), known))
         .min()?;
     // In a short word one wrong letter is much: "read" may be "pread", "send" is not "open".
-    let close = if nearest.len() <= 5 { 1 } else { 2 };
+    let close = if bare(nearest).len() <= 5 { 1 } else { 2 };
     (distance <= close).then_some(nearest)
+}
+
+/// A name without what nbdkit's Tcl plugin and its C examples put before some or all of them.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("plugin_").or_else(|| name.strip_prefix("nbdkit_")).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -32,7 +36,7 @@ mod tests {
     use super::*;
 
     fn suggest(name: &str) -> Option<&'static str> {
-        suggestion(name, Callbacks::empty())
+        suggestion(name, Callbacks::empty(), Callbacks::name)
     }
 
     #[test]
@@ -66,6 +70,20 @@ mod tests {
 
     #[test]
     fn a_callback_that_is_there_is_not_missed() {
-        assert_eq!(suggestion("read", Callbacks::PREAD), None);
+        assert_eq!(suggestion("read", Callbacks::PREAD, Callbacks::name), None);
+    }
+
+    #[test]
+    fn the_suggestion_is_the_languages_own_name() {
+        let name_of = |callback| match callback {
+            Callbacks::FLUSH => "plugin_flush",
+            callback => callback.name(),
+        };
+        let suggest = |name| suggestion(name, Callbacks::empty(), name_of);
+        assert_eq!(suggest("flush"), Some("plugin_flush"));
+        assert_eq!(suggest("plugin_fulsh"), Some("plugin_flush"));
+        assert_eq!(suggest("plugin_pread"), Some("pread"));
+        assert_eq!(suggest("plugin_flush"), None);
+        assert_eq!(suggestion("flush", Callbacks::FLUSH, name_of), None);
     }
 }

@@ -5,7 +5,7 @@
 //! when the call is over it is made [`Memory::Gone`], and whatever the script still does with it
 //! is an error.
 //!
-//! What their methods do with them is in `method.rs` and `buffer.rs`.
+//! How the methods of the library get at them is in `method.rs`.
 
 use std::ffi::c_void;
 use std::fmt;

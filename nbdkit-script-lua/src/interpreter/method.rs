@@ -1,19 +1,21 @@
-//! Functions that Lua calls, in safe Rust: from a [`Call`] to an [`Answer`]. Only what reads their
-//! arguments and pushes their answers is here.
+//! Functions that Lua calls, in safe Rust: the library's methods. Only what reads their arguments
+//! and pushes their answers is here.
 //!
 //! mlua's own way to make methods would take several times as long for each of the many calls that
 //! a script makes to fill a buffer.
 
-use std::ffi::{c_char, c_int};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::store::{Disk, Part};
-use nbdkit_script::{Extent, ReadBuffer};
+use nbdkit_script::Extent;
+use nbdkit_script::library::{self, Answer, Buffer, Message, Method, Number};
+use nbdkit_script::store::Disk;
 
 use super::lend::{self, Header, Memory};
-use super::returned::Number;
 use super::{DOUBLES, EXACT, Interpreter};
 
 /// The upvalues of each function: the metatables of the two types.
@@ -101,88 +103,30 @@ impl Register {
     }
 }
 
-/// What Lua calls, in safe Rust.
-pub trait Method {
-    /// Does it. The message of an error is without the position in the script.
-    fn run<'a>(call: &Call<'a>) -> Result<Answer<'a>, Message>;
-}
-
 /// The arguments of a method.
 pub struct Call<'a> {
     state: *mut lua_State,
+    /// The buffer that the method has had; null for none, or [`NO_MORE`].
+    taken: Cell<*const Header>,
     running: PhantomData<&'a ()>,
 }
 
-/// What a method returns to Lua.
-pub enum Answer<'a> {
-    Nothing,
-    Integer(i64),
-    Float(f64),
-    Bytes(&'a [u8]),
-    /// A new buffer of this size, all zeroes.
-    NewBuffer(usize),
-    /// A new buffer with these bytes.
-    BufferOf(&'a [u8]),
-    /// A disk.
-    Disk(&'static Disk),
-    /// A string of what is on a disk: so many bytes from an offset on.
-    ReadDisk {
-        disk: &'static Disk,
-        offset: u64,
-        count: usize,
-    },
-    /// A list of `{offset, length, type}`.
-    Extents(Vec<Extent>),
-}
+/// In the place of the last buffer that a method has had: it has had two, what it copies from and
+/// what it copies to, and no method needs more.
+const NO_MORE: *const Header = ptr::dangling();
 
-/// A buffer's bytes, for as long as a method runs.
-pub enum Buffer<'a> {
-    Own(&'a mut [u8]),
-    Fill(&'a mut ReadBuffer<'static>),
-    Data(&'a [u8]),
-}
-
-impl<'a> Call<'a> {
-    /// How many arguments there are.
-    pub fn count(&self) -> c_int {
-        // SAFETY: counts the values on the stack.
-        unsafe { ffi::lua_gettop(self.state) }
-    }
-
-    /// Whether an argument is there and is not nil.
-    pub fn has(&self, index: c_int) -> bool {
-        // SAFETY: looks at a type; there need not be a value.
-        unsafe { ffi::lua_type(self.state, index) > ffi::LUA_TNIL }
-    }
-
-    /// The name of an argument's type.
-    pub fn type_name(&self, index: c_int) -> &'static str {
-        // SAFETY: the names of types are strings of Lua's own code.
-        let name = unsafe {
-            let kind = ffi::lua_type(self.state, index);
-            std::ffi::CStr::from_ptr(ffi::lua_typename(self.state, kind))
-        };
-        name.to_str().unwrap_or("?")
-    }
-
-    /// Whether an argument is a number.
-    pub fn is_number(&self, index: c_int) -> bool {
-        // SAFETY: looks at a type.
-        unsafe { ffi::lua_type(self.state, index) == ffi::LUA_TNUMBER }
-    }
-
-    /// Whether two arguments are the same buffer.
-    pub fn same(&self, one: c_int, other: c_int) -> bool {
-        // SAFETY: compares two values without asking metatables.
-        unsafe { ffi::lua_rawequal(self.state, one, other) != 0 }
+impl Call<'_> {
+    fn new(state: *mut lua_State) -> Self {
+        Call { state, taken: Cell::new(ptr::null()), running: PhantomData }
     }
 
     /// What an argument that is a userdata with the metatable in this upvalue begins with.
-    fn userdata<T>(&self, index: c_int, upvalue: c_int) -> Option<*mut T> {
+    #[inline]
+    fn userdata<T>(&self, index: usize, upvalue: c_int) -> Option<*mut T> {
         // SAFETY: there is room for the metatable; none of these functions raises an error.
         unsafe {
-            let block = ffi::lua_touserdata(self.state, index).cast::<T>();
-            if block.is_null() || ffi::lua_getmetatable(self.state, index) == 0 {
+            let block = ffi::lua_touserdata(self.state, index as c_int).cast::<T>();
+            if block.is_null() || ffi::lua_getmetatable(self.state, index as c_int) == 0 {
                 return None;
             }
             let own = ffi::lua_rawequal(self.state, -1, ffi::lua_upvalueindex(upvalue)) != 0;
@@ -191,66 +135,54 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// An argument that must be a disk.
-    pub fn disk(&self, index: c_int) -> Result<&'static Disk, Message> {
-        match self.userdata::<&'static Disk>(index, DISKS) {
-            // SAFETY: only `push_disk` makes a userdata with this metatable, and it begins so.
-            Some(disk) => Ok(unsafe { *disk }),
-            None => Err(self.wrong_type(index, "a disk")),
+    /// Whether this buffer may be had: it was not yet. There is nobody who asks for one twice, but
+    /// then there would be two references to its bytes.
+    #[inline]
+    fn take(&self, header: *const Header) -> bool {
+        let first = self.taken.replace(header);
+        if first.is_null() {
+            return true;
         }
+        let is_second = first != header && first != NO_MORE;
+        self.taken.set(NO_MORE);
+        is_second
+    }
+}
+
+impl<'a> library::Call<'a> for Call<'a> {
+    #[inline]
+    fn count(&self) -> usize {
+        // SAFETY: counts the values on the stack.
+        unsafe { ffi::lua_gettop(self.state) as usize }
     }
 
-    /// An argument that must be a buffer. Not to be called again for the same buffer while the
-    /// first answer is in use: see [`same`](Call::same).
     #[inline]
-    pub fn buffer<'b>(&'b self, index: c_int) -> Result<Buffer<'a>, Message>
-    where
-        'a: 'b,
-    {
-        let Some(header) = self.userdata::<Header>(index, BUFFERS) else {
-            return Err(self.wrong_type(index, "a buffer"));
-        };
-        // SAFETY: the argument keeps the header alive while the method runs, and the bytes behind
-        // it with it; the request that a lent one points at goes on as long as it is not Gone, as
-        // `take_back` follows every call. Nobody else has a reference to these bytes: Lua is
-        // running one function, and that takes each buffer once.
-        unsafe {
-            match (*header).memory {
-                Memory::Own(length) => {
-                    let bytes = header.add(1).cast::<u8>();
-                    Ok(Buffer::Own(std::slice::from_raw_parts_mut(bytes, length)))
-                }
-                Memory::Fill(buffer) => Ok(Buffer::Fill(&mut *buffer)),
-                Memory::Data(data) => Ok(Buffer::Data(&*data)),
-                Memory::Gone => {
-                    Err("this buffer is gone: it was nbdkit's, and its callback has returned"
-                        .to_string())
-                }
-            }
-        }
+    fn has(&self, index: usize) -> bool {
+        // SAFETY: looks at a type; there need not be a value.
+        unsafe { ffi::lua_type(self.state, index as c_int) > ffi::LUA_TNIL }
     }
 
-    /// An argument that must be a number. A string is none.
     #[inline]
-    pub fn number(&self, index: c_int) -> Result<Number, Message> {
+    fn number(&self, index: usize) -> Option<Number> {
+        let index = index as c_int;
         // SAFETY: looks at a value; for a number the conversions change nothing and raise no error.
         unsafe {
             if ffi::lua_type(self.state, index) != ffi::LUA_TNUMBER {
-                return Err(self.wrong_type(index, "a number"));
+                return None;
             }
             if !DOUBLES {
                 let mut is_integer = 0;
                 let integer = ffi::lua_tointegerx(self.state, index, &mut is_integer);
                 if is_integer != 0 {
-                    return Ok(Number::Integer(integer as i64));
+                    return Some(Number::Integer(integer as i64));
                 }
             }
-            Ok(Number::Float(ffi::lua_tonumber(self.state, index)))
+            Some(Number::Float(ffi::lua_tonumber(self.state, index)))
         }
     }
 
-    /// The bytes of an argument that is a string.
-    pub fn string(&self, index: c_int) -> Option<&'a [u8]> {
+    fn string(&self, index: usize) -> Option<&'a [u8]> {
+        let index = index as c_int;
         // SAFETY: the argument stays where it is while the method runs; a string is not converted.
         unsafe {
             if ffi::lua_type(self.state, index) != ffi::LUA_TSTRING {
@@ -262,16 +194,54 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The message about an argument of another type than expected.
-    #[cold]
-    pub fn wrong_type(&self, index: c_int, expected: &str) -> Message {
-        let found = self.type_name(index);
-        format!("argument {index}: found {found}, expected {expected}")
+    // Always: the compiler would not, and then each method of a few bytes takes 1 ns longer.
+    #[inline(always)]
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>, Message> {
+        let Some(header) = self.userdata::<Header>(index, BUFFERS) else {
+            return Err(self.wrong_type(index, "a buffer"));
+        };
+        if !self.take(header) {
+            return Err("internal error: a buffer is used twice".to_string());
+        }
+        // SAFETY: the argument keeps the header alive while the method runs, and the bytes behind
+        // it with it; the request that a lent one points at goes on as long as it is not Gone, as
+        // `take_back` follows every call. Nobody else has a reference to these bytes: Lua is
+        // running one function, and `take` lets that have each buffer once.
+        unsafe {
+            match (*header).memory {
+                Memory::Own(length) => {
+                    let bytes = header.add(1).cast::<u8>();
+                    Ok(Buffer::Own(std::slice::from_raw_parts_mut(bytes, length)))
+                }
+                Memory::Fill(buffer) => Ok(Buffer::Fill(&mut *buffer)),
+                Memory::Data(data) => Ok(Buffer::Data(&*data)),
+                Memory::Gone => Err(library::gone()),
+            }
+        }
+    }
+
+    fn disk(&self, index: usize) -> Result<&'static Disk, Message> {
+        match self.userdata::<&'static Disk>(index, DISKS) {
+            // SAFETY: only `method` makes a userdata with this metatable, and it begins so.
+            Some(disk) => Ok(unsafe { *disk }),
+            None => Err(self.wrong_type(index, "a disk")),
+        }
+    }
+
+    fn same(&self, one: usize, other: usize) -> bool {
+        // SAFETY: compares two values without asking metatables.
+        unsafe { ffi::lua_rawequal(self.state, one as c_int, other as c_int) != 0 }
+    }
+
+    fn found(&self, index: usize) -> Cow<'_, str> {
+        // SAFETY: the names of types are strings of Lua's own code.
+        let name = unsafe {
+            let kind = ffi::lua_type(self.state, index as c_int);
+            CStr::from_ptr(ffi::lua_typename(self.state, kind))
+        };
+        name.to_string_lossy()
     }
 }
-
-/// What a method failed with, without the position in the script.
-pub type Message = String;
 
 /// How much of a message Lua gets.
 const LONGEST_MESSAGE: usize = 256;
@@ -287,12 +257,7 @@ fn on_stack(message: Message) -> ([u8; LONGEST_MESSAGE], usize) {
 /// The C function of a method. A panic in it becomes a Lua error; no Lua function that raises
 /// errors runs inside of what catches panics.
 unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
-    let call = Call { state, running: PhantomData };
-    let answer = catch_unwind(AssertUnwindSafe(|| M::run(&call))).unwrap_or_else(|payload| {
-        std::mem::forget(payload);
-        Err("internal error: a buffer's method panicked".to_string())
-    });
-    let answer = answer.and_then(exact).map_err(on_stack);
+    let answer = library::run::<M>(&Call::new(state)).and_then(exact).map_err(on_stack);
     // SAFETY: a C function may use 20 places of the stack. What raises errors here owns nothing,
     // but for a list of extents (see `push_extents`): the other answers borrow from the arguments,
     // and the text of an error is on this stack.
@@ -328,7 +293,9 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
                 // The bytes go into a block of Lua's own first, which an error does not leak.
                 let block = ffi::lua_newuserdata(state, count.max(1)).cast::<u8>();
                 block.write_bytes(0, count);
-                read_disk(disk, offset, std::slice::from_raw_parts_mut(block, count));
+                let bytes = std::slice::from_raw_parts_mut(block, count);
+                // The range is on the disk, as whoever made the answer has checked.
+                let _ = library::disk::read(disk, offset, bytes);
                 ffi::lua_pushlstring(state, block.cast::<c_char>(), count);
             }
             Ok(Answer::Extents(extents)) => push_extents(state, extents),
@@ -351,21 +318,6 @@ fn exact(answer: Answer<'_>) -> Result<Answer<'_>, Message> {
         )),
         answer => Ok(answer),
     }
-}
-
-/// What is on a disk. Whoever made the answer has checked that the range is on it.
-fn read_disk(disk: &Disk, offset: u64, bytes: &mut [u8]) {
-    let mut done = 0;
-    let _ = disk.read(offset, bytes.len() as u64, |part| {
-        done += match part {
-            Part::Data(data) => {
-                bytes[done..done + data.len()].copy_from_slice(data);
-                data.len()
-            }
-            Part::Hole(count) => count,
-        };
-        Ok(())
-    });
 }
 
 /// Pushes a list of `{offset, length, type}`.

@@ -20,8 +20,8 @@ mod method;
 mod returned;
 
 pub use lend::Lent;
-pub use method::{Answer, Buffer, Call, Message, Method, Register, Type};
-pub use returned::{Number, Returned};
+pub use method::{Register, Type};
+pub use returned::Returned;
 
 use std::cell::Cell;
 #[cfg(not(feature = "luajit"))]

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_int};
 
 use mlua::ffi;
+use nbdkit_script::library::Number;
 
 use crate::thrown::text_of;
 
@@ -22,13 +23,6 @@ pub struct Returned<'a> {
     interpreter: &'a Interpreter,
     /// The type of the first.
     kind: c_int,
-}
-
-/// A number as the engine has it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Number {
-    Integer(i64),
-    Float(f64),
 }
 
 impl<'a> Returned<'a> {

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use mlua::{Lua, Table, Value};
-use nbdkit_script::Error;
+use nbdkit_script::library::Arguments as _;
+use nbdkit_script::{Error, Result};
 
+use super::arguments::Arguments;
 use super::{add, throwing};
 use crate::interpreter::Interpreter;
 
@@ -35,19 +37,21 @@ pub fn table(lua: &Lua, errno: i32, message: &str) -> mlua::Result<Table> {
 pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
     let lua = interpreter.lua();
     let pending = Rc::clone(interpreter.pending_errno());
-    add(lua, module, "set_error", 1, move |_, arguments| {
+    add(lua, module, "set_error", move |_, arguments| {
+        arguments.at_most(1)?;
         pending.set(arguments.errno()?);
         Ok(())
     })?;
-
-    // It never returns, so there is no result of a type.
+    // It never returns, so there is no result of a type. Its own error has no name before it.
     let error = throwing::<()>(lua, |_, values| {
-        let mut arguments = super::Arguments::new(values);
-        let made = arguments
-            .at_most(2)
-            .and_then(|()| arguments.errno())
-            .and_then(|errno| Ok(Error::new(errno, arguments.text("the message")?)));
+        let made = made(&mut Arguments::new(values));
         Err(made.unwrap_or_else(|error| error.context("nbdkit.error")))
     })?;
     module.set("error", error)
+}
+
+/// The error that a script throws.
+fn made(arguments: &mut Arguments) -> Result<Error> {
+    arguments.at_most(2)?;
+    Ok(Error::new(arguments.errno()?, arguments.text("the message")?))
 }

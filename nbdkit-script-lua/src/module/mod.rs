@@ -7,11 +7,10 @@ mod functions;
 mod shared;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
-use nbdkit_script::Result;
+use nbdkit_script::{Error, Result};
 
-use crate::buffer;
-use crate::disk;
 use crate::interpreter::Interpreter;
+use crate::types;
 use arguments::Arguments;
 
 /// Puts the module into an interpreter, before the script runs.
@@ -23,8 +22,8 @@ pub fn register(interpreter: &Interpreter) -> mlua::Result<()> {
     errors::register(interpreter, &module)?;
     constants::register(lua, &module)?;
     shared::register(lua, &module)?;
-    interpreter.register_types(buffer::TYPE, disk::TYPE)?;
-    for constructor in [buffer::NEW, disk::NEW] {
+    types::register(interpreter)?;
+    for constructor in types::CONSTRUCTORS {
         module.set(constructor.name, interpreter.function(&constructor)?)?;
     }
 
@@ -47,14 +46,10 @@ fn add<R: IntoLuaMulti>(
     lua: &Lua,
     module: &Table,
     name: &'static str,
-    most_arguments: usize,
     function: impl Fn(&Lua, &mut Arguments) -> Result<R> + 'static,
 ) -> mlua::Result<()> {
     let function = throwing(lua, move |lua, values| {
-        let mut arguments = Arguments::new(values);
-        arguments
-            .at_most(most_arguments)
-            .and_then(|()| function(lua, &mut arguments))
+        function(lua, &mut Arguments::new(values))
             .map_err(|error| error.context(format!("nbdkit.{name}")))
     })?;
     module.set(name, function)
@@ -78,6 +73,11 @@ fn throwing<R: IntoLuaMulti>(
         }
     })?;
     lua.load(THROWING).set_name("=nbdkit").call(function)
+}
+
+/// A result that Lua has no memory for.
+fn no_memory(error: mlua::Error) -> Error {
+    Error::new(libc::ENOMEM, error.to_string())
 }
 
 /// Where a Lua function is, so many levels up: `FILE:LINE: `, or nothing for a C function.

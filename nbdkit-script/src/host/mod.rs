@@ -23,9 +23,9 @@ pub use functions::Exports;
 pub use log::{debug, error, warn};
 pub use parse::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
 pub use path::{absolute_path, read_password, realpath};
-pub use stdio::stdio_safe;
+pub use stdio::{print_line, stdio_safe};
 
 pub(crate) use control::{give_memory_back, serves};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::set_error;
-pub(crate) use stdio::{StdioGuard, print_line};
+pub(crate) use stdio::StdioGuard;

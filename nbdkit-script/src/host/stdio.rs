@@ -17,9 +17,13 @@ pub fn stdio_safe() -> bool {
     }
 }
 
-/// Prints a line to standard output, through the C library's buffer: nbdkit and interpreters
-/// print there as well, and the order of the lines is to hold.
-pub(crate) fn print_line(line: &str) {
+/// Prints a line to standard output, through the C library's buffer: nbdkit and interpreters in C
+/// print there as well, and the order of the lines is to hold. A language of Rust's prints with
+/// this, for what is left in Rust's own buffer would get past the framework, which keeps the
+/// output of a script out of a client's data.
+///
+/// May be called from any thread. Line breaks in the text become spaces.
+pub fn print_line(line: &str) {
     if let Ok(line) = CString::new(one_line(line)) {
         // SAFETY: `line` is a C string.
         unsafe { libc::puts(line.as_ptr()) };

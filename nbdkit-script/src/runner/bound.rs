@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
 
-use super::drop_each;
 use super::isolated::not_open;
+use super::{close, drop_each};
 use crate::error::Result;
 use crate::plugin::ScriptPlugin;
 
@@ -102,6 +102,6 @@ impl<P: ScriptPlugin> Bound<P> {
             return Err(not_open());
         };
         seat.connections.fetch_sub(1, Ordering::Relaxed);
-        instance.plugin.close(handle)
+        close(&instance.plugin, handle)
     }
 }

@@ -66,6 +66,14 @@ pub trait Runner: sealed::Sealed + Send + Sync + Sized + 'static {
 /// The handle type of a runner's plugin.
 pub(crate) type Handle<R> = <<R as Runner>::Plugin as ScriptPlugin>::Handle;
 
+/// Gives a handle back to its plugin. Not defined, there is nothing to do: it is dropped.
+fn close<P: ScriptPlugin>(plugin: &P, handle: P::Handle) -> Result<()> {
+    match plugin.close(handle) {
+        Err(error) if error.is_not_defined() => Ok(()),
+        result => result,
+    }
+}
+
 /// Drops instances one by one: a panic in the destructor of one must not meet another's.
 pub(crate) fn drop_each<T>(items: impl IntoIterator<Item = T>) {
     for item in items {

@@ -1,8 +1,8 @@
 //! A request goes to any instance that is free.
 
-use super::drop_each;
 use super::isolated::not_open;
 use super::pool::{Hold, Pool};
+use super::{close, drop_each};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
 use crate::plugin::ScriptPlugin;
@@ -86,7 +86,7 @@ impl<P: ScriptPlugin> Roaming<P> {
             let handle = instance
                 .plugin
                 .open(connection.readonly)
-                .map_err(|error| error.context(Callbacks::OPEN.name()))?;
+                .map_err(|error| error.context(P::callback_name(Callbacks::OPEN)))?;
             instance.keep(connection.key, handle);
             self.pool.held(connection.key);
         }
@@ -105,13 +105,13 @@ impl<P: ScriptPlugin> Roaming<P> {
             let handle = instance.handles.get_mut(key).and_then(Option::take);
             let closed = match handle {
                 // A panic must not keep the connection from being closed in the others.
-                Some(handle) => crate::panic::catch(|| instance.plugin.close(handle)),
+                Some(handle) => crate::panic::catch(|| close(&instance.plugin, handle)),
                 None => Ok(()),
             };
             match (&result, closed) {
                 (Ok(()), closed) => result = closed,
                 (Err(_), Err(error)) => {
-                    crate::server::log(&error.context(Callbacks::CLOSE.name()));
+                    crate::server::log(&error.context(P::callback_name(Callbacks::CLOSE)));
                 }
                 (Err(_), Ok(())) => {}
             }

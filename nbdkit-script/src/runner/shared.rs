@@ -1,6 +1,6 @@
 //! One instance, called from all threads at once.
 
-use super::{Handle, Runner};
+use super::{Handle, Runner, close};
 use crate::error::{Error, Result};
 use crate::plugin::ScriptPlugin;
 use crate::types::ThreadModel;
@@ -83,6 +83,6 @@ where
     }
 
     fn close(&self, connection: P::Handle) -> Result<()> {
-        self.plugin.close(connection)
+        close(&self.plugin, connection)
     }
 }

@@ -1,9 +1,11 @@
 //! Numbers as bytes, for the methods of buffers that read and write them.
 
-use crate::interpreter::{Answer, Number};
+use super::Answer;
+use super::number::{bits, float};
+use crate::store::Number;
 
 /// A number that has a form in bytes.
-pub trait Scalar: Sized {
+pub(super) trait Scalar: Sized {
     /// How many bytes, at most 8.
     const SIZE: usize;
     /// From exactly so many bytes.
@@ -17,6 +19,7 @@ macro_rules! scalar {
         impl Scalar for $type {
             const SIZE: usize = size_of::<$type>();
 
+            #[inline]
             fn read(bytes: &[u8], big_endian: bool) -> Answer<'static> {
                 let mut array = [0; size_of::<$type>()];
                 array.copy_from_slice(bytes);
@@ -28,6 +31,7 @@ macro_rules! scalar {
                 ($read)(value)
             }
 
+            #[inline]
             fn write(number: Number, big_endian: bool) -> Option<[u8; 8]> {
                 let write: fn(Number) -> Option<$type> = $write;
                 let value = write(number)?;
@@ -40,28 +44,10 @@ macro_rules! scalar {
     };
 }
 
-/// The integer that a number is, if it is one that 64 bits hold.
-pub fn integer(number: Number) -> Option<i64> {
-    match number {
-        Number::Integer(integer) => Some(integer),
-        Number::Float(float) if float.fract() == 0.0 && float.abs() < 9.3e18 => {
-            Some(float as i128 as i64)
-        }
-        Number::Float(_) => None,
-    }
-}
-
-fn float(number: Number) -> f64 {
-    match number {
-        Number::Integer(integer) => integer as f64,
-        Number::Float(float) => float,
-    }
-}
-
 macro_rules! integers {
     ($($type:ty)*) => {
         $(scalar!($type, |value| Answer::Integer(i64::from(value)), |number| {
-            integer(number).map(|integer| integer as $type)
+            bits(number).map(|integer| integer as $type)
         });)*
     };
 }

@@ -1,0 +1,58 @@
+//! The types of buffers and of disks: the library's methods, and what Lua has besides.
+
+use nbdkit_script::library::{self, Answer, Message, Method, Methods, buffer, disk};
+
+use crate::interpreter::{Interpreter, Register, Type};
+
+/// `nbdkit.buffer` and `nbdkit.disk`.
+pub const CONSTRUCTORS: [Register; 2] =
+    [Register::new::<buffer::New>("buffer"), Register::new::<disk::New>("disk")];
+
+/// Makes both types.
+pub fn register(interpreter: &Interpreter) -> mlua::Result<()> {
+    let (mut buffers, mut disks) = (List::default(), List::default());
+    buffer::methods(&mut buffers);
+    disk::methods(&mut disks);
+    interpreter.register_types(
+        Type {
+            name: "nbdkit.buffer",
+            methods: &buffers.0,
+            metamethods: &[
+                Register::new::<buffer::Length>("__len"),
+                Register::new::<DescribeBuffer>("__tostring"),
+            ],
+        },
+        Type {
+            name: "nbdkit.disk",
+            methods: &disks.0,
+            metamethods: &[Register::new::<DescribeDisk>("__tostring")],
+        },
+    )
+}
+
+#[derive(Default)]
+struct List(Vec<Register>);
+
+impl Methods for List {
+    fn add<M: Method>(&mut self, name: &'static str) {
+        self.0.push(Register::new::<M>(name));
+    }
+}
+
+/// `tostring(buf)`: what it is, not what is in it.
+struct DescribeBuffer;
+
+impl Method for DescribeBuffer {
+    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>, Message> {
+        Ok(Answer::Bytes(b"nbdkit.buffer"))
+    }
+}
+
+/// `tostring(disk)`.
+struct DescribeDisk;
+
+impl Method for DescribeDisk {
+    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>, Message> {
+        Ok(Answer::Bytes(b"nbdkit.disk"))
+    }
+}

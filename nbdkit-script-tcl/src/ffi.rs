@@ -1,0 +1,169 @@
+//! The functions of Tcl's C API that are used here, declared by hand from their manual pages
+//! (section 3tcl). They are the same in Tcl 8.6 and in Tcl 9 but for the type of lengths.
+#![allow(unsafe_code, non_camel_case_types, non_snake_case)]
+
+use std::ffi::{c_char, c_double, c_int, c_void};
+
+/// The type of lengths and counts.
+#[cfg(not(tcl9))]
+pub type Tcl_Size = c_int;
+/// The type of lengths and counts.
+#[cfg(tcl9)]
+pub type Tcl_Size = isize;
+
+pub const TCL_OK: c_int = 0;
+pub const TCL_ERROR: c_int = 1;
+
+/// Variables are looked up among the global ones.
+pub const TCL_GLOBAL_ONLY: c_int = 1;
+/// Commands run as on the script's top level.
+pub const TCL_EVAL_GLOBAL: c_int = 0x2_0000;
+
+/// An interpreter.
+#[repr(C)]
+pub struct Tcl_Interp {
+    _opaque: [u8; 0],
+}
+
+/// A command's token.
+#[repr(C)]
+pub struct Tcl_Command_ {
+    _opaque: [u8; 0],
+}
+
+pub type Tcl_Command = *mut Tcl_Command_;
+
+/// What a value's internal form is. Only its address is of interest.
+#[repr(C)]
+pub struct Tcl_ObjType {
+    _opaque: [u8; 0],
+}
+
+/// The public beginning of a value; its internal form follows.
+#[repr(C)]
+pub struct Tcl_Obj {
+    pub refCount: Tcl_Size,
+    /// The string form, if there is one at present.
+    pub bytes: *mut c_char,
+    pub length: Tcl_Size,
+    /// The type of the internal form, if there is one at present.
+    pub typePtr: *const Tcl_ObjType,
+}
+
+/// What a command is made of. Tcl 9 has more fields at the end than 8.6.
+#[repr(C)]
+pub struct Tcl_CmdInfo {
+    pub isNativeObjectProc: c_int,
+    pub objProc: Option<Tcl_ObjCmdProc>,
+    pub objClientData: *mut c_void,
+    pub rest: [*mut c_void; 9],
+}
+
+/// The place of a block of memory that each thread has for itself.
+#[repr(transparent)]
+pub struct Tcl_ThreadDataKey(pub *mut c_void);
+
+pub type Tcl_ObjCmdProc =
+    unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int, *const *mut Tcl_Obj) -> c_int;
+pub type Tcl_CmdDeleteProc = unsafe extern "C" fn(*mut c_void);
+
+unsafe extern "C" {
+    pub fn Tcl_CreateInterp() -> *mut Tcl_Interp;
+    pub fn Tcl_Init(interp: *mut Tcl_Interp) -> c_int;
+    pub fn Tcl_DeleteInterp(interp: *mut Tcl_Interp);
+    pub fn Tcl_FinalizeThread();
+    pub fn Tcl_GetThreadData(key: *mut Tcl_ThreadDataKey, size: Tcl_Size) -> *mut c_void;
+
+    pub fn Tcl_EvalObjv(
+        interp: *mut Tcl_Interp,
+        objc: Tcl_Size,
+        objv: *const *mut Tcl_Obj,
+        flags: c_int,
+    ) -> c_int;
+    pub fn Tcl_EvalEx(
+        interp: *mut Tcl_Interp,
+        script: *const c_char,
+        length: Tcl_Size,
+        flags: c_int,
+    ) -> c_int;
+    pub fn Tcl_FSEvalFileEx(
+        interp: *mut Tcl_Interp,
+        path: *mut Tcl_Obj,
+        encoding: *const c_char,
+    ) -> c_int;
+    pub fn Tcl_GetErrorLine(interp: *mut Tcl_Interp) -> c_int;
+    pub fn Tcl_GetReturnOptions(interp: *mut Tcl_Interp, code: c_int) -> *mut Tcl_Obj;
+    pub fn Tcl_GetObjResult(interp: *mut Tcl_Interp) -> *mut Tcl_Obj;
+    pub fn Tcl_SetObjResult(interp: *mut Tcl_Interp, result: *mut Tcl_Obj);
+    pub fn Tcl_ResetResult(interp: *mut Tcl_Interp);
+    pub fn Tcl_SetObjErrorCode(interp: *mut Tcl_Interp, code: *mut Tcl_Obj);
+
+    pub fn Tcl_DbIncrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int);
+    pub fn Tcl_DbDecrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int);
+    pub fn Tcl_DuplicateObj(object: *mut Tcl_Obj) -> *mut Tcl_Obj;
+
+    pub fn Tcl_NewStringObj(bytes: *const c_char, length: Tcl_Size) -> *mut Tcl_Obj;
+    pub fn Tcl_NewByteArrayObj(bytes: *const u8, length: Tcl_Size) -> *mut Tcl_Obj;
+    pub fn Tcl_NewWideIntObj(value: i64) -> *mut Tcl_Obj;
+    pub fn Tcl_NewDoubleObj(value: c_double) -> *mut Tcl_Obj;
+    pub fn Tcl_NewListObj(objc: Tcl_Size, objv: *const *mut Tcl_Obj) -> *mut Tcl_Obj;
+
+    pub fn Tcl_GetStringFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *const c_char;
+    pub fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *mut u8;
+    pub fn Tcl_GetWideIntFromObj(
+        interp: *mut Tcl_Interp,
+        object: *mut Tcl_Obj,
+        value: *mut i64,
+    ) -> c_int;
+    pub fn Tcl_GetDoubleFromObj(
+        interp: *mut Tcl_Interp,
+        object: *mut Tcl_Obj,
+        value: *mut c_double,
+    ) -> c_int;
+    pub fn Tcl_GetBooleanFromObj(
+        interp: *mut Tcl_Interp,
+        object: *mut Tcl_Obj,
+        value: *mut c_int,
+    ) -> c_int;
+    pub fn Tcl_ListObjGetElements(
+        interp: *mut Tcl_Interp,
+        list: *mut Tcl_Obj,
+        objc: *mut Tcl_Size,
+        objv: *mut *mut *mut Tcl_Obj,
+    ) -> c_int;
+    pub fn Tcl_DictObjGet(
+        interp: *mut Tcl_Interp,
+        dict: *mut Tcl_Obj,
+        key: *mut Tcl_Obj,
+        value: *mut *mut Tcl_Obj,
+    ) -> c_int;
+
+    pub fn Tcl_SetVar2Ex(
+        interp: *mut Tcl_Interp,
+        name: *const c_char,
+        element: *const c_char,
+        value: *mut Tcl_Obj,
+        flags: c_int,
+    ) -> *mut Tcl_Obj;
+    pub fn Tcl_GetVar2Ex(
+        interp: *mut Tcl_Interp,
+        name: *const c_char,
+        element: *const c_char,
+        flags: c_int,
+    ) -> *mut Tcl_Obj;
+
+    pub fn Tcl_GetCommandFromObj(interp: *mut Tcl_Interp, name: *mut Tcl_Obj) -> Tcl_Command;
+    pub fn Tcl_CreateObjCommand(
+        interp: *mut Tcl_Interp,
+        name: *const c_char,
+        function: Tcl_ObjCmdProc,
+        data: *mut c_void,
+        delete: Option<Tcl_CmdDeleteProc>,
+    ) -> Tcl_Command;
+    pub fn Tcl_DeleteCommandFromToken(interp: *mut Tcl_Interp, token: Tcl_Command) -> c_int;
+    pub fn Tcl_GetCommandInfo(
+        interp: *mut Tcl_Interp,
+        name: *const c_char,
+        info: *mut Tcl_CmdInfo,
+    ) -> c_int;
+}

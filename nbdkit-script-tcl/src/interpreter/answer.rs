@@ -1,0 +1,139 @@
+//! What a command in Rust returns, as a value of Tcl's.
+
+use nbdkit_script::library::functions::Value;
+use nbdkit_script::library::{self, Answer};
+use nbdkit_script::{Error, Extent, Result};
+
+use super::command::{Kind, Memory};
+use super::object::{MOST_BYTES, Object};
+
+/// What a command in Rust returns.
+pub enum Returned<'a> {
+    Answer(Answer<'a>),
+    Boolean(bool),
+    Integer(i128),
+    Float(f64),
+    /// What comes from outside of Tcl, as a path.
+    External(Vec<u8>),
+    /// What was the string form of a value.
+    Raw(Vec<u8>),
+    List(Vec<Returned<'a>>),
+}
+
+impl Returned<'_> {
+    pub fn nothing() -> Self {
+        Returned::Answer(Answer::Nothing)
+    }
+}
+
+impl From<Value> for Returned<'_> {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Nothing => Returned::nothing(),
+            Value::Boolean(boolean) => Returned::Boolean(boolean),
+            Value::Integer(integer) => Returned::Integer(integer),
+            Value::Float(float) => Returned::Float(float),
+            Value::Bytes(bytes) => Returned::External(bytes),
+            Value::Time(time) => Returned::List(vec![
+                Returned::Integer(time.as_secs().into()),
+                Returned::Integer(time.subsec_nanos().into()),
+            ]),
+        }
+    }
+}
+
+/// What becomes of it.
+pub(super) enum Made {
+    Value(Object),
+    /// What is a command itself.
+    Command(Kind),
+}
+
+impl Made {
+    /// # Errors
+    /// If there is no memory, or if it is more than a value of Tcl's can hold.
+    pub(super) fn of(returned: Returned<'_>) -> Result<Self> {
+        match returned {
+            Returned::Answer(answer) => Self::of_answer(answer),
+            returned => value(returned).map(Made::Value),
+        }
+    }
+
+    fn of_answer(answer: Answer<'_>) -> Result<Self> {
+        Ok(Made::Value(match answer {
+            Answer::Nothing => Object::string(""),
+            Answer::Integer(integer) => Object::integer(integer),
+            Answer::Float(float) => Object::double(float),
+            Answer::Bytes(bytes) => Object::bytes(within(bytes.len()).map(|_| bytes)?),
+            Answer::NewBuffer(size) => {
+                let mut bytes = reserved(size)?;
+                bytes.resize(size, 0);
+                return Ok(buffer(bytes));
+            }
+            Answer::BufferOf(content) => {
+                let mut bytes = reserved(content.len())?;
+                bytes.extend_from_slice(content);
+                return Ok(buffer(bytes));
+            }
+            Answer::Disk(disk) => return Ok(Made::Command(Kind::Disk(disk))),
+            Answer::ReadDisk { disk, offset, count } => {
+                Object::bytes_with(within(count)?, |bytes| {
+                    library::disk::read(disk, offset, bytes)
+                })?
+            }
+            Answer::Extents(extents) => {
+                Object::list(&extents.iter().map(extent).collect::<Vec<_>>())
+            }
+        }))
+    }
+}
+
+/// All but what is a command.
+fn value(returned: Returned<'_>) -> Result<Object> {
+    Ok(match returned {
+        Returned::Boolean(boolean) => Object::integer(boolean.into()),
+        Returned::Integer(integer) => match i64::try_from(integer) {
+            Ok(integer) => Object::integer(integer),
+            // Tcl calculates with numbers of any length.
+            Err(_) => Object::string(&integer.to_string()),
+        },
+        Returned::Float(float) => Object::double(float),
+        Returned::External(bytes) => Object::external(within(bytes.len()).map(|_| &bytes)?),
+        Returned::Raw(bytes) => Object::raw(within(bytes.len()).map(|_| &bytes)?),
+        Returned::List(list) => {
+            Object::list(&list.into_iter().map(value).collect::<Result<Vec<_>>>()?)
+        }
+        Returned::Answer(answer) => match Made::of_answer(answer)? {
+            Made::Value(object) => object,
+            Made::Command(_) => return Err(Error::msg("internal error: a command in a list")),
+        },
+    })
+}
+
+fn buffer(bytes: Vec<u8>) -> Made {
+    Made::Command(Kind::Buffer(Memory::Own(bytes).into()))
+}
+
+fn reserved(size: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(size)
+        .map_err(|_| Error::new(libc::ENOMEM, format!("no memory for a buffer of {size} bytes")))?;
+    Ok(bytes)
+}
+
+fn within(count: usize) -> Result<usize> {
+    if count <= MOST_BYTES {
+        return Ok(count);
+    }
+    Err(Error::new(
+        libc::EOVERFLOW,
+        format!("{count} bytes are more than a value of Tcl holds, which is {MOST_BYTES}"),
+    ))
+}
+
+fn extent(extent: &Extent) -> Object {
+    let number = |number: u64| Object::integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let kind = Object::integer(extent.kind.bits().into());
+    Object::list(&[number(extent.offset), number(extent.length), kind])
+}

@@ -1,0 +1,136 @@
+//! Calls of callbacks.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use nbdkit_script::{Callbacks, ReadBuffer};
+
+use super::command::Memory;
+use super::failure::Failure;
+use super::object::{Object, Value};
+use super::{Handle, Inside, Interpreter};
+use crate::ffi::{self, TCL_OK, Tcl_Size};
+
+/// What a callback is called with.
+#[derive(Clone, Copy)]
+pub enum Argument<'a> {
+    /// What `plugin_open` returned.
+    Handle(Handle),
+    Integer(i64),
+    /// 1 or 0.
+    Boolean(bool),
+    /// A byte array, which Tcl copies.
+    Bytes(&'a [u8]),
+    /// What comes from outside, as the value of a parameter.
+    External(&'a [u8]),
+    /// The name of a command over nbdkit's own memory, for as long as the call takes.
+    Lent(&'a Lent<'a>),
+}
+
+/// nbdkit's memory of one request.
+pub struct Lent<'a> {
+    memory: Cell<Memory>,
+    borrowed: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Lent<'a> {
+    /// The buffer of a read.
+    pub fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
+        Self::new(Memory::Fill(std::ptr::from_mut(buffer).cast()))
+    }
+
+    /// The data of a write.
+    pub fn data(data: &'a [u8]) -> Self {
+        Self::new(Memory::Data(data))
+    }
+
+    fn new(memory: Memory) -> Self {
+        Lent { memory: Cell::new(memory), borrowed: PhantomData }
+    }
+}
+
+/// How many arguments callbacks have, at most.
+const MOST_ARGUMENTS: usize = 4;
+
+impl Interpreter {
+    /// Calls a callback, and hands its result to `take`.
+    ///
+    /// # Errors
+    /// That it is not defined, or why it failed.
+    #[inline]
+    pub fn call<T>(
+        &self,
+        callback: Callbacks,
+        arguments: &[Argument<'_>],
+        take: impl FnOnce(Value<'_>) -> T,
+    ) -> Result<T, Failure> {
+        self.call_with(callback, arguments, |inside| take(inside.result()))
+    }
+
+    /// Calls `plugin_open`, and keeps what it returns.
+    ///
+    /// # Errors
+    /// As of [`call`](Self::call).
+    pub fn call_open(&self, arguments: &[Argument<'_>]) -> Result<Handle, Failure> {
+        self.call_with(Callbacks::OPEN, arguments, |inside| {
+            // SAFETY: the interpreter's result is alive.
+            let handle = unsafe { Object::hold(ffi::Tcl_GetObjResult(inside.raw())) };
+            Handle(self.handles.borrow_mut().insert(handle))
+        })
+    }
+
+    #[inline]
+    fn call_with<T>(
+        &self,
+        callback: Callbacks,
+        arguments: &[Argument<'_>],
+        take: impl FnOnce(&Inside<'_>) -> T,
+    ) -> Result<T, Failure> {
+        self.shared.pending_errno.set(0);
+        let _assumed = self.identity.assume();
+        let inside = Inside { interpreter: self };
+        if !self.is_defined(callback) {
+            return Err(Failure::NotDefined);
+        }
+        let mut lent = false;
+        let mut objects: [Option<Object>; MOST_ARGUMENTS] = [const { None }; MOST_ARGUMENTS];
+        let mut words = [self.name_of(callback).as_ptr(); 1 + MOST_ARGUMENTS];
+        for ((argument, object), word) in
+            arguments.iter().zip(&mut objects).zip(words[1..].iter_mut())
+        {
+            lent |= matches!(argument, Argument::Lent(_));
+            let made = self.object_of(argument);
+            *word = made.as_ptr();
+            *object = Some(made);
+        }
+        let count = 1 + arguments.len().min(MOST_ARGUMENTS);
+        // SAFETY: a living interpreter, and living values: the name's and those in `objects`.
+        let status =
+            unsafe { ffi::Tcl_EvalObjv(self.raw.as_ptr(), count as Tcl_Size, words.as_ptr(), 0) };
+        if lent {
+            self.take_back();
+        }
+        let taken = if status == TCL_OK { Ok(take(&inside)) } else { Err(inside.failure(status)) };
+        // What may be large is not kept until the next call.
+        // SAFETY: a living interpreter, whose result nobody looks at any more.
+        unsafe { ffi::Tcl_ResetResult(self.raw.as_ptr()) };
+        taken
+    }
+
+    #[inline]
+    fn object_of(&self, argument: &Argument<'_>) -> Object {
+        match *argument {
+            Argument::Handle(handle) => match self.handles.borrow().get(handle.0) {
+                // SAFETY: it is held by the slab.
+                Some(object) => unsafe { Object::hold(object.as_ptr()) },
+                // The framework closes a connection once.
+                None => Object::string(""),
+            },
+            Argument::Integer(integer) => Object::integer(integer),
+            Argument::Boolean(boolean) => Object::integer(boolean.into()),
+            Argument::Bytes(bytes) => Object::bytes(bytes),
+            Argument::External(bytes) => Object::external(bytes),
+            Argument::Lent(lent) => self.lend(lent.memory.replace(Memory::Gone)),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Commands in Rust: functions, and the buffers and disks that are commands themselves.
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::slice;
+
+use nbdkit_script::store::Disk;
+use nbdkit_script::{Error, ReadBuffer, Result, errno};
+
+use super::answer::{Made, Returned};
+use super::method;
+use super::object::{Object, Value, c_name};
+use super::{Interpreter, Shared};
+use crate::ffi::{self, TCL_ERROR, TCL_OK, Tcl_CmdInfo, Tcl_Interp, Tcl_Obj};
+
+/// A function in Rust, which gets all words, its name as well.
+type Function = Box<dyn for<'a> Fn(&Words<'a>) -> Result<Returned<'a>>>;
+
+/// What is behind a command of ours.
+pub(super) struct Instance {
+    pub(super) kind: Kind,
+    shared: Rc<Shared>,
+}
+
+pub(super) enum Kind {
+    Function(Function),
+    Buffer(UnsafeCell<Memory>),
+    Disk(&'static Disk),
+}
+
+/// Where the bytes of a buffer are.
+pub(super) enum Memory {
+    /// In the buffer's own memory.
+    Own(Vec<u8>),
+    /// In nbdkit's, which a read is to fill.
+    Fill(*mut ReadBuffer<'static>),
+    /// In nbdkit's, with what a client writes.
+    Data(*const [u8]),
+    /// It has been given to a command.
+    Gone,
+}
+
+/// The words of a command that is running; the first is its name.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    words: &'a [*mut Tcl_Obj],
+    interp: *mut Tcl_Interp,
+}
+
+impl<'a> Words<'a> {
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// So many from the beginning.
+    pub fn before(self, count: usize) -> Self {
+        Words { words: self.words.get(..count).unwrap_or(self.words), ..self }
+    }
+
+    /// All from this place on.
+    pub fn after(self, count: usize) -> Self {
+        Words { words: self.words.get(count..).unwrap_or_default(), ..self }
+    }
+
+    /// The word at this place.
+    pub fn get(&self, index: usize) -> Option<Value<'a>> {
+        // SAFETY: Tcl holds a command's words until it has run.
+        self.words.get(index).map(|word| unsafe { Value::new(*word) })
+    }
+
+    /// What is behind the command that a word names, if it is one of ours.
+    pub(super) fn instance(&self, index: usize) -> Option<&'a Instance> {
+        let name = c_name(std::str::from_utf8(self.get(index)?.raw()).ok()?);
+        let mut info = Tcl_CmdInfo {
+            isNativeObjectProc: 0,
+            objProc: None,
+            objClientData: ptr::null_mut(),
+            rest: [ptr::null_mut(); 9],
+        };
+        // SAFETY: a living interpreter, a C string, and a structure at least as large as Tcl's.
+        // Only `create` makes commands of this function, whose data is an instance, and a command
+        // is not deleted while a method runs, for that runs no script.
+        unsafe {
+            if ffi::Tcl_GetCommandInfo(self.interp, name.as_ptr(), &mut info) == 0 {
+                return None;
+            }
+            let ours = info.objProc.is_some_and(|function| ptr::fn_addr_eq(function, RUN));
+            ours.then(|| &*info.objClientData.cast::<Instance>())
+        }
+    }
+}
+
+impl Interpreter {
+    /// Adds a command.
+    pub fn add(
+        &self,
+        name: &str,
+        function: impl for<'a> Fn(&Words<'a>) -> Result<Returned<'a>> + 'static,
+    ) {
+        let _assumed = self.identity.assume();
+        create(self.raw.as_ptr(), &self.shared, name, Kind::Function(Box::new(function)));
+    }
+
+    /// Makes a command over nbdkit's memory, and returns its name.
+    pub(super) fn lend(&self, memory: Memory) -> Object {
+        let raw = self.raw.as_ptr();
+        let (name, token) = create_object(raw, &self.shared, Kind::Buffer(memory.into()));
+        self.shared.lent.set(token);
+        name
+    }
+
+    /// Deletes the command that `lend` has made, unless the script has.
+    pub(super) fn take_back(&self) {
+        let token = self.shared.lent.replace(ptr::null_mut());
+        if !token.is_null() {
+            // SAFETY: `delete` forgets the token when the command is deleted.
+            unsafe { ffi::Tcl_DeleteCommandFromToken(self.raw.as_ptr(), token) };
+        }
+    }
+}
+
+/// Makes a command for a buffer or a disk, under a name that nobody has had before.
+pub(super) fn create_object(
+    interp: *mut Tcl_Interp,
+    shared: &Rc<Shared>,
+    kind: Kind,
+) -> (Object, ffi::Tcl_Command) {
+    let number = shared.made.get() + 1;
+    shared.made.set(number);
+    let what = if matches!(kind, Kind::Disk(_)) { "disk" } else { "buffer" };
+    let name = format!("::nbdkit::{what}{number}");
+    let token = create(interp, shared, &name, kind);
+    (Object::string(&name), token)
+}
+
+fn create(
+    interp: *mut Tcl_Interp,
+    shared: &Rc<Shared>,
+    name: &str,
+    kind: Kind,
+) -> ffi::Tcl_Command {
+    let name = c_name(name);
+    let data = Box::into_raw(Box::new(Instance { kind, shared: Rc::clone(shared) }));
+    // SAFETY: a living interpreter and a C string. `delete` gets the data once, at the end.
+    unsafe { ffi::Tcl_CreateObjCommand(interp, name.as_ptr(), RUN, data.cast(), Some(delete)) }
+}
+
+/// The one function that all our commands have.
+const RUN: ffi::Tcl_ObjCmdProc = run;
+
+/// Runs a command. No panic leaves it.
+unsafe extern "C" fn run(
+    data: *mut c_void,
+    interp: *mut Tcl_Interp,
+    count: c_int,
+    words: *const *mut Tcl_Obj,
+) -> c_int {
+    // SAFETY: `create` has made the data. Tcl keeps the words, and the command, while it runs.
+    let (instance, words) = unsafe {
+        let words = slice::from_raw_parts(words, count as usize);
+        (&*data.cast::<Instance>(), Words { words, interp })
+    };
+    let answer = catch_unwind(AssertUnwindSafe(|| match &instance.kind {
+        Kind::Function(function) => function(&words),
+        Kind::Buffer(_) | Kind::Disk(_) => method::run(instance, words).map(Returned::Answer),
+    }));
+    let answer = answer.unwrap_or_else(|payload| {
+        // Dropping it could panic again.
+        std::mem::forget(payload);
+        Err(Error::msg("internal error: a command of nbdkit's panicked"))
+    });
+    let made = answer.and_then(|returned| match Made::of(returned)? {
+        Made::Value(object) => Ok(object),
+        Made::Command(kind) => Ok(create_object(interp, &instance.shared, kind).0),
+    });
+    match made {
+        Ok(object) => {
+            // SAFETY: a living interpreter and a living value.
+            unsafe { ffi::Tcl_SetObjResult(interp, object.as_ptr()) };
+            TCL_OK
+        }
+        Err(error) => {
+            raise(interp, &error);
+            TCL_ERROR
+        }
+    }
+}
+
+/// Leaves an error in the interpreter, with a code as Tcl's own commands have it.
+fn raise(interp: *mut Tcl_Interp, error: &Error) {
+    let message = Object::string(error.message());
+    // SAFETY: a living interpreter and living values.
+    unsafe {
+        ffi::Tcl_SetObjResult(interp, message.as_ptr());
+        if let Some((name, _)) = errno::all().find(|(_, number)| *number == error.errno()) {
+            let code = [Object::string("POSIX"), Object::string(name), message];
+            ffi::Tcl_SetObjErrorCode(interp, Object::list(&code).as_ptr());
+        }
+    }
+}
+
+/// Tcl deletes a command: by `rename`, for it is taken back, or with the interpreter.
+unsafe extern "C" fn delete(data: *mut c_void) {
+    // SAFETY: `create` has made it, and this is the end of it.
+    let instance = unsafe { Box::from_raw(data.cast::<Instance>()) };
+    if let Kind::Buffer(memory) = &instance.kind {
+        // SAFETY: no method is running.
+        if !matches!(unsafe { &*memory.get() }, Memory::Own(_)) {
+            instance.shared.lent.set(ptr::null_mut());
+        }
+    }
+}

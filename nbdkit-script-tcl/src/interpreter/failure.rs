@@ -1,0 +1,139 @@
+//! Why a callback gave no result.
+
+use std::ffi::c_int;
+use std::ptr;
+
+use super::Inside;
+use super::object::{Object, Value};
+use crate::ffi::{self, TCL_OK};
+
+/// Why a callback gave no result.
+#[derive(Debug)]
+pub enum Failure {
+    NotDefined,
+    /// An error of the script.
+    Raised {
+        message: String,
+        /// The error code, if it is one of POSIX: its name.
+        posix: Option<String>,
+        position: Option<Position>,
+        /// `errorInfo`.
+        trace: String,
+    },
+}
+
+/// Where an error was raised.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The normalized name of the file.
+    pub file: String,
+    pub line: usize,
+}
+
+impl Inside<'_> {
+    /// What a command that ended with this status has left. Tcl itself makes errors of `return -code
+    /// break` and the like, where no command is left that could take them.
+    #[cold]
+    pub(super) fn failure(&self, status: c_int) -> Failure {
+        let message = self.result().text().into_owned();
+        // SAFETY: a living interpreter, whose last command has ended so.
+        let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
+        let trace = self.option(&options, "-errorinfo", |info| info.text().into_owned());
+        let posix = self.option(&options, "-errorcode", posix_of).flatten();
+        let trace = trace.unwrap_or_default();
+        let position = self.position(&trace);
+        Failure::Raised { message, posix, position, trace }
+    }
+
+    fn option<T>(
+        &self,
+        options: &Object,
+        name: &str,
+        look: impl FnOnce(Value<'_>) -> T,
+    ) -> Option<T> {
+        let key = Object::string(name);
+        let mut value = ptr::null_mut();
+        // SAFETY: living values. The dictionary, which is ours, holds the value.
+        unsafe {
+            let status =
+                ffi::Tcl_DictObjGet(ptr::null_mut(), options.as_ptr(), key.as_ptr(), &mut value);
+            (status == TCL_OK && !value.is_null()).then(|| look(Value::new(value)))
+        }
+    }
+
+    /// The file and the line where the innermost procedure was that `errorInfo` tells of.
+    ///
+    /// It tells lines of a procedure's body. Where the body begins is something that Tcl knows of
+    /// all procedures that come from a file, and has only one command for, which it does not
+    /// support; without it there is no position.
+    fn position(&self, trace: &str) -> Option<Position> {
+        let (kind, line) = innermost(trace)?;
+        let code = |key: &str| {
+            let mut words = vec!["::tcl::unsupported::getbytecode"];
+            words.extend(kind.words());
+            let code = self.ask(&words)?;
+            self.ask(&["dict", "get", &code, key])
+        };
+        let first: usize = code("initiallinenumber")?.parse().ok()?;
+        Some(Position { file: code("sourcefile")?, line: first + line.checked_sub(1)? })
+    }
+}
+
+/// The name in an error code such as `POSIX ENOSPC {no space left on device}`.
+fn posix_of(code: Value<'_>) -> Option<String> {
+    let words = code.list()?;
+    let [kind, name, ..] = words.as_slice() else {
+        return None;
+    };
+    (kind.raw() == b"POSIX").then(|| name.text().into_owned())
+}
+
+/// What has a body with lines of its own.
+#[derive(Debug, PartialEq, Eq)]
+enum Body<'a> {
+    Procedure(&'a str),
+    Method(&'a str, &'a str),
+}
+
+impl Body<'_> {
+    fn words(&self) -> Vec<&str> {
+        match self {
+            Body::Procedure(name) => vec!["proc", name],
+            Body::Method(class, name) => vec!["method", class, name],
+        }
+    }
+}
+
+/// The first body in `errorInfo`, which tells of the innermost one first, and the line in it.
+fn innermost(trace: &str) -> Option<(Body<'_>, usize)> {
+    trace.lines().find_map(|line| {
+        let line = line.strip_prefix("    (")?.strip_suffix(')')?;
+        let (body, line) = line.rsplit_once(" line ")?;
+        let line = line.parse().ok()?;
+        if let Some(name) = quoted(body, "procedure ") {
+            return Some((Body::Procedure(name), line));
+        }
+        let (class, name) = body.split_once(" method ")?;
+        Some((Body::Method(quoted(class, "class ")?, quoted(name, "")?), line))
+    })
+}
+
+fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
+    text.strip_prefix(before)?.strip_prefix('"')?.strip_suffix('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_body_comes_first() {
+        let trace = "no\n    while executing\n\"error no\"\n    (procedure \"bad\" line 2)\n    \
+                     invoked from within\n\"bad\"\n    (procedure \"pread\" line 3)";
+        assert_eq!(innermost(trace), Some((Body::Procedure("bad"), 2)));
+        let trace = "no\n    (class \"::Disk\" method \"read\" line 7)\n    invoked from within";
+        assert_eq!(innermost(trace), Some((Body::Method("::Disk", "read"), 7)));
+        assert_eq!(innermost("no\n    (file \"disk.tcl\" line 7)"), None);
+        assert_eq!(innermost("wrong # args: should be \"pread h\""), None);
+    }
+}

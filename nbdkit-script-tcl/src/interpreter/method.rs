@@ -1,0 +1,169 @@
+//! The methods of buffers and disks: `$buffer readu32 0`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use nbdkit_script::library::{self, Answer, Buffer, Call, Message, Method, Methods};
+use nbdkit_script::store::{Disk, Number};
+use nbdkit_script::{Error, Result};
+use once_cell::sync::Lazy;
+
+use super::command::{Instance, Kind, Memory, Words};
+use super::object::Value;
+
+/// Before the argument of a disk's method that is the name of a buffer. What stands there without
+/// it is data, which a client may have chosen.
+const BUFFER: &[u8] = b"-buffer";
+
+/// The arguments of a method, or of what makes a buffer or a disk.
+struct MethodCall<'a> {
+    /// The buffer or the disk. What makes one has none, and begins with the next argument.
+    itself: Option<&'a Instance>,
+    /// The other arguments.
+    words: Words<'a>,
+    /// The argument that is never taken for data; 0 if there is none.
+    not_data: usize,
+}
+
+type Run = for<'a> fn(&MethodCall<'a>) -> std::result::Result<Answer<'a>, Message>;
+
+/// The methods of one type, by their names.
+#[derive(Default)]
+struct Table(BTreeMap<&'static str, Run>);
+
+impl Methods for Table {
+    fn add<M: Method>(&mut self, name: &'static str) {
+        self.0.insert(name, |call| library::run::<M>(call));
+    }
+}
+
+static BUFFERS: Lazy<Table> = Lazy::new(|| {
+    let mut table = Table::default();
+    library::buffer::methods(&mut table);
+    table
+});
+
+static DISKS: Lazy<Table> = Lazy::new(|| {
+    let mut table = Table::default();
+    library::disk::methods(&mut table);
+    table
+});
+
+/// Runs the method that the second word names.
+pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'a>> {
+    let (table, what) = match itself.kind {
+        Kind::Disk(_) => (&DISKS.0, "disk"),
+        _ => (&BUFFERS.0, "buffer"),
+    };
+    let invalid = |found: String| {
+        let known: Vec<_> = table.keys().copied().collect();
+        Error::new(
+            libc::EINVAL,
+            format!("{found}, expected a method of a {what}: {}", known.join(", ")),
+        )
+    };
+    let name = words.get(1).ok_or_else(|| invalid("found nothing".into()))?;
+    let method = std::str::from_utf8(name.raw()).ok().and_then(|name| table.get(name));
+    let method = method.ok_or_else(|| invalid(format!("found {}", name.shown())))?;
+    let mut call = MethodCall { itself: Some(itself), words: words.after(2), not_data: 0 };
+    if what == "disk" && call.words.get(0).is_some_and(|word| word.raw() == BUFFER) {
+        call.words = call.words.after(1);
+        call.not_data = 2;
+    }
+    method(&call).map_err(Error::msg)
+}
+
+/// `nbdkit::buffer SIZE`.
+pub fn new_buffer<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
+    // A number is data as well; here it is a size.
+    let call = MethodCall { itself: None, words: words.after(1), not_data: 1 };
+    library::run::<library::buffer::New>(&call).map_err(Error::msg)
+}
+
+/// `nbdkit::disk NAME SIZE`.
+pub fn new_disk<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
+    let call = MethodCall { itself: None, words: words.after(1), not_data: 0 };
+    library::run::<library::disk::New>(&call).map_err(Error::msg)
+}
+
+impl<'a> MethodCall<'a> {
+    fn value(&self, index: usize) -> Option<Value<'a>> {
+        self.words.get(self.place(index)?)
+    }
+
+    /// Where an argument is among the words.
+    fn place(&self, index: usize) -> Option<usize> {
+        self.position(index).checked_sub(1)
+    }
+
+    fn kind(&self, index: usize) -> Option<&'a Kind> {
+        let instance = match self.itself {
+            Some(itself) if index == 1 => itself,
+            _ => self.words.instance(self.place(index)?)?,
+        };
+        Some(&instance.kind)
+    }
+}
+
+impl<'a> Call<'a> for MethodCall<'a> {
+    fn count(&self) -> usize {
+        self.words.len() + usize::from(self.itself.is_some())
+    }
+
+    fn has(&self, index: usize) -> bool {
+        index <= self.count()
+    }
+
+    fn number(&self, index: usize) -> Option<Number> {
+        self.value(index)?.number()
+    }
+
+    fn string(&self, index: usize) -> Option<&'a [u8]> {
+        if index == self.not_data {
+            return None;
+        }
+        self.value(index)?.bytes().ok()
+    }
+
+    fn buffer(&self, index: usize) -> std::result::Result<Buffer<'a>, Message> {
+        let Some(Kind::Buffer(memory)) = self.kind(index) else {
+            return Err(self.wrong_type(index, "the name of a buffer"));
+        };
+        // SAFETY: a command's memory is there while it runs. Nobody else has a reference to these
+        // bytes: Tcl is running one command, and that takes each buffer once. What is lent points
+        // at a request, which lasts until `take_back` has deleted the command.
+        unsafe {
+            match &mut *memory.get() {
+                Memory::Own(bytes) => Ok(Buffer::Own(bytes)),
+                Memory::Fill(buffer) => Ok(Buffer::Fill(&mut **buffer)),
+                Memory::Data(data) => Ok(Buffer::Data(&**data)),
+                Memory::Gone => Err(library::gone()),
+            }
+        }
+    }
+
+    fn disk(&self, index: usize) -> std::result::Result<&'static Disk, Message> {
+        match self.kind(index) {
+            Some(Kind::Disk(disk)) => Ok(disk),
+            _ => Err(self.wrong_type(index, "the name of a disk")),
+        }
+    }
+
+    fn same(&self, one: usize, other: usize) -> bool {
+        match (self.kind(one), self.kind(other)) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            _ => false,
+        }
+    }
+
+    fn found(&self, index: usize) -> Cow<'_, str> {
+        match self.value(index) {
+            Some(value) => value.shown().into(),
+            None => "nothing".into(),
+        }
+    }
+
+    fn position(&self, index: usize) -> usize {
+        index - usize::from(self.itself.is_some())
+    }
+}

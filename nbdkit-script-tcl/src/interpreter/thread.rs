@@ -1,0 +1,225 @@
+//! What Tcl keeps for each thread, kept for each interpreter instead.
+//!
+//! Tcl's documentation binds an interpreter to the thread that made it. nbdkit has an instance
+//! made in one thread and used in others. What the rule protects is this (Tcl 8.6, threaded):
+//!
+//! - Two threads in one interpreter at once. The framework's runner never does that.
+//! - Memory that hangs off the thread: its cache of free memory, to which an interpreter has a
+//!   pointer of its own, its list of open channels, its compiled regular expressions, its current
+//!   directory, its event loop. Two interpreters that one thread has made share all of it without a
+//!   lock, so they must never run at once; and a thread that closes a channel which another thread
+//!   has opened ends the process ("damaged channel list"), as it does nbdkit's own Tcl plugin.
+//! - The identity of the thread itself, which Tcl compares when an interpreter is deleted, and when
+//!   a channel whose driver is a script (`chan create`) is used.
+//!
+//! A thread for each interpreter, as the rule would have it, cannot be: nbdkit forks after the
+//! interpreters have been made, which leaves no thread but one, and each request would cost two
+//! switches of threads. But all of the second kind hangs off two values of
+//! `pthread_setspecific`(3), which are found here. An [`Identity`] is a set of these values; it goes
+//! with its interpreter from thread to thread. So each interpreter has a thread's memory for
+//! itself, whichever thread it runs on. What is left of the rule is the third kind: an interpreter
+//! is deleted by the thread that made it, or not at all, and channels made by `chan create` work
+//! only on the thread that made them.
+//!
+//! Where the values are not found (a C library that has them elsewhere, a Tcl without threads),
+//! interpreters share what the thread has, and [`separable`] says so: then no two may run at once.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr;
+
+use once_cell::sync::Lazy;
+
+use crate::ffi::{
+    Tcl_CreateInterp, Tcl_DeleteInterp, Tcl_FinalizeThread, Tcl_GetThreadData, Tcl_ThreadDataKey,
+};
+
+/// How many keys Tcl has: one for its allocator's cache and one for all else. Not every build has
+/// the first.
+const MOST: usize = 2;
+
+type Values = [*mut c_void; MOST];
+
+const NOTHING: Values = [ptr::null_mut(); MOST];
+
+/// The keys under which the C library keeps Tcl's memory of a thread; empty if they are not known.
+static KEYS: Lazy<Vec<libc::pthread_key_t>> = Lazy::new(|| {
+    // A thread that Tcl has never seen, so that it is seen what Tcl adds.
+    std::thread::spawn(find_keys).join().unwrap_or_default()
+});
+
+/// Whether two interpreters can run at once.
+pub fn separable() -> bool {
+    !KEYS.is_empty()
+}
+
+/// Tcl's memory of a thread, of an interpreter's own.
+#[derive(Debug)]
+pub struct Identity {
+    values: Cell<Values>,
+    /// The thread that made it.
+    thread: libc::pthread_t,
+}
+
+/// While it lives, the thread has an [`Identity`].
+#[derive(Debug)]
+pub struct Assumed<'a> {
+    identity: &'a Identity,
+    own: Values,
+}
+
+impl Identity {
+    /// One that Tcl has not seen.
+    pub fn new() -> Self {
+        Lazy::force(&KEYS);
+        // SAFETY: takes nothing and cannot fail.
+        Identity { values: Cell::new(NOTHING), thread: unsafe { libc::pthread_self() } }
+    }
+
+    /// Has this thread be the one that Tcl knows by this identity.
+    #[inline]
+    pub fn assume(&self) -> Assumed<'_> {
+        let own = get();
+        set(self.values.get());
+        Assumed { identity: self, own }
+    }
+
+    /// Whether this is the thread that made it, the only one that may delete the interpreter.
+    pub fn is_at_home(&self) -> bool {
+        // SAFETY: compares two values.
+        unsafe { libc::pthread_equal(self.thread, libc::pthread_self()) != 0 }
+    }
+
+    /// Frees all that hangs off it, after its interpreter was deleted.
+    pub fn finish(&self) {
+        if separable() {
+            let _assumed = self.assume();
+            // SAFETY: to Tcl this is the end of the thread, in which it has no interpreter left.
+            unsafe { Tcl_FinalizeThread() };
+        }
+    }
+}
+
+impl Drop for Assumed<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Tcl makes the values when it first needs them, and forgets them at the end.
+        self.identity.values.set(get());
+        set(self.own);
+    }
+}
+
+#[inline]
+fn get() -> Values {
+    let mut values = NOTHING;
+    for (value, key) in values.iter_mut().zip(KEYS.iter()) {
+        // SAFETY: Tcl has made the key, and does not delete it before the process ends.
+        *value = unsafe { libc::pthread_getspecific(*key) };
+    }
+    values
+}
+
+#[inline]
+fn set(values: Values) {
+    for (value, key) in values.iter().zip(KEYS.iter()) {
+        // SAFETY: as in `get`. The value is one that Tcl has made under the same key, or none.
+        // There is memory for it: the thread has had a value under the key, or glibc allocates,
+        // whose failure leaves none, which Tcl makes anew.
+        unsafe { libc::pthread_setspecific(*key, *value) };
+    }
+}
+
+/// The keys under which Tcl keeps something in a thread that it sees for the first time.
+fn find_keys() -> Vec<libc::pthread_key_t> {
+    // SAFETY: asks for a number. An interpreter is made and deleted in one thread; making it has
+    // Tcl set itself up.
+    let most = unsafe {
+        let interpreter = Tcl_CreateInterp();
+        if !interpreter.is_null() {
+            Tcl_DeleteInterp(interpreter);
+        }
+        Tcl_FinalizeThread();
+        libc::sysconf(libc::_SC_THREAD_KEYS_MAX)
+    };
+    let keys = 0..libc::pthread_key_t::try_from(most).unwrap_or(0);
+    // SAFETY: glibc and musl answer NULL for a key that nobody has made.
+    let value = |key: libc::pthread_key_t| unsafe { libc::pthread_getspecific(key) };
+    let before: Vec<_> = keys.clone().map(value).collect();
+    let block = thread_data();
+    let found: Vec<_> = keys
+        .zip(before)
+        .filter(|(key, before)| before.is_null() && !value(*key).is_null())
+        .map(|(key, _)| key)
+        .collect();
+    let known = !found.is_empty() && found.len() <= MOST && are_all(&found, block);
+    // SAFETY: Tcl has nothing in this thread but the block.
+    unsafe { Tcl_FinalizeThread() };
+    if known { found } else { Vec::new() }
+}
+
+/// A block that Tcl has for each thread. Each call in the same thread returns the same one.
+fn thread_data() -> *mut c_void {
+    struct Key(Cell<Tcl_ThreadDataKey>);
+    // SAFETY: Tcl locks it before it writes there.
+    unsafe impl Sync for Key {}
+    static KEY: Key = Key(Cell::new(Tcl_ThreadDataKey(ptr::null_mut())));
+    // SAFETY: the key is static, and NULL before its first use, as Tcl wants it.
+    unsafe { Tcl_GetThreadData(KEY.0.as_ptr(), 8) }
+}
+
+/// The proof: without what is kept under these keys Tcl takes the thread for another one, and with
+/// it for the same as before.
+fn are_all(keys: &[libc::pthread_key_t], block: *mut c_void) -> bool {
+    // SAFETY: as in `get` and `set`.
+    let exchange = |key: &libc::pthread_key_t, value| unsafe {
+        let before = libc::pthread_getspecific(*key);
+        (libc::pthread_setspecific(*key, value) == 0).then_some(before)
+    };
+    let exchange_all = |values: &[*mut c_void]| -> Option<Vec<_>> {
+        keys.iter().zip(values).map(|(key, value)| exchange(key, *value)).collect()
+    };
+    let Some(first) = exchange_all(&NOTHING) else {
+        return false;
+    };
+    let other = thread_data();
+    // SAFETY: Tcl has nothing in what it takes for a thread but the block.
+    unsafe { Tcl_FinalizeThread() };
+    exchange_all(&first).is_some() && other != block && thread_data() == block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_goes_from_thread_to_thread() {
+        assert!(separable(), "{:?}", *KEYS);
+        let identity = Identity::new();
+        let first = {
+            let _assumed = identity.assume();
+            thread_data() as usize
+        };
+        let other = Identity::new();
+        {
+            let _assumed = other.assume();
+            assert_ne!(thread_data() as usize, first, "two identities share what a thread has");
+        }
+        other.finish();
+        std::thread::scope(|scope| {
+            // A reference to it is not `Sync`, as only one thread at a time may have it.
+            struct Moved<'a>(&'a Identity);
+            // SAFETY: this thread waits until the other one has ended.
+            unsafe impl Send for Moved<'_> {}
+            let moved = Moved(&identity);
+            let elsewhere = scope.spawn(move || {
+                let moved = moved;
+                assert!(!moved.0.is_at_home());
+                let _assumed = moved.0.assume();
+                thread_data() as usize
+            });
+            assert_eq!(elsewhere.join().unwrap(), first);
+        });
+        assert!(identity.is_at_home());
+        identity.finish();
+    }
+}

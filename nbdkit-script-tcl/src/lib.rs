@@ -1,0 +1,18 @@
+//! An nbdkit plugin to write disks in Tcl.
+//!
+//! ```sh
+//! nbdkit ./target/release/libnbdkit_tcl.so script=plugin.tcl [key=value ...]
+//! ```
+#![deny(unsafe_code)]
+
+mod convert;
+mod ffi;
+mod interpreter;
+mod module;
+mod plugin;
+mod raised;
+mod script;
+
+use nbdkit_script::{Isolated, export};
+
+export!(Isolated<plugin::TclPlugin>);

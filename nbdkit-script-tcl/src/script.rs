@@ -1,0 +1,93 @@
+//! Loads a script into an interpreter.
+
+use std::collections::HashSet;
+use std::ffi::c_int;
+use std::path::PathBuf;
+
+use nbdkit_script::{Error, Result, Script};
+
+use crate::ffi::TCL_ERROR;
+use crate::interpreter::{Inside, Interpreter};
+
+/// Which signatures the callbacks have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiVersion {
+    /// Those of the official Tcl plugin.
+    V1,
+    /// Those of nbdkit's Python plugin: buffers and flags.
+    V2,
+}
+
+/// What a script has turned out to be.
+#[derive(Debug)]
+pub struct Loaded {
+    pub api_version: ApiVersion,
+    /// The global procedures that it defined.
+    pub procedures: Vec<String>,
+    /// The script's name as it was given, and as Tcl has it in errors.
+    given: PathBuf,
+    normalized: Option<String>,
+}
+
+impl Loaded {
+    /// A file's name for messages: the script's as the user has given it.
+    pub fn name_of(&self, file: &str) -> String {
+        if self.normalized.as_deref() == Some(file) {
+            return self.given.display().to_string();
+        }
+        file.into()
+    }
+}
+
+/// Runs the script's top level, which defines the callbacks.
+pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
+    interpreter.inside(|inside| {
+        let before = procedures(inside);
+        run_top_level(inside, script).map_err(|(code, line)| {
+            let message = inside.result().text().into_owned();
+            let line = if code == TCL_ERROR { format!("line {line}: ") } else { String::new() };
+            Error::from_bytes(libc::EINVAL, message.as_bytes())
+                .context(format!("could not load Tcl script: {}: {line}", script.path().display()))
+        })?;
+        let after = procedures(inside);
+        Ok(Loaded {
+            api_version: api_version(inside)?,
+            procedures: after.difference(&before).cloned().collect(),
+            given: script.path().into(),
+            normalized: inside.ask(&["file", "normalize", &script.path().to_string_lossy()]),
+        })
+    })
+}
+
+/// Tcl reads the file itself: it knows of a procedure's lines only then. But it has to be what was
+/// read before, and what can be read but once, as a pipe, is run as it was read.
+fn run_top_level(inside: &Inside<'_>, script: &Script) -> std::result::Result<(), (c_int, c_int)> {
+    let path = script.path();
+    let again = path.is_file().then(|| std::fs::read(path).ok()).flatten();
+    if again.as_deref() == Some(script.text()) {
+        inside.run_file(path)
+    } else {
+        inside.run_text(script.text())
+    }
+}
+
+fn procedures(inside: &Inside<'_>) -> HashSet<String> {
+    inside.ask(&["info", "procs"]);
+    let names = inside.result().list().unwrap_or_default();
+    names.into_iter().map(|name| name.text().into_owned()).collect()
+}
+
+/// The global variable `API_VERSION`.
+fn api_version(inside: &Inside<'_>) -> Result<ApiVersion> {
+    let Some(version) = inside.variable("API_VERSION") else {
+        return Ok(ApiVersion::V1);
+    };
+    match version.integer() {
+        Some(1) => Ok(ApiVersion::V1),
+        Some(2) => Ok(ApiVersion::V2),
+        _ => Err(Error::new(
+            libc::EINVAL,
+            format!("API_VERSION is {}, expected 1 or 2", version.shown()),
+        )),
+    }
+}
