@@ -66,6 +66,17 @@ def serve(start, language, write_script):
 
 
 @pytest.fixture
+def many(start, language, write_script):
+    """Serves a script in so many interpreters."""
+
+    def many(count, text, *parameters, **options):
+        script = write_script(text)
+        return start(language.plugin, f"interpreters={count}", script, *parameters, **options)
+
+    return many
+
+
+@pytest.fixture
 def expect_failure(language, write_script, tmp_path):
     """Expects nbdkit not to start with a script, and returns the one line that says why."""
 

@@ -1,5 +1,6 @@
-"""Lua from a test: one server that runs any number of pieces of it, each in a `pwrite`."""
+"""Code from a test: one server that runs any number of pieces of it, each in a `pwrite`."""
 
+import re
 import struct
 
 import nbd
@@ -8,8 +9,8 @@ import nbd
 class Evaluator:
     """A client of the script `evaluate`."""
 
-    def __init__(self, server, number=1):
-        self.server = server
+    def __init__(self, server, language, number=1):
+        self.server, self.language = server, language
         self.client = server.connect()
         # Which of the connections it is, as the log counts them.
         self.number = number
@@ -24,6 +25,10 @@ class Evaluator:
         text = self.client.pread(65536, 0)
         (length,) = struct.unpack_from("<I", text)
         return bytes(text[4 : 4 + length])
+
+    def answer(self, code):
+        """What this code of `spelling.py` has for a value, as text."""
+        return self.value(self.language.answer(code))
 
     def value(self, code):
         """What the code returns, as text: several values have a space in between."""
@@ -40,10 +45,17 @@ class Evaluator:
         except nbd.Error:
             # What nbdkit itself logged about the reason comes first.
             lines = self.server.errors()[before:]
-            prefix = f"nbdkit: lua[{self.number}]: error: pwrite: "
+            prefix = self.language.prefix("pwrite", self.number)
             assert lines and lines[-1].startswith(prefix), lines
             return lines[-1].removeprefix(prefix)
         raise AssertionError(f"no error: {code}")
+
+    def message(self, code):
+        """What is after the place in the script, about code that fails."""
+        line = self.error(code)
+        place, message = re.fullmatch(r"(\w+:\d+|\w+\.\w+:\d+): (.*)", line).groups()
+        assert place.startswith(("code:", f"disk.{self.language.extension}:")), line
+        return message
 
     def errors(self, *pieces):
         return {code: self.error(code) for code in pieces}
@@ -58,4 +70,4 @@ class Evaluator:
 
 
 def evaluator(serve, language, *parameters, **options):
-    return Evaluator(serve(language.script("evaluate"), *parameters, **options))
+    return Evaluator(serve(language.script("evaluate"), *parameters, **options), language)

@@ -69,11 +69,11 @@ class Language:
 
     # --- scripts ---
 
-    def script(self, module, name=None, **replacements):
+    def script(self, module, name=None, /, **replacements):
         """A script of scripts/: see `script_files.py`."""
         return script_files.script(self.extension, module, name, **replacements)
 
-    def pieces(self, module, name, **replacements):
+    def pieces(self, module, name, /, **replacements):
         """A list of small pieces of code of scripts/, by their keys."""
         return script_files.pieces(self.extension, module, name, **replacements)
 
@@ -141,6 +141,10 @@ class Lua(LuaSpelling, Language):
     def set_global(self, name, value):
         return f"{name} = {value}\n"
 
+    def load_error(self, line, message):
+        """What is said of a script whose top level fails there."""
+        return f"could not run Lua script: disk.lua:{line}: {message}"
+
 
 @dataclass(frozen=True, repr=False)
 class Tcl(TclSpelling, Language):
@@ -153,6 +157,9 @@ class Tcl(TclSpelling, Language):
 
     def without(self, callback):
         return f'rename {self.callback(callback)} ""\n'
+
+    def load_error(self, line, message):
+        return f"could not load Tcl script: disk.tcl: line {line}: {message}"
 
     def set_global(self, name, value):
         return f"set ::{name} {value};\n"

@@ -30,19 +30,19 @@ def sections(extension, module):
     return {None: first} | dict(zip(names, (body.removeprefix("\n") for body in rest[1::2])))
 
 
-def script(extension, module, name=None, **replacements):
+def script(extension, module, name=None, /, **replacements):
     found = sections(extension, module)
     assert name in found, f"scripts/{module}.{extension} has no script {name!r}"
     return filled(found[name], replacements)
 
 
-def pieces(extension, module, name, **replacements):
+def pieces(extension, module, name, /, **replacements):
     found = {}
     for line in script(extension, module, name, **replacements).split("\n"):
         if line[:1].isspace():
             found[key] += "\n" + line.strip()
         elif line:
-            key, separator, code = line.partition(":")
+            key, separator, code = line.partition(": ")
             assert separator, f"scripts/{module}.{extension}, {name}: {line!r} has no key"
             assert key not in found, f"scripts/{module}.{extension}, {name}: {key!r} is there twice"
             found[key] = code.strip()

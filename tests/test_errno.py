@@ -6,6 +6,8 @@ import re
 import nbd
 import pytest
 
+from languages import only, under_test
+
 # What nbdkit 1.32 makes of an errno on the way to the client.
 SENT = {
     "EPERM": "EPERM",
@@ -27,115 +29,65 @@ SENT = {
     "ETIMEDOUT": "EINVAL",
 }
 
-DISK = """
-    function open(readonly) return {} end
-    function get_size(h) return 65536 end
-    function pread(h, count, offset)
-        if offset ~= 0 then return string.rep("x", 512) end
-        %s
-    end
-"""
+
+def disk(language, body):
+    """What is read at 0 ends so, and all else is there."""
+    return language.script("errno", "disk", body=body)
 
 
-def failed_read(serve, body, **options):
+def failed_read(serve, language, body, **options):
     """The errno of a failed read, and the line in the log about it."""
-    server = serve(DISK % body, **options)
+    server = serve(disk(language, body), **options)
     client = server.connect()
     with pytest.raises(nbd.Error) as error:
         client.pread(512, 0)
     assert client.pread(512, 512) == b"x" * 512
     line = [line for line in server.errors() if "error: pread: " in line][-1]
-    return error.value.errno, line.removeprefix("nbdkit: lua[1]: error: pread: ")
+    return error.value.errno, line.removeprefix(language.prefix("pread"))
 
 
-WAYS = {
-    "set_error by name": ('nbdkit.set_error("%s") error("why")', "disk.lua:6: why"),
-    "set_error by number": ('nbdkit.set_error(nbdkit.errno.%s) error("why")', "disk.lua:6: why"),
-    "error by name": ('nbdkit.error("%s", "why")', "disk.lua:6: why"),
-    "error by number": ('nbdkit.error(nbdkit.errno.%s, "why")', "disk.lua:6: why"),
-    "a table with a name": ('error({ errno = "%s", message = "why" })', "why"),
-    "a table with a number": ('error({ errno = nbdkit.errno.%s, message = "why" })', "why"),
-    "nil, message, name": ('return nil, "why", "%s"', "why"),
-    "nil, message, number": ('return nil, "why", nbdkit.errno.%s', "why"),
-    "set_error and nil, message": ('nbdkit.set_error("%s") return nil, "why"', "why"),
-}
+# With @name@ for the name of an errno.
+WAYS = under_test().pieces("errno", "ways", name="@name@")
+# These tell the place by themselves; the others have whatever was thrown.
+PLACED = only(
+    lua={"set_error by name", "set_error by number", "error by name", "error by number"},
+    # What fails by `return` fails where it was called, and that is in no script.
+    tcl=set(WAYS) - {"return"},
+)
 
 
 @pytest.mark.parametrize("name", SENT)
 @pytest.mark.parametrize("way", WAYS)
-def test_errno_by_each_way(serve, name, way):
-    body, message = WAYS[way]
-    assert failed_read(serve, body % name) == (SENT[name], message)
+def test_errno_by_each_way(serve, language, name, way):
+    body = language.pieces("errno", "ways", name=name)[way]
+    place = language.place(disk(language, "HERE"), "HERE")
+    message = f"{place}: why" if way in PLACED else "why"
+    assert failed_read(serve, language, body) == (SENT[name], message)
 
 
-@pytest.mark.parametrize(
-    "body, expected",
-    [
-        ("error('why')", "EIO"),
-        ("error({ message = 'why' })", "EIO"),
-        ("error({ errno = 0, message = 'why' })", "EIO"),
-        ("error({ errno = -28, message = 'why' })", "EIO"),
-        ("error({ errno = 2 ^ 40, message = 'why' })", "EIO"),
-        ("error({ errno = 28.5, message = 'why' })", "EIO"),
-        ("error({ errno = 'ENOSPACE', message = 'why' })", "EIO"),
-        ("error({ errno = {}, message = 'why' })", "EIO"),
-        ("error({ errno = 28.0, message = 'why' })", "ENOSPC"),
-        ("return nil, 'why'", "EIO"),
-        ("return nil, 'why', 0", "EIO"),
-        ("return nil, 'why', -28", "EIO"),
-        ("return nil, 'why', 2 ^ 40", "EIO"),
-        ("return nil, 'why', 'ENOSPACE'", "EIO"),
-        ("return nil, 'why', {}", "EIO"),
-        ("nbdkit.set_error('EPERM') nbdkit.error('ENOSPC', 'why')", "ENOSPC"),
-        ("nbdkit.set_error('EPERM') nbdkit.set_error('ENOSPC') error('why')", "ENOSPC"),
-        ("nbdkit.set_error('ENOSPC') error({ message = 'why' })", "ENOSPC"),
-        # What nobody handled goes on as it is.
-        ("local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e)", "ENOSPC"),
-        ("local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e, 0)", "ENOSPC"),
-        ("coroutine.wrap(function() nbdkit.error('ENOSPC', 'why') end)()", "ENOSPC"),
-        # What was handled does not.
-        ("pcall(nbdkit.error, 'ENOSPC', 'no') error('why')", "EIO"),
-        ("pcall(error, { errno = 28 }) error('why')", "EIO"),
-        ("pcall(nbdkit.parse_size, 'x') error('why')", "EIO"),
-    ],
-)
-def test_which_of_several_and_what_is_none(serve, body, expected):
-    found, line = failed_read(serve, body)
+SEVERAL = dict.fromkeys(under_test().pieces("errno", "no errno").values(), "EIO")
+SEVERAL |= dict.fromkeys(under_test().pieces("errno", "ENOSPC of several").values(), "ENOSPC")
+
+
+@pytest.mark.parametrize("body, expected", SEVERAL.items())
+def test_which_of_several_and_what_is_none(serve, language, body, expected):
+    found, line = failed_read(serve, language, body)
     assert found == expected
     assert "why" in line
-
-
-def test_error_is_a_table_that_can_be_looked_at(serve):
-    server = serve(DISK % """
-        local ok, found = pcall(function() nbdkit.error("ENOSPC", "no room") end)
-        local plain = rawget(found, "errno") == nbdkit.errno.ENOSPC
-        local parts = { tostring(ok), type(found), tostring(plain), found.message, tostring(found) }
-        return table.concat(parts, "|") .. string.rep(" ", 512)
-    """)
-    assert server.connect().pread(512, 0).decode().rstrip() == (
-        "false|table|true|disk.lua:7: no room|disk.lua:7: no room"
-    )
 
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize(
     "callback", ["pread", "pwrite", "flush", "trim", "zero", "cache", "extents"]
 )
-@pytest.mark.parametrize(
-    "body",
-    [
-        "nbdkit.error('ENOSPC', 'why')",
-        "return nil, 'why', nbdkit.errno.ENOSPC",
-        "return nil, 'why', 'ENOSPC'",
-        "nbdkit.set_error('ENOSPC') error('why')",
-    ],
-)
-def test_from_every_callback_of_data(serve, version, callback, body):
-    defined = "".join(
-        f"function {name}(h, ...) {body if name == callback else ''} end\n"
-        for name in ("pread", "pwrite", "flush", "trim", "zero", "cache", "extents")
-    )
-    server = serve(f"API_VERSION = {version}\n{DISK % ''}\n{defined}")
+@pytest.mark.parametrize("way", under_test().pieces("errno", "ENOSPC"))
+def test_from_every_callback_of_data(serve, language, version, callback, way):
+    body = language.pieces("errno", "ENOSPC")[way]
+    names = ("pread", "pwrite", "flush", "trim", "zero", "cache", "extents")
+    script = language.set_global("API_VERSION", version) + disk(language, "")
+    for name in names:
+        script += language.define(name, body if name == callback else "", version=version)
+    server = serve(script)
     client = server.connect()
     requests = {
         "pread": lambda: client.pread(512, 0),
@@ -150,96 +102,33 @@ def test_from_every_callback_of_data(serve, version, callback, body):
         requests[callback]()
     assert error.value.errno == "ENOSPC"
     (line,) = server.errors()
-    assert re.fullmatch(rf"nbdkit: lua\[1\]: error: {callback}: (disk\.lua:\d+: )?why", line)
+    place = rf"(disk\.{language.extension}:\d+: )?"
+    assert re.fullmatch(re.escape(language.prefix(callback)) + place + "why", line), line
 
 
 @pytest.mark.parametrize("callback", ["open", "get_size"])
-@pytest.mark.parametrize(
-    "body",
-    ["nbdkit.error('ENOSPC', 'why')", "return nil, 'why', 28", "return nil, 'why'", "error('why')"],
-)
-def test_from_the_start_of_a_connection(serve, callback, body):
-    server = serve(f"""{DISK % ''}
-        local asked = 0
-        function {callback}() asked = asked + 1 if asked == 1 then {body} end return 65536 end
-    """)
+@pytest.mark.parametrize("way", under_test().pieces("errno", "at the start"))
+def test_from_the_start_of_a_connection(serve, language, callback, way):
+    body = language.pieces("errno", "at the start")[way]
+    once = language.script("errno", "the first time", body=body).strip()
+    server = serve(disk(language, "") + language.define(callback, once))
     with pytest.raises(nbd.Error):
         server.connect()
     assert server.connect().pread(512, 512) == b"x" * 512
     (line,) = server.errors()
-    assert re.fullmatch(rf"nbdkit: lua\[1\]: error: {callback}: (disk\.lua:\d+: )?why", line)
+    place = rf"(disk\.{language.extension}:\d+: )?"
+    assert re.fullmatch(re.escape(language.prefix(callback)) + place + "why", line), line
 
 
-def test_open_that_returns_nil_has_nil_for_a_handle(serve):
-    server = serve("""
-        function open(readonly) return nil end
-        function get_size(h) return h == nil and 512 or 0 end
-        function pread(h, count, offset) return string.rep(type(h):sub(1, 1), count) end
-    """)
-    assert server.connect().pread(2, 0) == b"nn"
-
-
-def test_functions_of_io_fail_the_request_as_they_fail(serve, tmp_path):
-    script = """
-        API_VERSION = 2
-        function open(readonly) return {} end
-        function get_size(h) return 65536 end
-        function pread(h, buf) end
-        function pwrite(h, buf) return io.open("/no/such/file") end
-        function flush(h) return os.remove("/no/such/file") end
-        function trim(h) return os.rename("/no/such/file", "/no/such/other") end
-    """
-    server = serve(script)
-    client = server.connect()
-    for request in (
-        lambda: client.pwrite(b"x", 0),
-        client.flush,
-        lambda: client.trim(512, 0),
-    ):
-        with pytest.raises(nbd.Error) as error:
-            request()
-        # ENOENT, which the protocol does not have.
-        assert error.value.errno == "EINVAL"
-    lines = [line.removeprefix("nbdkit: lua[1]: error: ") for line in server.errors()]
-    # os.rename does not say which file in every release of Lua.
-    lines[2] = lines[2].replace("/no/such/file: ", "")
-    assert lines == [
-        "pwrite: /no/such/file: No such file or directory",
-        "flush: /no/such/file: No such file or directory",
-        "trim: No such file or directory",
-    ]
-
-
-def test_full_device(serve):
-    server = serve("""
-        function open(readonly)
-            local file = assert(io.open("/dev/full", "w"))
-            file:setvbuf("no")
-            return file
-        end
-        function close(h) h:close() end
-        function get_size(h) return 65536 end
-        function pread(h, count) return string.rep("x", count) end
-        function pwrite(h, buf, offset) return h:write(buf) end
-    """)
+def test_full_device(serve, language):
+    server = serve(language.script("errno", "full device"))
     with pytest.raises(nbd.Error) as error:
         server.connect().pwrite(bytes(512), 0)
     assert error.value.errno == "ENOSPC"
 
 
-def test_set_error_without_an_error_is_forgotten(serve):
-    server = serve("""
-        function open(readonly) return {} end
-        function get_size(h) nbdkit.set_error("EPERM") return 65536 end
-        function pread(h, count, offset)
-            if offset == 512 then error("why") end
-            if offset == 1024 then return "short" end
-            nbdkit.set_error("ENOSPC")
-            return string.rep("x", count)
-        end
-        function flush(h) error({ message = "why" }) end
-        function trim(h) return nil, "why" end
-    """)
+def test_set_error_without_an_error_is_forgotten(serve, language):
+    server = serve(language.script("errno", "set_error"))
     client, other = server.connect(), server.connect()
     for request in (
         lambda: client.pread(512, 512),
@@ -253,39 +142,39 @@ def test_set_error_without_an_error_is_forgotten(serve):
         assert error.value.errno == "EIO"
 
 
-def test_traceback_is_in_the_debug_log_only(serve):
-    body = """
-        local function deeper() error("why") end
-        deeper()
-    """
+# What begins it, and the lines that called what failed.
+TRACEBACK = only(
+    lua=["stack traceback", "disk.lua:6"],
+    tcl=["while executing", 'procedure "deeper"', 'procedure "pread"'],
+)
+
+
+def test_traceback_is_in_the_debug_log_only(serve, language):
+    script = disk(language, language.script("errno", "deeper"))
     for verbose in (False, True):
-        server = serve(DISK % body, verbose=verbose)
+        server = serve(script, verbose=verbose)
         with pytest.raises(nbd.Error):
             server.connect().pread(512, 0)
-        assert server.errors() == ["nbdkit: lua[1]: error: pread: disk.lua:7: why"]
+        place = language.place(script, "why")
+        assert server.errors() == [language.logged("pread", f"{place}: why")]
         debug = [line for line in server.log().decode().splitlines() if "debug: " in line]
-        assert any("stack traceback" in line for line in debug) is verbose
-        assert any("disk.lua:8" in line for line in debug) is verbose
+        for words in TRACEBACK:
+            assert any(words in line for line in debug) is verbose, words
 
 
-def test_numbers_are_those_of_this_system(serve):
+def test_numbers_are_those_of_this_system(serve, language):
     # Any errno that Python knows: the name and the number are one error.
     for name in ("ENOSPC", "ENOMEM", "EPERM", "ESHUTDOWN"):
-        by_number = failed_read(serve, f'nbdkit.error({getattr(errno, name)}, "why")')
-        assert by_number == (SENT[name], "disk.lua:6: why")
+        call = language.call("error", getattr(errno, name), "why")
+        place = language.place(disk(language, "HERE"), "HERE")
+        assert failed_read(serve, language, call) == (SENT[name], f"{place}: why")
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["error(text, 0)", "error({ message = text })", "nbdkit.error('ENOSPC', text)",
-     "return nil, text, 28"],
-)  # fmt: skip
-def test_message_that_is_larger_than_what_memory_is_left(serve, body):
+@pytest.mark.parametrize("way", under_test().pieces("errno", "long messages"))
+def test_message_that_is_larger_than_what_memory_is_left(serve, language, way):
     # The message is there once; there is no room for it to be there three times.
-    server = serve(
-        DISK % f"local text = string.rep('long ', 2 ^ 20 * 20) {body}",
-        prefix=("prlimit", f"--as={512 << 20}"),
-    )
+    body = language.pieces("errno", "long messages")[way]
+    server = serve(disk(language, body), prefix=("prlimit", f"--as={512 << 20}"))
     client = server.connect()
     with pytest.raises(nbd.Error) as error:
         client.pread(512, 0)

@@ -22,19 +22,6 @@ BORDER = SIZE // 2
 
 KILLS_EACH = 150
 
-# Each interpreter says at its end what happened in it.
-COUNTING = """
-    local opened, closed = 0, 0
-    function open(readonly) opened = opened + 1 return {} end
-    function close(h) closed = closed + 1 end
-    function cleanup()
-        local file = assert(io.open(NOTES, "a"))
-        file:write(opened, " ", closed, "\\n")
-        file:close()
-    end
-"""
-
-
 @pytest.fixture
 def disk(start, language, write_script, tmp_path):
     """The script `shared_disk`, and its interpreters' counts of `open` and `close` at the end."""
@@ -43,10 +30,12 @@ def disk(start, language, write_script, tmp_path):
         notes = tmp_path / "notes"
 
         def __init__(self, model, interpreters, addition="", options=()):
-            text = f'local NOTES = "{self.notes}"\n' + language.script("shared_disk")
+            text = language.script("shared_disk")
+            # Each interpreter says at its end what happened in it.
+            text += language.script("faults_under_load", "counting", notes=self.notes)
             self.server = start(
                 *options, language.plugin, f"interpreters={interpreters}",
-                write_script(text + COUNTING + addition), f"model={model}", f"size={SIZE}",
+                write_script(text + addition), f"model={model}", f"size={SIZE}",
             )  # fmt: skip
 
         def counts(self):
@@ -100,7 +89,7 @@ def test_clients_that_are_killed(disk, model, interpreters):
     code, log = server.stop()
     assert code == 0
     # nbdkit may say that a client was gone. The script has nothing to say.
-    assert b"disk.lua" not in log and b"panicked" not in log, log
+    assert b"disk." not in log and b"panicked" not in log, log
     counts = disk.counts()
     assert len(counts) == interpreters
     assert all(opened == closed for opened, closed in counts), counts
@@ -142,21 +131,13 @@ def test_a_server_that_is_told_to_end_under_load(disk, model, interpreters, roun
 
     code, *_ = at_once(end, *(functools.partial(load, index) for index in range(len(clients))))
     assert code == 0, server.log()
-    assert b"disk.lua" not in server.log() and b"panicked" not in server.log(), server.log()
+    assert b"disk." not in server.log() and b"panicked" not in server.log(), server.log()
     # `cleanup` ran in every one, and once.
     assert len(disk.counts()) == interpreters
 
 
-def test_a_server_that_is_told_to_end_while_requests_sleep(disk):
-    disk = disk("parallel", 8, """
-        function pread(h, buf, offset, flags)
-            nbdkit.shared:incr("asleep", 1, 0)
-            nbdkit.nanosleep(600)
-        end
-        function pwrite(h, buf, offset, flags)
-            assert(nbdkit.shared:get("asleep") == 7, "not all asleep")
-        end
-    """)
+def test_a_server_that_is_told_to_end_while_requests_sleep(disk, language):
+    disk = disk("parallel", 8, language.script("faults_under_load", "sleeping"))
     client = disk.server.connect()
     buffers = [bytearray(512) for _ in range(7)]
     sleeping = [client.aio_pread(buffer, 0) for buffer in buffers]
@@ -188,15 +169,8 @@ def test_a_server_that_is_told_to_end_while_requests_sleep(disk):
 
 
 @pytest.mark.parametrize("model", ["parallel", "serialize_requests", "serialize_all_requests"])
-def test_a_storm_of_errors(disk, model):
-    disk = disk(model, 4, """
-        local write = pwrite
-        function pwrite(h, buf, offset, flags)
-            if offset % 3 == 0 then error("storm") end
-            if offset % 3 == 1 then nbdkit.set_error("ENOSPC") error({}) end
-            return write(h, buf, offset, flags)
-        end
-    """)
+def test_a_storm_of_errors(disk, language, model):
+    disk = disk(model, 4, language.script("faults_under_load", "storm"))
 
     def storm(number):
         client = disk.server.connect()

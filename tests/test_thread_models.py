@@ -14,8 +14,8 @@ MODELS = ["serialize_connections", "serialize_all_requests", "serialize_requests
 
 @pytest.fixture
 def counting(start, language, write_script):
-    def counting(model, *, interpreters=None, change=lambda text: text, **options):
-        script = write_script(change(language.script("counting")))
+    def counting(model, *, interpreters=None, addition="", **options):
+        script = write_script(language.script("counting") + addition)
         count = [] if interpreters is None else [f"interpreters={interpreters}"]
         chosen = [] if model is None else [f"model={model}"]
         return start(language.plugin, *count, script, *chosen, **options)
@@ -46,11 +46,9 @@ def test_a_model_is_named_by_number_or_by_word(counting, number, name):
     assert effective_model(counting(name, verbose=True)) == name
 
 
-def test_the_default_is_one_request_and_one_interpreter(counting):
-    def without_a_model(text):
-        return text + "thread_model = nil\n"
-
-    server = counting(None, interpreters=4, change=without_a_model, verbose=True)
+def test_the_default_is_one_request_and_one_interpreter(counting, language):
+    without_a_model = language.without("thread_model")
+    server = counting(None, interpreters=4, addition=without_a_model, verbose=True)
     assert effective_model(server) == "serialize_all_requests"
     clients = [server.connect() for _ in range(4)]
     at_once(*(lambda c=client: read_many(c, 8, 0) for client in clients))
@@ -61,14 +59,8 @@ def test_the_default_is_one_request_and_one_interpreter(counting):
     assert per_interpreter(known, "reads") == {1: 32}
 
 
-def test_all_connections_see_the_globals_of_one_interpreter(serve):
-    server = serve("""
-        local last = "none"
-        function open(readonly) return 1 end
-        function get_size(h) return 512 end
-        function pread(h, count, offset) return last .. string.rep(".", count - #last) end
-        function pwrite(h, buf, offset) last = buf end
-    """)
+def test_all_connections_see_the_globals_of_one_interpreter(serve, language):
+    server = serve(language.script("thread_models", "last write"))
     clients = [server.connect() for _ in range(5)]
     assert clients[0].pread(5, 0) == b"none."
     for writer in clients:
@@ -141,7 +133,7 @@ def test_more_connections_than_interpreters_under_serialize_requests(counting):
     assert per_interpreter(known, "open") == {1: 3, 2: 3, 3: 3}
     for client in clients[::3]:
         client.shutdown()
-    nbdkit.wait_until(lambda: facts(clients[1])["closed"] == 3, "three connections to close")
+    nbdkit.wait_until(lambda: facts(clients[1]).get("closed", 0) == 3, "three connections to close")
     for _ in range(3):
         server.connect()
     known = facts(clients[1])
@@ -195,18 +187,10 @@ def test_there_are_several_interpreters_if_none_are_asked_for(counting):
 
 
 @pytest.mark.parametrize("name", MODELS[2:])
-def test_what_belongs_to_no_connection_goes_to_a_free_interpreter(counting, name):
+def test_what_belongs_to_no_connection_goes_to_a_free_interpreter(counting, language, name):
     # A request occupies one of the two until another one has listed the exports.
-    def listing(text):
-        text = text.replace("shared:get(meeting) >= wanted", "shared:get('listed')")
-        return text + """
-            function list_exports(readonly, is_tls)
-                shared:set("listed", true)
-                return { { name = "only" } }
-            end
-        """
-
-    server = counting(name, interpreters=2, change=listing)
+    listing = language.script("thread_models", "until listed")
+    server = counting(name, interpreters=2, addition=listing)
     client = server.connect()
     other = nbd.NBD()
     other.set_opt_mode(True)
