@@ -63,6 +63,10 @@ class Language:
         """Whether numbers can be 64-bit integers, not only doubles."""
         return True
 
+    def holds(self, value):
+        """Whether an integer is one of the language, exactly."""
+        return True
+
     def callback(self, name):
         """What a script calls one of nbdkit's callbacks."""
         return name
@@ -125,6 +129,9 @@ class Lua(LuaSpelling, Language):
     @property
     def integers(self):
         return self.release >= (5, 3)
+
+    def holds(self, value):
+        return -(2**63) <= value < 2**63 if self.integers else abs(value) <= 2**53
 
     @property
     def table_finalizers(self):

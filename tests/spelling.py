@@ -5,7 +5,11 @@ In the arguments of a call a Python value stands for that value, and `Code` for 
 
 
 class Code(str):
-    """A piece of the language itself, such as the name of a variable."""
+    """A piece of the language itself, such as a call."""
+
+
+class Word(Code):
+    """What is a word of its own in Tcl, such as a variable, while a call needs brackets."""
 
 
 class LuaSpelling:
@@ -28,7 +32,7 @@ class LuaSpelling:
 
     def text(self, text):
         """A text of any characters, while `literal` has one of bytes."""
-        return Code(self.literal(text))
+        return Word(self.literal(text))
 
     def values(self, *values):
         """What a callback returns that has several results."""
@@ -39,7 +43,11 @@ class LuaSpelling:
         return Code(f"error({self.literal(text)})")
 
     def variable(self, name):
-        return Code(name)
+        return Word(name)
+
+    def function(self, name):
+        """A function of the module nbdkit."""
+        return f"nbdkit.{name}"
 
     def call(self, name, *arguments):
         """A call of a function of the module nbdkit."""
@@ -48,6 +56,13 @@ class LuaSpelling:
     def method(self, variable, name, *arguments):
         """A call of a method of a buffer or a disk that is in a variable."""
         return Code(f"{variable}:{name}({', '.join(map(self.literal, arguments))})")
+
+    def new_buffer(self, variable, contents):
+        """A buffer with these bytes or so many zeroes, in a global variable."""
+        return self.assign(variable, self.call("buffer", contents))
+
+    def disk_with_buffer(self, disk, method, buffer, offset):
+        return self.method(disk, method, self.variable(buffer), offset)
 
     def shared(self, operation, *arguments):
         return self.method("nbdkit.shared", operation, *arguments)
@@ -63,8 +78,7 @@ class LuaSpelling:
 class TclSpelling:
     def literal(self, value):
         if isinstance(value, Code):
-            # What is no word yet is a command.
-            return str(value) if value.startswith(("$", "[")) else f"[{value}]"
+            return str(value) if isinstance(value, Word) else f"[{value}]"
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, (str, bytes)):
@@ -78,7 +92,7 @@ class TclSpelling:
     def text(self, text):
         escaped = (letter if letter.isalnum() and letter.isascii() else f"\\u{ord(letter):04x}"
                    for letter in text)  # fmt: skip
-        return Code('"' + "".join(escaped) + '"')
+        return Word('"' + "".join(escaped) + '"')
 
     def values(self, *values):
         return self.literal(values)
@@ -87,16 +101,28 @@ class TclSpelling:
         return Code(f"error {self.literal(text)}")
 
     def variable(self, name):
-        return Code(f"$::{name}")
+        return Word(f"$::{name}")
 
     def words(self, *arguments):
         return "".join(f" {self.literal(argument)}" for argument in arguments)
+
+    def function(self, name):
+        return f"nbdkit::{name}"
 
     def call(self, name, *arguments):
         return Code(f"nbdkit::{name}{self.words(*arguments)}")
 
     def method(self, variable, name, *arguments):
         return Code(f"$::{variable} {name}{self.words(*arguments)}")
+
+    def new_buffer(self, variable, contents):
+        if isinstance(contents, int):
+            return self.assign(variable, self.call("buffer", contents))
+        made = self.assign(variable, self.call("buffer", len(contents)))
+        return made + self.method(variable, "writestring", 0, contents) + "\n"
+
+    def disk_with_buffer(self, disk, method, buffer, offset):
+        return self.method(disk, method, Word("-buffer"), self.variable(buffer), offset)
 
     def shared(self, operation, *arguments):
         return self.call("shared", operation, *arguments)

@@ -8,31 +8,34 @@ import pytest
 
 import nbdkit
 from conftest import failure
-
-REQUIRED = """
-    function open(readonly) return 1 end
-    function get_size(h) return 512 end
-    function pread(h, count, offset) return string.rep("x", count) end
-"""
+from languages import only, under_test
 
 
-def test_no_script(expect_failure):
+@pytest.fixture
+def required(language):
+    """A disk with what nbdkit requires, and further code."""
+    return lambda addition="": language.script("bad_start", "required") + addition
+
+
+def test_no_script(expect_failure, language):
     line = expect_failure(None)
-    assert line == "no script was given: the first parameter must be script=/path/to/script.lua"
+    path = f"/path/to/script.{language.extension}"
+    assert line == f"no script was given: the first parameter must be script={path}"
 
 
 def test_script_that_does_not_exist(language, tmp_path):
-    line = failure(language.plugin, "nowhere.lua", cwd=tmp_path)
-    assert line.startswith("could not read Lua script nowhere.lua: No such file or directory")
+    line = failure(language.plugin, "nowhere.disk", cwd=tmp_path)
+    words = f"could not read {language.title} script nowhere.disk: No such file or directory"
+    assert line.startswith(words)
 
 
 def test_script_that_is_a_directory(language, tmp_path):
     line = failure(language.plugin, tmp_path, cwd=tmp_path)
-    assert line.startswith(f"could not read Lua script {tmp_path}: Is a directory")
+    assert line.startswith(f"could not read {language.title} script {tmp_path}: Is a directory")
 
 
-def test_script_that_may_not_be_read(language, write_script, tmp_path):
-    script = write_script(REQUIRED)
+def test_script_that_may_not_be_read(language, required, write_script, tmp_path):
+    script = write_script(required())
     (tmp_path / script).chmod(0)
     prefix = ()
     if os.geteuid() == 0:
@@ -49,87 +52,119 @@ def test_script_that_may_not_be_read(language, write_script, tmp_path):
     assert result.returncode == 1
     (line,) = nbdkit.error_lines(result.stderr)
     assert line.startswith(
-        f"nbdkit: error: could not read Lua script {script}: Permission denied"
+        f"nbdkit: error: could not read {language.title} script {script}: Permission denied"
     )
 
 
 def test_script_that_never_ends(language, tmp_path):
     line = failure(language.plugin, "/dev/zero", cwd=tmp_path)
-    assert line.startswith("could not read Lua script /dev/zero: ")
+    assert line.startswith(f"could not read {language.title} script /dev/zero: ")
 
 
 def test_empty_script_name(language, tmp_path):
     assert failure(language.plugin, "script=", cwd=tmp_path) == "script= names no file"
 
 
-@pytest.mark.parametrize(
-    "script, start_of_line",
-    [
-        ("x = = 1\n", "could not parse Lua script disk.lua:1: unexpected symbol near "),
-        ("\n\n\nfunction open(\n", "could not parse Lua script disk.lua:"),
-        (b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe", "could not parse Lua script disk.lua:1: "),
-        (bytes(range(1, 256)), "could not parse Lua script disk.lua:1: "),
+LOAD = "could not load Tcl script: disk.tcl: line "
+BROKEN = only(
+    lua={
+        "symbol": ("x = = 1\n", "could not parse Lua script disk.lua:1: unexpected symbol near "),
+        "end": ("\n\n\nfunction open(\n", "could not parse Lua script disk.lua:"),
+        "elf": (b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe", "could not parse Lua script disk.lua:1: "),
+        "bytes": (bytes(range(1, 256)), "could not parse Lua script disk.lua:1: "),
         # The mark of precompiled code, and nothing of it.
-        (b"\x1bLua", "could not parse Lua script "),
-        ("error('stop here')\n", "could not run Lua script: disk.lua:1: stop here"),
-        ("\nlocal x = nil + 1\n", "could not run Lua script: disk.lua:2: attempt to perform arith"),
-        ("error({})\n", "could not run Lua script: error value is a table"),
-        ("error()\n", "could not run Lua script: error value is nil"),
-        ("error('two\\nlines')\n", "could not run Lua script: disk.lua:1: two lines"),
-    ],
-    ids=[
-        "symbol", "end", "elf", "bytes", "bytecode", "error", "arithmetic", "table", "nil", "lines",
-    ],
+        "bytecode": (b"\x1bLua", "could not parse Lua script "),
+        "error": ("error('stop here')\n", "could not run Lua script: disk.lua:1: stop here"),
+        "arithmetic": ("\nlocal x = nil + 1\n",
+                       "could not run Lua script: disk.lua:2: attempt to perform arith"),
+        "table": ("error({})\n", "could not run Lua script: error value is a table"),
+        "nil": ("error()\n", "could not run Lua script: error value is nil"),
+        "lines": ("error('two\\nlines')\n", "could not run Lua script: disk.lua:1: two lines"),
+    },
+    tcl={
+        "brace": ("proc pread {h\n", LOAD + "1: missing close-brace"),
+        "quote": ('\nset a "x\n', LOAD + "2: missing \""),
+        "after a brace": ("proc f {}{}\n", LOAD + "1: extra characters after close-brace"),
+        "elf": (b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe", LOAD + "1: invalid command name "),
+        "bytes": (bytes(range(1, 256)), LOAD + "1: "),
+        "error": ("error {stop here}\n", LOAD + "1: stop here"),
+        "command": ("\n\nundefined a b\n", LOAD + '3: invalid command name "undefined"'),
+        "variable": ("\nset a $b\n", LOAD + "2: can't read \"b\": no such variable"),
+        "arguments": ("proc f\n", LOAD + "1: wrong # args: should be "),
+        "inside": ("proc f {} {\n error deep\n}\n\nf\n", LOAD + "5: deep"),
+        "nothing": ('error ""\n', LOAD.removesuffix("line ")),
+        "lines": ('error "two\\nlines"\n', LOAD + "1: two lines"),
+    },
 )  # fmt: skip
-def test_script_that_does_not_load(expect_failure, script, start_of_line):
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_script_that_does_not_load(expect_failure, kind):
+    script, start_of_line = BROKEN[kind]
     assert expect_failure(script).startswith(start_of_line)
 
 
-@pytest.mark.parametrize(
-    "script, missing",
-    [
-        ("", "open, get_size, pread"),
-        ("-- only a comment", "open, get_size, pread"),
-        (REQUIRED + "pread = nil", "pread"),
-        (REQUIRED + "open = nil get_size = nil", "open, get_size"),
+NOT_THERE = under_test().pieces("bad_start", "missing")
+MISSING = {
+    "pread": ["pread"],
+    "two": ["open", "get_size"],
+    **only(
         # What is called like a callback is one only if it is a function.
-        (REQUIRED + "open = true", "open"),
-        (REQUIRED + "local function x() end open = setmetatable({}, { __call = x })", "open"),
-    ],
-    ids=["empty", "comment", "pread", "two", "boolean", "callable"],
-)
-def test_required_callbacks_that_are_missing_are_all_named(expect_failure, script, missing):
-    line = expect_failure(script)
+        lua={"boolean": ["open"], "callable": ["open"]},
+        # It is a command, and not a variable.
+        tcl={"variable": ["pread"], "other namespace": ["pread"]},
+    ),
+}
+ALL = ["open", "get_size", "pread"]
+
+
+def names_them(line, language, callbacks):
+    names = ", ".join(map(language.callback, callbacks))
     assert line == (
-        f"disk.lua: nbdkit requires these callbacks, which are not defined by the script: {missing}"
+        f"disk.{language.extension}: nbdkit requires these callbacks, which are not defined by "
+        f"the script: {names}"
     )
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_required_callbacks_that_are_missing_are_all_named(
+    expect_failure, required, language, kind
+):
+    names_them(expect_failure(required(NOT_THERE[kind])), language, MISSING[kind])
+
+
+@pytest.mark.parametrize("script", ["", only(lua="-- only a comment", tcl="# only a comment")])
+def test_script_with_nothing_in_it(expect_failure, language, script):
+    names_them(expect_failure(script), language, ALL)
 
 
 def test_first_parameter_that_is_not_the_script(language, tmp_path):
     line = failure(language.plugin, "file=disk.img", cwd=tmp_path)
-    assert line == "the first parameter must be script=/path/to/script.lua, not file="
+    path = f"/path/to/script.{language.extension}"
+    assert line == f"the first parameter must be script={path}, not file="
 
 
-def test_parameters_without_a_config_callback(expect_failure):
-    line = expect_failure(REQUIRED, "size=10")
-    assert line.startswith("disk.lua: this plugin does not need command line configuration")
+def test_parameters_without_a_config_callback(expect_failure, required, language):
+    line = expect_failure(required(), "size=10")
+    name = f"disk.{language.extension}"
+    assert line.startswith(f"{name}: this plugin does not need command line configuration")
     assert "size=" in line
 
 
-def test_error_in_config(expect_failure):
-    script = REQUIRED + 'function config(k, v) error("unknown " .. k .. "=" .. v) end\n'
-    assert expect_failure(script, "a=b", "c=d") == "config: disk.lua:5: unknown a=b"
+def test_error_in_config(expect_failure, required, language):
+    script = required(language.script("bad_start", "unknown parameter"))
+    place = language.place(script, "unknown ")
+    assert expect_failure(script, "a=b", "c=d") == f"config: {place}: unknown a=b"
 
 
-def test_error_in_config_complete(expect_failure):
-    script = REQUIRED + 'function config_complete() assert(size, "size= is missing") end\n'
-    line = expect_failure(script)
-    # Lua 5.1 and 5.2 do not say where an assertion is.
-    assert line.removeprefix("config_complete: ").removeprefix("disk.lua:5: ") == "size= is missing"
-    assert line.startswith("config_complete: ")
+def test_error_in_config_complete(expect_failure, required, language):
+    script = required(language.define("config_complete", language.error("size= is missing")))
+    place = language.place(script, "missing")
+    assert expect_failure(script) == f"config_complete: {place}: size= is missing"
 
 
 def test_a_script_that_exits_ends_nbdkit_with_its_code(language, write_script, tmp_path):
     # It is what the script asked for, and the official plugin does it as well.
-    result = nbdkit.run(language.plugin, write_script("os.exit(7)\n"), cwd=tmp_path)
+    script = write_script(only(lua="os.exit(7)\n", tcl="exit 7\n"))
+    result = nbdkit.run(language.plugin, script, cwd=tmp_path)
     assert (result.returncode, nbdkit.error_lines(result.stderr)) == (7, [])

@@ -5,43 +5,27 @@ import socket
 import nbd
 import pytest
 
-REQUIRED = """
-    function open(readonly) return {} end
-    function get_size(h) return 65536 end
-    function pread(h, count, offset) return string.rep("x", count) end
-"""
+from languages import only
 
-# Logs each step of a life, with the arguments, in the file that log= names.
-LIFE = """
-    local function note(...)
-        local words = { ... }
-        for i = 1, select("#", ...) do words[i] = tostring(words[i]) end
-        log:write(table.concat(words, " "), "\\n")
-        log:flush()
-    end
-    function config(key, value)
-        if key == "log" then log = assert(io.open(value, "w")) end
-        note("config", key)
-    end
-    for _, name in ipairs({
-        "config_complete", "get_ready", "after_fork", "cleanup", "preconnect", "open", "close",
-    }) do
-        _G[name] = function(...) note(name, select("#", ...), ...) return name end
-    end
-    function thread_model(...) note("thread_model", ...) return "serialize_connections" end
-    function get_size(h) note("get_size", h) return 65536 end
-    function pread(h, count, offset) note("pread", h) return string.rep("x", count) end
-"""
+
+@pytest.fixture
+def required(language):
+    """A disk with what nbdkit requires, and further code."""
+    return lambda addition="": language.script("callback_table", "required") + addition
+
+
+def once(language, body, answer):
+    """What goes wrong the first time, as the body of a callback in one line."""
+    return language.script("callback_table", "once", body=body, answer=answer).strip()
 
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("daemon", [False, True])
 @pytest.mark.parametrize("options, readonly", [([], "false"), (["-r"], "true")])
-def test_order_of_a_life(serve, tmp_path, version, daemon, options, readonly):
-    script = f"API_VERSION = {version}\n" + LIFE
+def test_order_of_a_life(serve, language, tmp_path, version, daemon, options, readonly):
+    script = language.set_global("API_VERSION", version) + language.script("callback_table", "life")
     if version == 2:
-        script += "function pread(h, buf, offset, flags) note('pread', h) end"
-        script = script.replace("local function note", "function note")
+        script += language.script("callback_table", "life, version 2")
     server = serve(script, f"log={tmp_path}/log", "other=1", *options, daemon=daemon)
     client = server.connect()
     client.pread(512, 0)
@@ -65,25 +49,37 @@ def test_order_of_a_life(serve, tmp_path, version, daemon, options, readonly):
 
 @pytest.mark.parametrize("step", ["thread_model", "get_ready", "after_fork"])
 @pytest.mark.parametrize(
-    "body, message",
-    [
-        ('error("not today")', "disk.lua:6: not today"),
-        ('nbdkit.error("ENOSPC", "not today")', "disk.lua:6: not today"),
-        ('error({ message = "not today", errno = 5 })', "not today"),
-        ('return nil, "not today"', "not today"),
-    ],
+    "body, placed",
+    only(
+        lua=[
+            ('error("not today")', True),
+            ('nbdkit.error("ENOSPC", "not today")', True),
+            ('error({ message = "not today", errno = 5 })', False),
+            ('return nil, "not today"', False),
+        ],
+        tcl=[
+            ('error "not today"', True),
+            ('nbdkit::error ENOSPC "not today"', True),
+            ('throw {POSIX ENOSPC {}} "not today"', True),
+            ('return -code error "not today"', False),
+        ],
+    ),
 )
-def test_step_that_fails_ends_the_start(expect_failure, step, body, message):
-    line = expect_failure(f"{REQUIRED}\nfunction {step}() {body} end")
-    assert line == f"{step}: {message}"
+def test_step_that_fails_ends_the_start(expect_failure, required, language, step, body, placed):
+    script = required(language.define(step, body))
+    place = f"{language.place(script, 'not today')}: " if placed else ""
+    assert expect_failure(script) == f"{step}: {place}not today"
 
 
-def test_cleanup_that_fails_is_logged_and_no_more(serve):
-    server = serve(REQUIRED + 'function cleanup() error("cannot tidy up") end')
+def test_cleanup_that_fails_is_logged_and_no_more(serve, required, language):
+    script = required(language.define("cleanup", language.error("cannot tidy up")))
+    server = serve(script)
     server.connect()
     code, _ = server.stop()
     assert code == 0
-    assert server.errors() == ["nbdkit: error: cleanup: disk.lua:5: cannot tidy up"]
+    assert server.errors() == [
+        f"nbdkit: error: cleanup: {language.place(script, 'tidy')}: cannot tidy up"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +91,13 @@ def test_cleanup_that_fails_is_logged_and_no_more(serve):
         (3, "parallel"),
     ],
 )
-def test_thread_model(serve, number, word):
-    for answer in (str(number), f"{number}.0", f'"{word}"', f"nbdkit.THREAD_MODEL_{word.upper()}"):
-        server = serve(REQUIRED + f"function thread_model() return {answer} end", verbose=True)
+def test_thread_model(serve, required, language, number, word):
+    constant = f"THREAD_MODEL_{word.upper()}"
+    answers = [str(number), language.literal(word)]
+    answers += only(lua=[f"{number}.0", f"nbdkit.{constant}"], tcl=[f"$nbdkit::{constant}"])
+    for answer in answers:
+        script = required(language.define("thread_model", f"return {answer}"))
+        server = serve(script, verbose=True)
         # In the debug log nbdkit says which it is using.
         assert f"using thread model: {word}\n".encode() in server.log(), answer
         assert server.connect().pread(4, 0) == b"xxxx"
@@ -108,43 +108,48 @@ def test_thread_model(serve, number, word):
     [
         ("4", "returned 4,"),
         ("-1", "returned -1,"),
-        ("0.5", "returned 0.5,"),
         ('"paralell"', 'returned "paralell",'),
         ('"Parallel"', 'returned "Parallel",'),
         ('""', 'returned "",'),
-        ('"0"', 'returned "0",'),
-        ("nil", "returned nil,"),
-        ("true", "returned boolean,"),
-        ("{}", "returned table,"),
+        *only(
+            lua=[
+                ("0.5", "returned 0.5,"),
+                ('"0"', 'returned "0",'),
+                ("nil", "returned nil,"),
+                ("true", "returned boolean,"),
+                ("{}", "returned table,"),
+            ],
+            tcl=[
+                ("0.5", 'returned "0.5",'),
+                ("true", 'returned "true",'),
+                ("{1 2}", 'returned "1 2",'),
+                # The words are those of nbdkit, and not shortened as Tcl's options are.
+                ("paral", 'returned "paral",'),
+            ],
+        ),
     ],
 )
-def test_unknown_thread_model_is_refused(expect_failure, answer, said):
-    line = expect_failure(REQUIRED + f"function thread_model() return {answer} end")
+def test_unknown_thread_model_is_refused(expect_failure, required, language, answer, said):
+    line = expect_failure(required(language.define("thread_model", f"return {answer}")))
     assert line.startswith(f"thread_model: {said} expected a thread model"), line
 
 
-def test_preconnect_refuses_one_client_and_not_the_next(serve):
-    server = serve(REQUIRED + """
-        local clients = 0
-        function preconnect(readonly)
-            clients = clients + 1
-            if clients == 1 then error("come back later") end
-        end
-        function open(readonly) return clients end
-    """)
+def test_preconnect_refuses_one_client_and_not_the_next(serve, required, language):
+    body = once(language, language.error("come back later"), "0")
+    script = required(language.define("preconnect", body))
+    server = serve(script)
     with pytest.raises(nbd.Error):
         server.connect()
     client = server.connect()
     assert client.pread(4, 0) == b"xxxx"
-    assert server.errors() == ["nbdkit: lua[1]: error: preconnect: disk.lua:9: come back later"]
+    assert server.errors() == [
+        language.logged("preconnect", f"{language.place(script, 'later')}: come back later")
+    ]
 
 
-def test_preconnect_comes_before_any_byte_of_the_client(serve, tmp_path):
-    server = serve(
-        REQUIRED + 'function preconnect() io.open(log, "w"):close() error("no") end\n'
-        "function config(key, value) log = value end",
-        f"log={tmp_path}/log",
-    )
+def test_preconnect_comes_before_any_byte_of_the_client(serve, required, language, tmp_path):
+    script = required(language.script("callback_table", "preconnect that logs"))
+    server = serve(script, f"log={tmp_path}/log")
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(server.socket))
         # The server has not greeted it either.
@@ -152,86 +157,95 @@ def test_preconnect_comes_before_any_byte_of_the_client(serve, tmp_path):
     assert (tmp_path / "log").exists()
 
 
-CONFIG = """
-    local text = ""
-    function config(key, value) text = text .. key .. "=" .. value .. ";" end
-    function pread(h, count, offset) return (text .. string.rep(" ", count)) end
-"""
+@pytest.fixture
+def configured(required, language):
+    """A disk that reads as its configuration, with further code."""
+    return lambda addition="": required(language.script("callback_table", "config") + addition)
 
 
-def test_bare_parameters_have_the_magic_key(serve):
-    server = serve(
-        REQUIRED + CONFIG + 'function magic_config_key() return "file" end',
-        "first",
-        "key=second",
-        "./third=3",
-        "",
-    )
+def test_bare_parameters_have_the_magic_key(serve, configured, language):
+    magic = language.define("magic_config_key", f"return {language.literal('file')}")
+    server = serve(configured(magic), "first", "key=second", "./third=3", "")
     found = server.connect().pread(64, 0).rstrip()
     assert found == b"file=first;key=second;file=./third=3;file=;"
 
 
-def test_magic_key_is_asked_for_each_bare_parameter(serve):
-    script = REQUIRED + CONFIG + """
-        local calls = 0
-        function magic_config_key(...)
-            calls = calls + 1
-            return "key" .. calls .. "of" .. select("#", ...)
-        end
-    """
+def test_magic_key_is_asked_for_each_bare_parameter(serve, configured, language):
+    script = configured(language.script("callback_table", "another magic key each time"))
     server = serve(script, "a", "b")
     assert server.connect().pread(64, 0).rstrip() == b"key1of0=a;key2of0=b;"
 
 
 @pytest.mark.parametrize(
     "body, message",
-    [
-        ("return nil", "returned nil, expected a string"),
-        ("return", "returned nil, expected a string"),
-        ("return 5", "returned number, expected a string or nil"),
-        ("return {}", "returned table, expected a string or nil"),
-        (r'return "\255"', r'returned the string "\xff", expected UTF-8'),
-        ('error("no")', "disk.lua:9: no"),
-    ],
+    only(
+        lua=[
+            ("return nil", "returned nil, expected a string"),
+            ("return", "returned nil, expected a string"),
+            ("return 5", "returned number, expected a string or nil"),
+            ("return {}", "returned table, expected a string or nil"),
+            (r'return "\255"', r'returned the string "\xff", expected UTF-8'),
+            ('error("no key")', "PLACE: no key"),
+        ],
+        tcl=[('error "no key"', "PLACE: no key"), ('return -code error "no key"', "no key")],
+    ),
 )
-def test_magic_key_that_is_none(expect_failure, body, message):
-    script = REQUIRED + CONFIG + f"function magic_config_key() {body} end"
+def test_magic_key_that_is_none(expect_failure, configured, language, body, message):
+    script = configured(language.define("magic_config_key", body))
+    if "PLACE" in message:
+        message = message.replace("PLACE", language.place(script, "no key"))
     assert expect_failure(script, "bare") == f"magic_config_key: {message}"
 
 
-def test_without_a_magic_key_bare_parameters_are_named_script(serve):
-    server = serve(REQUIRED + CONFIG, "bare")
+def test_without_a_magic_key_bare_parameters_are_named_script(serve, configured):
+    server = serve(configured(), "bare")
     assert server.connect().pread(64, 0).rstrip() == b"script=bare;"
 
 
-def test_can_multi_conn(serve):
+def test_can_multi_conn(serve, required, language):
     for answer in (True, False):
-        server = serve(REQUIRED + f"function can_multi_conn(h) return {str(answer).lower()} end")
-        assert server.connect().can_multi_conn() is answer
+        script = required(language.define("can_multi_conn", f"return {str(answer).lower()}"))
+        assert serve(script).connect().can_multi_conn() is answer
+
+
+def answered_wrongly(serve, required, language, callback, body, answer):
+    """Has the first client's question answered so, and returns the script and what was logged."""
+    script = required(language.script("callback_table", "data"))
+    script += language.define(callback, once(language, body, answer))
+    server = serve(script)
+    with pytest.raises(nbd.Error):
+        server.connect()
+    assert server.connect().pread(4, 0) == b"xxxx"
+    (line,) = server.errors()
+    return script, line
 
 
 @pytest.mark.parametrize("callback", ["can_multi_conn", "can_zero", "can_fast_zero", "can_extents"])
 @pytest.mark.parametrize(
     "body, message",
-    [
-        ("return nil", "return value is not a boolean: returned nil, expected true or false"),
-        ("return 1", "return value is not a boolean: returned number, expected true or false"),
-        ("return 'no'", "return value is not a boolean: returned string, expected true or false"),
-        ("error('cannot say')", "disk.lua:9: cannot say"),
-        ("return nil, 'cannot say', 5", "cannot say"),
-    ],
-)
-def test_answer_that_is_no_boolean(serve, callback, body, message):
-    server = serve(REQUIRED + f"""
-        local asked = 0
-        function pwrite(h, buf, offset) end
-        function extents(h, count, offset) return {{ {{ 0, 65536, 0 }} }} end
-        function {callback}(h) asked = asked + 1 if asked == 1 then {body} end return true end
-    """)
-    with pytest.raises(nbd.Error):
-        server.connect()
-    assert server.connect().pread(4, 0) == b"xxxx"
-    assert server.errors() == [f"nbdkit: lua[1]: error: {callback}: {message}"]
+    only(
+        lua=[
+            ("return nil", "return value is not a boolean: returned nil, expected true or false"),
+            ("return 1", "return value is not a boolean: returned number, expected true or false"),
+            ("return 'no'",
+             "return value is not a boolean: returned string, expected true or false"),
+            ("error('cannot say')", "PLACE: cannot say"),
+            ("return nil, 'cannot say', 5", "cannot say"),
+        ],
+        tcl=[
+            ("return", 'returned "", expected true or false'),
+            ("return maybe", 'returned "maybe", expected true or false'),
+            ("return {1 0}", 'returned "1 0", expected true or false'),
+            ("error {cannot say}", "PLACE: cannot say"),
+            ("return -code error {cannot say}", "cannot say"),
+        ],
+    ),
+)  # fmt: skip
+def test_answer_that_is_no_boolean(serve, required, language, callback, body, message):
+    script, line = answered_wrongly(serve, required, language, callback, body, "true")
+    if "PLACE" in message:
+        message = message.replace("PLACE", language.place(script, "cannot say"))
+    assert line == language.logged(callback, message)
 
 
 @pytest.mark.parametrize("callback", ["can_fua", "can_cache"])
@@ -240,20 +254,23 @@ def test_answer_that_is_no_boolean(serve, callback, body, message):
     [
         ("return 3", "returned 3, expected a level of"),
         ("return -1", "returned -1, expected a level of"),
-        ("return 'Native'", 'returned "Native", expected a level of'),
-        ("return nil", "returned nil, expected a level of"),
-        ("return true", "returned boolean, expected a level of"),
-        ("error('cannot say')", "disk.lua:8: cannot say"),
+        *only(
+            lua=[
+                ("return 'Native'", 'returned "Native", expected a level of'),
+                ("return nil", "returned nil, expected a level of"),
+                ("return true", "returned boolean, expected a level of"),
+                ("error('cannot say')", "disk.lua:6: cannot say"),
+            ],
+            tcl=[
+                ("return Native", 'returned "Native", expected a level of'),
+                ("return", 'returned "", expected a level of'),
+                ("return true", 'returned "true", expected a level of'),
+                ("error {cannot say}", "disk.tcl:6: cannot say"),
+            ],
+        ),
     ],
 )
-def test_level_that_is_none(serve, callback, body, said):
-    server = serve(REQUIRED + f"""
-        local asked = 0
-        function pwrite(h, buf, offset) end
-        function {callback}(h) asked = asked + 1 if asked == 1 then {body} end return "none" end
-    """)
-    with pytest.raises(nbd.Error):
-        server.connect()
-    assert server.connect().pread(4, 0) == b"xxxx"
-    (line,) = server.errors()
-    assert line.startswith(f"nbdkit: lua[1]: error: {callback}: {said}"), line
+def test_level_that_is_none(serve, required, language, callback, body, said):
+    none = language.literal("none")
+    _, line = answered_wrongly(serve, required, language, callback, body, none)
+    assert line.startswith(language.logged(callback, said)), line

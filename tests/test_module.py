@@ -5,17 +5,10 @@ import re
 import subprocess
 from pathlib import Path
 
-import nbd
 import pytest
 
 import evaluating
-
-FUNCTIONS = """
-    absolute_path buffer debug disconnect disk error export_name is_tls name nanosleep parse_bool
-    parse_delay parse_int parse_probability parse_size peer_gid peer_name peer_pid
-    peer_security_context peer_tls_dn peer_tls_issuer_dn peer_uid read_password realpath set_error
-    shutdown stdio_safe
-""".split()
+from languages import only
 
 # Those that take nothing.
 BARE = """
@@ -24,18 +17,18 @@ BARE = """
 
 # Those that nbdkit 1.32 lacks, with the version that has them, and right arguments.
 LACKING = {
-    "peer_security_context": ("1.36", ""),
-    "peer_tls_dn": ("1.40", ""),
-    "peer_tls_issuer_dn": ("1.40", ""),
-    "parse_probability": ("1.36", "'p', '10%'"),
-    "parse_delay": ("1.40", "'d', '10ms'"),
-    "disconnect": ("1.34", "true"),
-    "name": ("later than 1.44", ""),
+    "peer_security_context": ("1.36", ()),
+    "peer_tls_dn": ("1.40", ()),
+    "peer_tls_issuer_dn": ("1.40", ()),
+    "parse_probability": ("1.36", ("p", "10%")),
+    "parse_delay": ("1.40", ("d", "10ms")),
+    "disconnect": ("1.34", (True,)),
+    "name": ("later than 1.44", ()),
 }
 
 
 @pytest.fixture
-def lua(serve, language):
+def evaluate(serve, language):
     return evaluating.evaluator(serve, language)
 
 
@@ -45,61 +38,13 @@ def running_version():
     return int(major), int(minor)
 
 
-def constants(lua, pattern):
-    found = lua.value(f"""
-        local list = {{}}
-        for name, value in pairs(nbdkit) do
-            if type(value) == "number" and name:find("{pattern}") then
-                list[#list + 1] = name .. "=" .. ("%.0f"):format(value)
-            end
-        end
-        return table.concat(list, " ")
-    """)
+def numbers_of(evaluate, name):
+    """NAME=VALUE words, as the module has them."""
+    found = evaluate.value(evaluate.language.script("module", name))
     return {name: int(value) for name, value in (pair.split("=") for pair in found.split())}
 
 
-def test_everything_that_is_in_it(lua):
-    found = lua.value("""
-        local names = {}
-        for name, value in pairs(nbdkit) do
-            if type(value) == "function" then names[#names + 1] = name end
-        end
-        table.sort(names)
-        return table.concat(names, " ")
-    """)
-    assert found.split() == sorted(FUNCTIONS)
-    kinds = lua.value("""
-        local kinds = {}
-        for _, value in pairs(nbdkit) do kinds[type(value)] = true end
-        kinds["function"], kinds.number = nil
-        local names = {}
-        for kind in pairs(kinds) do names[#names + 1] = kind end
-        return table.concat(names, " "), type(nbdkit.errno)
-    """)
-    assert kinds == "table table"
-
-
-def test_require_gives_the_same_table(lua):
-    assert lua.value("return require('nbdkit') == nbdkit, package.loaded.nbdkit == nbdkit") == (
-        "true true"
-    )
-    assert lua.value("nbdkit.mine = 5 return require('nbdkit').mine") == "5"
-
-
-def test_a_script_may_hide_the_global(serve):
-    client = serve("""
-        local kit = require "nbdkit"
-        nbdkit = nil
-        function open(readonly) return {} end
-        function get_size(h) return 512 end
-        function pread(h, count, offset) kit.error("ENOSPC", "still there") end
-    """).connect()
-    with pytest.raises(nbd.Error) as error:
-        client.pread(512, 0)
-    assert error.value.errno == "ENOSPC"
-
-
-def test_constants_are_those_of_the_headers(lua):
+def test_constants_are_those_of_the_headers(evaluate):
     header = Path("/usr/include/nbdkit-plugin.h").read_text()
     header += Path("/usr/include/nbdkit-common.h").read_text()
     numbers = {}
@@ -109,18 +54,11 @@ def test_constants_are_those_of_the_headers(lua):
     wanted = re.compile(r"(FLAG|FUA|CACHE|EXTENT|THREAD_MODEL)_")
     expected = {name: value for name, value in numbers.items() if wanted.match(name)}
     assert len(expected) == 16, expected
-    assert constants(lua, "^") == expected
+    assert numbers_of(evaluate, "constants") == expected
 
 
-def test_errno_holds_what_python_knows(lua):
-    found = lua.value("""
-        local list = {}
-        for name, value in pairs(nbdkit.errno) do
-            list[#list + 1] = name .. "=" .. ("%.0f"):format(value)
-        end
-        return table.concat(list, " ")
-    """)
-    numbers = {name: int(value) for name, value in (pair.split("=") for pair in found.split())}
+def test_errno_holds_what_python_knows(evaluate):
+    numbers = numbers_of(evaluate, "errors")
     known = {name: value for name, value in vars(errno).items() if name.startswith("E")}
     assert {name: value for name, value in numbers.items() if name in known} == known
     # Python leaves a few out.
@@ -128,120 +66,103 @@ def test_errno_holds_what_python_knows(lua):
 
 
 @pytest.mark.parametrize("name", LACKING)
-def test_what_this_nbdkit_lacks(lua, name):
+def test_what_this_nbdkit_lacks(evaluate, language, name):
     version, arguments = LACKING[name]
     if version[0] == "1" and running_version() >= tuple(map(int, version.split("."))):
         pytest.fail("this nbdkit has it: the test needs another case")
-    line = lua.error(f"nbdkit.{name}({arguments})")
-    assert line == (
-        f"code:1: nbdkit.{name}: nbdkit_{name} is not in this nbdkit: it needs nbdkit {version}"
+    call = language.call(name, *arguments)
+    assert evaluate.message(call) == (
+        f"{language.function(name)}: nbdkit_{name} is not in this nbdkit: it needs nbdkit {version}"
     )
     # ENOTSUP, which nbdkit sends as this but for a fast zero.
-    assert lua.errno(f"nbdkit.{name}({arguments})") == "EINVAL"
+    assert evaluate.errno(call) == "EINVAL"
 
 
 @pytest.mark.parametrize("name", BARE)
-def test_surplus_arguments_of_what_takes_none(lua, name):
-    for arguments, count in (("1", 1), ("nil", 1), ("1, 2", 2), ("{}, nil, nil", 3)):
-        line = lua.error(f"nbdkit.{name}({arguments})")
-        assert line == (
-            f"code:1: nbdkit.{name}: {count} arguments, expected at most 0"
+def test_surplus_arguments_of_what_takes_none(evaluate, language, name):
+    for arguments in ((1,), ("",), (1, 2), ("a", "b", "c")):
+        assert evaluate.message(language.call(name, *arguments)) == (
+            f"{language.function(name)}: {len(arguments)} arguments, expected at most 0"
         )
+
+
+NAME = '"ENOSPACE" is not the name of an errno'
+FAILED = "failed: nbdkit has logged the reason"
+ERRNO = "argument 1 (the error number): found"
+
+
+def found(lua, tcl):
+    """What a message says of a value that is none of those that were expected."""
+    return only(lua=lua, tcl=f'"{tcl}"')
 
 
 @pytest.mark.parametrize(
     "call, message",
     [
-        ("debug()", "argument 1 (the message): found nothing, expected a string"),
-        ("debug(nil)", "argument 1 (the message): found nothing, expected a string"),
-        ("debug({})", "argument 1 (the message): found table, expected a string"),
-        ("debug(true)", "argument 1 (the message): found boolean, expected a string"),
-        ("debug('a', 'b')", "2 arguments, expected at most 1"),
-        ("set_error()", "argument 1 (the error number): found nothing, expected a number from 1"),
-        ("set_error(0)", "argument 1 (the error number): found 0, expected a number from 1 on"),
-        ("set_error(-5)", "argument 1 (the error number): found -5, expected a number from 1"),
-        ("set_error(1.5)", "argument 1 (the error number): found 1.5, expected a number from 1"),
-        ("set_error(0/0)", "argument 1 (the error number): found NaN, expected a number from 1"),
-        ("set_error(2 ^ 31)", "argument 1 (the error number): found 2147483648, expected a"),
-        ("set_error({})", "argument 1 (the error number): found table, expected a number from 1"),
-        ("set_error('ENOSPACE')", '"ENOSPACE" is not the name of an errno'),
-        ("set_error('enospc')", '"enospc" is not the name of an errno'),
-        ("set_error('5')", '"5" is not the name of an errno'),
-        ("set_error('EIO', 1)", "2 arguments, expected at most 1"),
-        ("error()", "argument 1 (the error number): found nothing, expected a number from 1 on"),
-        ("error('EIO')", "argument 2 (the message): found nothing, expected a string"),
-        ("error('EIO', 5)", "argument 2 (the message): found 5, expected a string"),
-        ("error('EIO', 'x', 2)", "3 arguments, expected at most 2"),
-        ("error('text')", '"text" is not the name of an errno'),
-        ("parse_size()", "argument 1 (the size): found nothing, expected a string"),
-        ("parse_size(1024)", "argument 1 (the size): found 1024, expected a string"),
-        ("parse_size('1', '2')", "2 arguments, expected at most 1"),
-        ("parse_size('1\\0')", "the size has a NUL byte in it"),
-        ("parse_size('x')", "nbdkit_parse_size failed: nbdkit has logged the reason"),
-        ("parse_bool()", "argument 1 (the boolean): found nothing, expected a string"),
-        ("parse_bool(true)", "argument 1 (the boolean): found boolean, expected a string"),
-        ("parse_bool('maybe')", "nbdkit_parse_bool failed: nbdkit has logged the reason"),
-        ("parse_int()", "argument 1 (what it is): found nothing, expected a string"),
-        ("parse_int('n')", "argument 2 (the number): found nothing, expected a string"),
-        ("parse_int('n', 5)", "argument 2 (the number): found 5, expected a string"),
-        ("parse_int('n', '5', 5)", "argument 3 (the C type): found 5, expected a string"),
-        ("parse_int('n', '5', 'int', 1)", "4 arguments, expected at most 3"),
-        ("parse_int('n', '5', 'long')", '"long" is no type of a number, expected one of int, '),
-        ("absolute_path()", "argument 1 (the path): found nothing, expected a string"),
-        ("absolute_path('')", "nbdkit_absolute_path failed: nbdkit has logged the reason"),
-        ("absolute_path('a\\0b')", "the path has a NUL byte in it"),
-        ("realpath()", "argument 1 (the path): found nothing, expected a string"),
-        ("realpath('/no/such/file')", "nbdkit_realpath failed: nbdkit has logged the reason"),
-        ("read_password()", "argument 1 (the value of the parameter): found nothing, expected"),
-        ("read_password('+/no/such/file')", "nbdkit_read_password failed: nbdkit has logged the"),
-        ("read_password('-x')", "nbdkit_read_password failed: nbdkit has logged the reason"),
-        ("nanosleep()", "argument 1 (the seconds): found nothing, expected a number"),
-        ("nanosleep('1')", "argument 1 (the seconds): found string, expected a number"),
-        ("nanosleep(0, 0.5)", "argument 2 (the nanoseconds): found 0.5, expected a whole number"),
-        ("nanosleep(0, {})", "argument 2 (the nanoseconds): found table, expected a whole number"),
-        ("nanosleep(-1)", "-1 s and 0 ns is no time that can be slept"),
-        ("nanosleep(0, -1)", "0 s and -1 ns is no time that can be slept"),
-        ("nanosleep(0/0)", "NaN s and 0 ns is no time that can be slept"),
-        ("nanosleep(1/0)", "inf s and 0 ns is no time that can be slept"),
-        ("nanosleep(2 ^ 31)", "2147483648 seconds is too long"),
-        ("nanosleep(2 ^ 40)", "1099511627776 seconds is too long"),
-        ("nanosleep(0, 0, 0)", "3 arguments, expected at most 2"),
+        (("debug",), "argument 1 (the message): found nothing, expected a string"),
+        (("debug", "a", "b"), "2 arguments, expected at most 1"),
+        (("set_error",), f"{ERRNO} nothing, expected a number from 1"),
+        (("set_error", 0), f"{ERRNO} 0, expected a number from 1 on"),
+        (("set_error", -5), f"{ERRNO} -5, expected a number from 1"),
+        (("set_error", 1.5), f"{ERRNO} 1.5, expected a number from 1"),
+        (("set_error", 2**31), f"{ERRNO} 2147483648, expected a"),
+        (("set_error", "ENOSPACE"), NAME),
+        (("set_error", "enospc"), '"enospc" is not the name of an errno'),
+        (("set_error", "EIO", 1), "2 arguments, expected at most 1"),
+        (("error",), f"{ERRNO} nothing, expected a number from 1 on"),
+        (("error", "EIO"), "argument 2 (the message): found nothing, expected a string"),
+        (("error", "EIO", "x", 2), "3 arguments, expected at most 2"),
+        (("error", "text"), '"text" is not the name of an errno'),
+        (("parse_size",), "argument 1 (the size): found nothing, expected a string"),
+        (("parse_size", "1", "2"), "2 arguments, expected at most 1"),
+        (("parse_size", b"1\0"), "the size has a NUL byte in it"),
+        (("parse_size", "x"), f"nbdkit_parse_size {FAILED}"),
+        (("parse_bool",), "argument 1 (the boolean): found nothing, expected a string"),
+        (("parse_bool", "maybe"), f"nbdkit_parse_bool {FAILED}"),
+        (("parse_int",), "argument 1 (what it is): found nothing, expected a string"),
+        (("parse_int", "n"), "argument 2 (the number): found nothing, expected a string"),
+        (("parse_int", "n", "5", "int", 1), "4 arguments, expected at most 3"),
+        (("parse_int", "n", "5", "long"),
+         '"long" is no type of a number, expected one of int, '),
+        (("absolute_path",), "argument 1 (the path): found nothing, expected a string"),
+        (("absolute_path", ""), f"nbdkit_absolute_path {FAILED}"),
+        (("absolute_path", b"a\0b"), "the path has a NUL byte in it"),
+        (("realpath",), "argument 1 (the path): found nothing, expected a string"),
+        (("realpath", "/no/such/file"), f"nbdkit_realpath {FAILED}"),
+        (("read_password",), "argument 1 (the value of the parameter): found nothing, expected"),
+        (("read_password", "+/no/such/file"), f"nbdkit_read_password {FAILED}"),
+        (("read_password", "-x"), f"nbdkit_read_password {FAILED}"),
+        (("nanosleep",), "argument 1 (the seconds): found nothing, expected a number"),
+        (("nanosleep", "x"),
+         f"argument 1 (the seconds): found {found('string', 'x')}, expected a number"),
+        (("nanosleep", 0, 0.5), "argument 2 (the nanoseconds): found 0.5, expected a whole number"),
+        (("nanosleep", -1), "-1 s and 0 ns is no time that can be slept"),
+        (("nanosleep", 0, -1), "0 s and -1 ns is no time that can be slept"),
+        (("nanosleep", float("inf")), "inf s and 0 ns is no time that can be slept"),
+        (("nanosleep", 2**31), "2147483648 seconds is too long"),
+        (("nanosleep", 2**40), "1099511627776 seconds is too long"),
+        (("nanosleep", 0, 0, 0), "3 arguments, expected at most 2"),
     ],
 )  # fmt: skip
-def test_wrong_arguments(lua, call, message):
-    name = call.split("(")[0]
-    line = lua.error(f"nbdkit.{call}")
-    assert line.startswith(f"code:1: nbdkit.{name}: {message}"), line
+def test_wrong_arguments(evaluate, language, call, message):
+    line = evaluate.message(language.call(*call))
+    assert line.startswith(f"{language.function(call[0])}: {message}"), line
 
 
-def test_a_wrong_call_does_nothing(lua):
+def test_a_wrong_call_does_nothing(evaluate, language):
     # A surplus argument is a mistake, and what was meant is unknown: nothing is done.
-    assert lua.error("nbdkit.shutdown(1)").startswith("code:1: nbdkit.shutdown: 1 arguments")
-    assert lua.value("return 1") == "1"
-    again = lua.server.connect()
+    line = evaluate.message(language.call("shutdown", 1))
+    assert line.startswith(f"{language.function('shutdown')}: 1 arguments")
+    assert evaluate.answer(1) == "1"
+    again = evaluate.server.connect()
     assert again.get_size() == 2**20
-    assert lua.errno("pcall(nbdkit.set_error, 'ENOSPC', 'surplus') error('x')") == "EIO"
+    surplus = language.script("module", "surplus argument, then an error")
+    assert evaluate.errno(surplus) == "EIO"
 
 
-def test_what_pcall_catches_is_an_error_as_luas_own(lua):
-    # A script may look into it, print it and put more text to it, as it may with any other.
-    for call in ("nbdkit.parse_size('x')", "nbdkit.debug(5)", "nbdkit.realpath('/no/such/file')"):
-        found = lua.value(f"""
-            local ok, found = pcall(function() {call} end)
-            local text = tostring(found)
-            return ok, type(found) == "string" or type(found) == "table", text
-        """)
-        assert found.startswith("false true code:2: nbdkit."), found
-        assert "traceback" not in found and "\n" not in found
-    assert lua.value("""
-        local _, found = pcall(nbdkit.parse_size, "x")
-        return "so: " .. (type(found) == "table" and found.message or found)
-    """).startswith("so: ")
-
-
-def test_the_place_in_a_script_is_its_file_and_line(expect_failure):
-    line = expect_failure("\n\nnbdkit.parse_bool(1)\n")
-    assert line == (
-        "could not run Lua script: disk.lua:3: nbdkit.parse_bool: "
-        "argument 1 (the boolean): found 1, expected a string"
-    )
+def test_the_place_in_a_script_is_its_file_and_line(expect_failure, language):
+    line = expect_failure(f"\n\n{language.call('parse_bool')}\n")
+    assert line == language.load_error(3, (
+        f"{language.function('parse_bool')}: "
+        "argument 1 (the boolean): found nothing, expected a string"
+    ))  # fmt: skip

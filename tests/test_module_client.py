@@ -9,22 +9,15 @@ import pytest
 
 import listening
 
-DISK = """
-    local answer
-    function open(readonly)
-        answer = {}
-        for i, name in ipairs({ "export_name", "is_tls", "peer_name", "peer_pid", "peer_uid",
-                                "peer_gid" }) do
-            local ok, found = pcall(nbdkit[name])
-            if ok and type(found) == "number" then found = ("%.0f"):format(found) end
-            answer[i] = ok and tostring(found) or "error"
-        end
-        answer = table.concat(answer, "\\n") .. "\\n\\n"
-        return answer
-    end
-    function get_size(h) return 65536 end
-    function pread(h, count, offset) return h .. string.rep("x", count) end
-"""
+
+@pytest.fixture
+def asking(serve, language):
+    """A disk that reads as what its `open` was told about the client."""
+    return serve(language.script("module_client", "asking", questions=ALL))
+
+
+# As a list of words in each language.
+ALL = "export_name is_tls peer_name peer_pid peer_uid peer_gid"
 
 
 def answers(client):
@@ -32,8 +25,8 @@ def answers(client):
     return dict(zip(("export_name", "is_tls", "peer_name", "pid", "uid", "gid"), lines))
 
 
-def test_over_a_unix_socket(serve):
-    server = serve(DISK)
+def test_over_a_unix_socket(asking):
+    server = asking
     client = server.connect()
     assert answers(client) == {
         "export_name": "",
@@ -47,8 +40,8 @@ def test_over_a_unix_socket(serve):
 
 
 @pytest.mark.parametrize("path", ["a-client", "\0a-client"])
-def test_a_client_whose_own_socket_has_a_name(serve, tmp_path, path):
-    server = serve(DISK)
+def test_a_client_whose_own_socket_has_a_name(asking, path):
+    server = asking
     name = str(server.directory / path) if path[0] != "\0" else f"{path}-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as connection:
         connection.bind(name)
@@ -60,8 +53,8 @@ def test_a_client_whose_own_socket_has_a_name(serve, tmp_path, path):
 
 
 @pytest.mark.parametrize("name", ["an export", "caf\u00e9", "n" * 2000])
-def test_export_name(serve, name):
-    server = serve(DISK)
+def test_export_name(asking, name):
+    server = asking
     client = nbd.NBD()
     client.set_export_name(name)
     client.connect_unix(str(server.socket))
@@ -69,8 +62,8 @@ def test_export_name(serve, name):
     client.shutdown()
 
 
-def test_export_name_of_each_of_many_connections(serve):
-    server = serve(DISK)
+def test_export_name_of_each_of_many_connections(asking):
+    server = asking
     clients = []
     for i in range(5):
         client = nbd.NBD()
@@ -89,7 +82,8 @@ def test_export_name_of_each_of_many_connections(serve):
 )
 def test_over_tcp(language, write_script, tmp_path, family, host, shown):
     # nbdkit logs that there is no process to name.
-    script = write_script(DISK.replace('"peer_pid", "peer_uid",', "").replace('"peer_gid"', ""))
+    questions = "export_name is_tls peer_name"
+    script = write_script(language.script("module_client", "asking", questions=questions))
     with listening.tcp_server(family, host, language.plugin, script, cwd=tmp_path) as address:
         with socket.socket(family) as connection:
             connection.connect(address)
@@ -104,10 +98,8 @@ def test_over_tls(start, language, write_script, tmp_path):
     keys = tmp_path / "keys.psk"
     keys.write_text(f"somebody:{secrets.token_hex(32)}\n")
     keys.chmod(0o600)
-    script = write_script(DISK + """
-        function list_exports(readonly, is_tls) return { "tls is " .. tostring(is_tls) } end
-        function default_export(readonly, is_tls) return "tls is " .. tostring(is_tls) end
-    """)
+    script = language.script("module_client", "asking", questions=ALL)
+    script = write_script(script + language.script("module_client", "whether it is TLS"))
     server = start("--tls=on", f"--tls-psk={keys}", language.plugin, script)
     for tls in (nbd.TLS_REQUIRE, nbd.TLS_DISABLE):
         word = "true" if tls == nbd.TLS_REQUIRE else "false"
@@ -129,22 +121,8 @@ def test_over_tls(start, language, write_script, tmp_path):
     assert server.errors() == []
 
 
-def test_in_every_callback_of_a_connection(serve, tmp_path):
-    server = serve("""
-        local log
-        local function note(name)
-            -- At the end nbdkit has closed the socket already, and cannot tell whose it was.
-            local peer = name == "close" and "gone" or nbdkit.peer_name()
-            log:write(name, " ", peer, " ", nbdkit.export_name(), "\\n")
-            log:flush()
-        end
-        function config(key, value) log = assert(io.open(value, "w")) end
-        function open() note("open") return {} end
-        function get_size(h) note("get_size") return 65536 end
-        function pread(h, count, offset) note("pread") return string.rep("x", count) end
-        function pwrite(h, buf, offset) note("pwrite") end
-        function close(h) note("close") end
-    """, f"log={tmp_path}/log")  # fmt: skip
+def test_in_every_callback_of_a_connection(serve, language, tmp_path):
+    server = serve(language.script("module_client", "noting"), f"log={tmp_path}/log")
     client = nbd.NBD()
     client.set_export_name("mine")
     client.connect_unix(str(server.socket))

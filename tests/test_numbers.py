@@ -3,21 +3,7 @@
 import nbd
 import pytest
 
-ECHO = """
-    function open(readonly) return 1 end
-    function get_size(h) return SIZE end
-    function can_write(h) return true end
-    function pwrite(h, buf, offset) written = buf .. "@" .. string.format("%.0f", offset) end
-    function trim(h, count, offset) written = "trim@" .. string.format(FORMAT, offset) end
-    function zero(h, count, offset) written = "zero@" .. string.format(FORMAT, offset) end
-    function pread(h, count, offset)
-        local text = string.format(FORMAT, count) .. "@" .. string.format(FORMAT, offset)
-        if written then
-            text, written = written, nil
-        end
-        return text .. string.rep(" ", count)
-    end
-"""
+from languages import only
 
 
 @pytest.fixture
@@ -26,9 +12,8 @@ def echo(serve, language):
 
     def echo(size):
         # %d in an engine with integers is exact, and refuses a float with a fraction.
-        form = "%d" if language.integers else "%.0f"
-        text = ECHO.replace("%.0f", form).replace("SIZE", size).replace("FORMAT", f'"{form}"')
-        return serve(text)
+        replacements = only(lua={"form": "%d" if language.integers else "%.0f"}, tcl={})
+        return serve(language.script("numbers", "echo", size=size, **replacements))
 
     return echo
 
@@ -39,7 +24,7 @@ def word(client, offset):
 
 def test_offsets_are_exact_up_to_where_the_disk_ends(echo, language):
     size = 2**63 - 1 if language.integers else 2**53
-    server = echo("math.maxinteger" if language.integers else "2 ^ 53")
+    server = echo(language.literal(size))
     client = server.connect()
     assert client.get_size() == size
     for offset in (0, 1, 2**31, 2**32 - 1, 2**32, 2**53 - 4097, size - 65, size - 64):
@@ -56,7 +41,7 @@ def test_offsets_are_exact_up_to_where_the_disk_ends(echo, language):
 
 
 def test_offsets_between_2_to_53_and_the_end_are_exact_or_refused(echo, language):
-    server = echo("2 ^ 53 + 4096")
+    server = echo(only(lua="2 ^ 53 + 4096", tcl=2**53 + 4096))
     if language.integers:
         # The size is a float that is a whole number; the offsets are integers all the same.
         client = server.connect()
@@ -68,7 +53,7 @@ def test_offsets_between_2_to_53_and_the_end_are_exact_or_refused(echo, language
     with pytest.raises(nbd.Error):
         server.connect()
     (line,) = server.errors()
-    assert line.startswith("nbdkit: lua[1]: error: get_size: ")
+    assert line.startswith(language.prefix("get_size"))
     assert "2^53" in line and str(2**53 + 4096) in line
 
 
@@ -77,14 +62,26 @@ def test_offsets_between_2_to_53_and_the_end_are_exact_or_refused(echo, language
     [
         ("0", 0),
         ("1", 1),
-        ("512.0", 512),
-        ("2 ^ 40", 2**40),
-        ('"1048576"', 2**20),
-        ('" 0x200 "', 512),
-        ('"1e3"', 1000),
+        ("1048576", 2**20),
+        *only(
+            # Lua takes a string for a number where that is what it looks like, and so does the
+            # official plugin.
+            lua=[
+                ("512.0", 512),
+                ("2 ^ 40", 2**40),
+                ('"1048576"', 2**20),
+                ('" 0x200 "', 512),
+                ('"1e3"', 1000),
+            ],
+            tcl=[
+                ("[expr {2 ** 40}]", 2**40),
+                ('" 1048576 "', 2**20),
+                ("0x200", 512),
+                ("0b1000", 8),
+                ("0o20", 16),
+            ],
+        ),
     ],
 )
 def test_a_size_is_any_whole_number(echo, size, expected):
-    # Lua takes a string for a number where that is what it looks like, and so does the official
-    # plugin.
     assert echo(size).connect().get_size() == expected

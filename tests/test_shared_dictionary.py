@@ -1,4 +1,4 @@
-"""`nbdkit.shared`: the dictionary that all interpreters of a server see."""
+"""The dictionary that all interpreters of a server see, `nbdkit.shared` in Lua."""
 
 import functools
 
@@ -7,271 +7,226 @@ import pytest
 
 from crowd import InFlight, at_once
 from evaluating import evaluator
+from languages import only
 
-SHARED = "local s = nbdkit.shared "
+REFUSED = only(lua=lambda word: f"nil {word}", tcl=lambda word: None)
+
+
+class Dictionary:
+    """Its operations, as calls of the language; what they return comes back as text."""
+
+    def __init__(self, evaluate):
+        self.evaluate = evaluate
+
+    def __getattr__(self, operation):
+        def call(*arguments):
+            return self.evaluate.answer(self.evaluate.language.shared(operation, *arguments))
+
+        return call
+
+    def error(self, operation, *arguments):
+        return self.evaluate.message(self.evaluate.language.shared(operation, *arguments))
 
 
 @pytest.fixture
-def lua(serve, language):
+def evaluate(serve, language):
     return evaluator(serve, language)
 
 
 @pytest.fixture
-def run(lua):
-    """The answer of each piece of code, in order."""
-    return lambda *pieces: [lua.value(SHARED + piece) for piece in pieces]
+def shared(evaluate):
+    return Dictionary(evaluate)
 
 
-def test_set_and_get(run):
-    assert run(
-        'return s:get("k")',
-        'return s:set("k", "v")', 'return s:get("k")',
-        'return s:set("k", 5), s:get("k")',
-        'return s:set("k", 0.5), s:get("k")',
-        'return s:set("k", true), s:get("k")',
-        'return s:set("k", false), s:get("k")',
-        'return s:set("k", ""), #s:get("k")',
-        'return s:set("k", nil), s:get("k")',
-        'return s:set("k", "v"), s:set("k"), s:get("k")',
-    ) == [
-        "nil", "true", "v", "true 5", "true 0.5", "true true", "true false", "true 0", "true nil",
-        "true true nil",
+TRUE, FALSE = only(lua=("true", "false"), tcl=("1", "0"))
+# What is returned where there is nothing: the other languages ask for a value to return then.
+ABSENT = only(lua=((), "nil"), tcl=(("none",), "none"))
+
+
+def get(shared, key):
+    default, absent = ABSENT
+    found = shared.get(key, *default)
+    return None if found == absent else found
+
+
+def test_set_and_get(shared):
+    assert get(shared, "k") is None
+    shared.set("k", "v")
+    assert shared.get("k") == "v"
+    for value, text in ((5, "5"), (0.5, "0.5"), ("", ""), (2**40, str(2**40)), (-1, "-1")):
+        shared.set("k", value)
+        assert shared.get("k") == text
+    shared.delete("k")
+    assert get(shared, "k") is None
+
+
+def test_keys_and_values_are_any_bytes(evaluate, language, shared):
+    evaluate.run(language.shared("set", b"a\0b", b"x\0\xff"))
+    assert evaluate.bytes(language.answer(language.shared("get", b"a\0b"))) == b"x\0\xff"
+    assert get(shared, "a") is None
+    shared.set("", "empty")
+    assert shared.get("") == "empty"
+    long = "k" * 10000
+    shared.set(long, long)
+    assert shared.get(long) == long
+
+
+def test_add_and_replace(shared):
+    assert shared.replace("k", 1).split()[0] == FALSE
+    assert shared.add("k", 1).split()[0] == TRUE
+    assert shared.add("k", 2).split()[0] == FALSE
+    assert shared.get("k") == "1"
+    assert shared.replace("k", 3).split()[0] == TRUE
+    assert shared.get("k") == "3"
+    shared.rpush("list", 1)
+    assert shared.add("list", 2).split()[0] == FALSE
+    shared.replace("list", 2)
+    assert shared.get("list") == "2"
+
+
+def test_delete_and_flush_all(shared):
+    shared.set("k", 1)
+    shared.rpush("list", 1)
+    for key in ("k", "list", "never"):
+        shared.delete(key)
+    assert get(shared, "k") is None
+    assert shared.llen("list") == "0"
+    shared.set("a", 1)
+    shared.rpush("b", 1)
+    shared.flush_all()
+    assert get(shared, "a") is None
+    assert shared.llen("b") == "0"
+
+
+def test_incr(shared):
+    assert shared.incr("n", 1, 10) == "11"
+    assert shared.incr("n", -3, 100) == "8"
+    assert shared.incr("n", 0.5) == "8.5"
+    assert shared.get("n") == "8.5"
+
+
+def test_lists(shared):
+    assert [shared.rpush("l", 2), shared.rpush("l", "three"), shared.lpush("l", "one")] == [
+        "1", "2", "3",
     ]  # fmt: skip
+    assert shared.llen("l") == "3"
+    assert (shared.lpop("l"), shared.rpop("l"), shared.llen("l")) == ("one", "three", "1")
+    assert (shared.lpop("l"), shared.llen("l")) == ("2", "0")
+    default, absent = ABSENT
+    assert shared.lpop("l", *default) == shared.rpop("l", *default) == absent
+    shared.set("l", "one")
+    assert shared.get("l") == "one"
 
 
-def test_keys_and_values_are_any_bytes(run):
-    assert run(
-        's:set("a\\0b", "x\\0\\255") return s:get("a\\0b") == "x\\0\\255", s:get("a")',
-        's:set("", "empty") return s:get("")',
-        'local long = string.rep("k", 100000) s:set(long, long) return s:get(long) == long',
-    ) == ["true nil", "empty", "true"]
-
-
-def test_add_and_replace(run):
-    assert run(
-        'return s:replace("k", 1)', 'return s:add("k", 1)', 'return s:add("k", 2)',
-        'return s:get("k")', 'return s:replace("k", 3)', 'return s:get("k")',
-        's:rpush("list", 1) return s:add("list", 2)',
-        'return s:replace("list", 2), s:get("list")',
-    ) == [
-        "false not found", "true nil", "false exists", "1", "true nil", "3", "false exists",
-        "true 2",
-    ]  # fmt: skip
-
-
-def test_delete_and_flush_all(run):
-    assert run(
-        's:set("k", 1) s:rpush("list", 1) return s:delete("k"), s:get("k")',
-        'return s:delete("list"), s:llen("list")',
-        'return s:delete("never")',
-        's:set("a", 1) s:rpush("b", 1) return s:flush_all(), s:get("a"), s:llen("b")',
-        "return #s:get_keys()",
-    ) == ["true nil", "true 0", "true", "true nil 0", "0"]
-
-
-def test_incr(run):
-    assert run(
-        'return s:incr("n", 1)', 'return s:incr("n", 1, 10)', 'return s:incr("n", -3, 100)',
-        'return s:incr("n", 0.5)', 'return s:get("n")',
-        's:set("word", "5") return s:incr("word", 1)',
-        's:rpush("list", 1) return s:incr("list", 1, 0)',
-        's:set("yes", true) return s:incr("yes", 1, 0)',
-    ) == [
-        "nil not found", "11", "8", "8.5", "8.5", "nil not a number", "nil not a number",
-        "nil not a number",
-    ]  # fmt: skip
-
-
-def test_lists(run):
-    assert run(
-        'return s:rpush("l", 2), s:rpush("l", "three"), s:lpush("l", true)',
-        'return s:llen("l")', 'return s:lpop("l"), s:rpop("l"), s:llen("l")',
-        'return s:lpop("l"), s:lpop("l"), s:rpop("l"), s:llen("l")',
-        'return s:get("l")',
-        's:rpush("l", 1) return s:get("l")',
-        's:set("k", 1) return s:lpush("k", 1)', 'return s:rpush("k", 1)', 'return s:lpop("k")',
-        'return s:rpop("k")', 'return s:llen("k")', 'return s:llen("none")',
-        's:set("l", "one") return s:get("l")',
-    ) == [
-        "1 2 3", "3", "true three 1", "2 nil nil 0", "nil", "nil value is a list",
-        *["nil value not a list"] * 5, "0", "one",
-    ]  # fmt: skip
-
-
-def test_what_lives_for_a_while_is_gone_then(run):
-    gone = "while {} do nbdkit.nanosleep(0.001) end "
-    assert run(
-        's:set("k", 1, 0.02) ' + gone.format('s:get("k")') + 'return s:get("k"), s:add("k", 2)',
-        's:set("k", 1, 0.02) ' + gone.format('s:ttl("k")') + 'return s:ttl("k")',
-        's:set("n", 1, 0.02) ' + gone.format('s:get("n")') + 'return s:incr("n", 1, 5)',
-        's:add("a", 1, 0.02) ' + gone.format('s:get("a")') + 'return s:replace("a", 1)',
-        's:rpush("l", 1) s:expire("l", 0.02) ' + gone.format('s:llen("l") > 0')
-        + 'return s:rpush("l", 2)',
-        's:flush_all() s:set("k", 1, 0.02) ' + gone.format("#s:get_keys() > 0")
-        + "return #s:get_keys()",
-    ) == ["nil true nil", "nil not found", "6", "false not found", "1", "0"]  # fmt: skip
-
-
-def test_time_to_live(run):
-    assert run(
-        'return s:ttl("k")', 'return s:expire("k", 5)',
-        's:set("k", 1) return s:ttl("k")',
-        's:set("k", 1, 0) return s:ttl("k")',
-        's:set("k", 1, 1000) local left = s:ttl("k") return left > 900 and left <= 1000',
-        'return s:expire("k", 2000), s:ttl("k") > 1900',
-        'return s:expire("k", 0), s:ttl("k")',
-        's:expire("k", 500) s:incr("k", 1) return s:ttl("k") > 400, s:get("k")',
-        's:set("k", 2) return s:ttl("k")',
-        's:set("k", 1, 1e15) return s:get("k")',
-    ) == [
-        "nil not found", "nil not found", "0", "0", "true", "true true", "true 0", "true 2", "0",
-        "1",
-    ]  # fmt: skip
-
-
-def test_get_keys(run):
-    assert run(
-        "return #s:get_keys()",
-        's:set("a", 1) s:rpush("b", 1) local k = s:get_keys() table.sort(k) '
-        "return #k, k[1], k[2]",
-        "return #s:get_keys(1), #s:get_keys(0), #s:get_keys(5)",
-        "for i = 1, 2000 do s:set('k' .. i, i) end return #s:get_keys(), #s:get_keys(0)",
-    ) == ["0", "2 a b", "1 2 2", "1024 2002"]
-
-
-def test_integers_stay_integers(run, language):
-    if not language.integers:
-        assert run('s:set("n", 2 ^ 53) return s:get("n")') == ["9007199254740992"]
-        return
-    assert run(
-        's:set("n", 1) return math.type(s:get("n")), math.type(s:incr("n", 1))',
-        's:set("n", 1.0) return math.type(s:get("n")), math.type(s:incr("n", 1))',
-        's:set("n", 1) return math.type(s:incr("n", 1.0))',
-        's:set("n", 2^53 | 0) return s:incr("n", 1)',
-        's:set("n", math.maxinteger) return s:get("n") == math.maxinteger',
-        's:set("n", math.mininteger) return s:get("n") == math.mininteger',
-        # Past 64 bits it goes on as floats do, and does not wrap around.
-        's:set("n", math.maxinteger) local n = s:incr("n", 1) return math.type(n), n == 2.0^63',
-        's:rpush("l", 7) s:rpush("l", 7.0) return math.type(s:lpop("l")), math.type(s:lpop("l"))',
-    ) == [
-        "integer integer", "float float", "float", "9007199254740993", "true", "true",
-        "float true", "integer float",
-    ]  # fmt: skip
-
-
-STRING = "expected a string"
-VALUE = "argument 2 (the value, a string, a number or a boolean): found"
-WRONG = {
-    "get": [
-        ("", f"argument 1 (the key): found nothing, {STRING}"),
-        ("5", f"argument 1 (the key): found 5, {STRING}"),
-        ("{}", f"argument 1 (the key): found table, {STRING}"),
-        ("'k', 1", "2 arguments, expected at most 1"),
-    ],
-    "set": [
-        ("nil, 1", f"argument 1 (the key): found nil, {STRING}"),
-        ("'k', {}", f"{VALUE} table, {STRING}"),
-        ("'k', print", f"{VALUE} function, {STRING}"),
-        ("'k', 1, 'x'", "argument 3 (the seconds that it lives): found string, expected a number"),
-        ("'k', 1, -1", "-1 is no time for a key to live"),
-        ("'k', 1, 0/0", "NaN is no time for a key to live"),
-        ("'k', 1, 1e300", "1e300 is no time for a key to live"),
-        ("'k', 1, 1, 1", "4 arguments, expected at most 3"),
-    ],
-    "add": [("'k'", "argument 2 (the value"), ("'k', nil", "argument 2 (the value")],
-    "replace": [("'k'", "argument 2 (the value"), ("5, 5", "argument 1 (the key): found 5")],
-    "delete": [("", "argument 1 (the key)"), ("'k', 'l'", "2 arguments")],
-    "incr": [
-        ("'k'", "argument 2 (the amount): found nothing, expected a number"),
-        ("'k', '1'", "argument 2 (the amount): found string, expected a number"),
-        ("'k', 1, '0'", "argument 3 (the initial value): found string, expected a number"),
-        ("'k', 1, 0, 0", "4 arguments, expected at most 3"),
-    ],
-    "lpush": [("'l'", "argument 2 (the value"), ("'l', 1, 2", "3 arguments")],
-    "rpush": [("'l', nil", "argument 2 (the value"), ("{}, 1", "argument 1 (the key)")],
-    "lpop": [("", "argument 1 (the key)"), ("'l', 1", "2 arguments")],
-    "rpop": [("true", "argument 1 (the key): found boolean"), ("'l', 1", "2 arguments")],
-    "llen": [("1", "argument 1 (the key): found 1"), ("'l', 1", "2 arguments")],
-    "ttl": [("", "argument 1 (the key)"), ("'k', 1", "2 arguments")],
-    "expire": [
-        ("'k', 'x'", "argument 2 (the seconds that it lives): found string"),
-        ("'k', -0.5", "-0.5 is no time for a key to live"),
-        ("'k', 1, 1", "3 arguments, expected at most 2"),
-    ],
-    "get_keys": [
-        ("'x'", "argument 1 (the greatest number of keys): found string, expected a whole number"),
-        ("1.5", "argument 1 (the greatest number of keys): found 1.5, expected a whole number"),
-        ("1, 2", "2 arguments, expected at most 1"),
-    ],
-    "flush_all": [("1", "1 arguments, expected at most 0")],
+REFUSALS = {
+    "not found": [("ttl", "none"), ("expire", "none", 5), ("incr", "none", 1)],
+    "not a number": [("incr", "word", 1), ("incr", "list", 1, 0)],
+    "value is a list": [("get", "list")],
+    "value not a list": [("lpush", "word", 1), ("rpush", "word", 1), ("lpop", "word"),
+                         ("rpop", "word"), ("llen", "word")],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_arguments_are_refused_and_change_nothing(lua, name):
-    lua.run('nbdkit.shared:set("k", "kept") nbdkit.shared:rpush("l", "kept")')
-    for arguments, message in WRONG[name]:
-        line = lua.error(f"\nnbdkit.shared:{name}({arguments})")
-        assert line.startswith(f"code:2: nbdkit.shared:{name}: {message}"), (arguments, line)
-    kept = 'return nbdkit.shared:get("k"), nbdkit.shared:llen("l"), #nbdkit.shared:get_keys()'
-    assert lua.value(kept) == "kept 1 2"
+@pytest.mark.parametrize("reason, call", [(r, call) for r in REFUSALS for call in REFUSALS[r]])
+def test_what_cannot_be_done_says_why(evaluate, shared, reason, call):
+    shared.set("word", "five")
+    shared.rpush("list", 1)
+    operation, *arguments = call
+    if REFUSED(reason):
+        # It is told, and not an error.
+        assert getattr(shared, operation)(*arguments) == REFUSED(reason)
+    else:
+        assert shared.error(*call) == f"nbdkit::shared {operation}: {reason}"
+    assert (shared.get("word"), shared.llen("list")) == ("five", "1")
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_a_dot_in_place_of_a_colon(lua, name):
-    for arguments in ("", "'k'", "'k', 1"):
-        line = lua.error(f"nbdkit.shared.{name}({arguments})")
-        assert line == (
-            f"code:1: nbdkit.shared:{name}: call it with a colon: nbdkit.shared:{name}(...)"
-        )
+def test_what_lives_for_a_while_is_gone_then(evaluate, language, shared):
+    shared.set("k", 1, 0.02)
+    evaluate.run(language.script("shared_dictionary", "until it is gone"))
+    assert shared.add("k", 2).split()[0] == TRUE
 
 
-def test_values_survive_the_connection_that_set_them(lua):
-    lua.run('nbdkit.shared:set("k", "v")')
-    lua.server.disconnect()
-    lua.client = lua.server.connect()
-    assert lua.value('return nbdkit.shared:get("k")') == "v"
+def test_time_to_live(shared):
+    shared.set("k", 1)
+    assert float(shared.ttl("k")) == 0
+    shared.set("k", 1, 1000)
+    assert 900 < float(shared.ttl("k")) <= 1000
+    shared.expire("k", 2000)
+    assert float(shared.ttl("k")) > 1900
+    shared.incr("k", 1)
+    assert float(shared.ttl("k")) > 1900
+    shared.expire("k", 0)
+    assert float(shared.ttl("k")) == 0
+    shared.set("k", 2, 500)
+    shared.set("k", 2)
+    assert float(shared.ttl("k")) == 0
+
+
+def test_get_keys(evaluate, language, shared):
+    evaluate.run(language.script("shared_dictionary", "many keys"))
+    for most, count in (((), 1024), ((1,), 1), ((0,), 2000), ((5,), 5)):
+        call = language.shared("get_keys", *most)
+        length = language.script("shared_dictionary", "how many", list=language.literal(call))
+        assert evaluate.value(length) == str(count)
+
+
+def test_values_survive_the_connection_that_set_them(evaluate, shared):
+    shared.set("k", "v")
+    evaluate.server.disconnect()
+    evaluate.client = evaluate.server.connect()
+    assert shared.get("k") == "v"
 
 
 def test_two_servers_share_nothing(serve, language):
-    first, second = evaluator(serve, language), evaluator(serve, language)
-    first.run('nbdkit.shared:set("k", "first")')
-    assert second.value('return nbdkit.shared:get("k"), #nbdkit.shared:get_keys()') == "nil 0"
+    first, second = Dictionary(evaluator(serve, language)), Dictionary(evaluator(serve, language))
+    first.set("k", "first")
+    assert get(second, "k") is None
 
 
-MANY = """
-    local shared = nbdkit.shared
-    shared:incr("interpreters", 1, 0)
-    function thread_model() return "parallel" end
-    function open(readonly) return 1 end
-    function get_size(h) return 65536 end
-    function pwrite(h, buf, offset)
-        for i = 1, 100 do
-            shared:incr("hits", 1, 0)
-            shared:incr("up and down", i % 2 == 0 and 1 or -1, 0)
-        end
-        if shared:add("first", offset) then shared:incr("firsts", 1, 0) end
-        shared:rpush("in", offset)
-        local moved = shared:lpop("in")
-        shared:lpush("out", moved)
-    end
-    function pread(h, count, offset)
-        local got = {}
-        for _, key in ipairs({ "hits", "up and down", "firsts", "interpreters" }) do
-            got[#got + 1] = string.format("%d", shared:get(key))
-        end
-        local sum = 0
-        for _ = 1, shared:llen("out") do sum = sum + shared:lpop("out") end
-        got[#got + 1] = string.format("%d", shared:llen("in"))
-        got[#got + 1] = string.format("%d", sum)
-        local text = table.concat(got, " ")
-        return text .. string.rep("\\0", count - #text)
-    end
-"""
+AMOUNT = "argument 2 (the amount): found"
+WRONG = [
+    (("get",), "argument 1 (the key): found nothing, expected a string"),
+    (("set", "k", 1, -1), "-1 is no time for a key to live"),
+    (("set", "k", 1, 1, 1), "4 arguments, expected at most 3"),
+    (("add", "k"), "argument 2 (the value"),
+    (("replace", "k"), "argument 2 (the value"),
+    (("delete",), "argument 1 (the key)"),
+    (("delete", "k", "l"), "2 arguments"),
+    (("incr", "k"), f"{AMOUNT} nothing, expected a number"),
+    (("incr", "k", "x"), AMOUNT + only(lua=" string", tcl=' "x"') + ", expected a number"),
+    (("incr", "k", 1, "x"), "argument 3 (the initial value): found"),
+    (("incr", "k", 1, 0, 0), "4 arguments, expected at most 3"),
+    (("lpush", "l"), "argument 2 (the value"),
+    (("lpush", "l", 1, 2), "3 arguments"),
+    (("rpush", "l"), "argument 2 (the value"),
+    (("lpop",), "argument 1 (the key)"),
+    (("rpop",), "argument 1 (the key)"),
+    (("llen",), "argument 1 (the key)"),
+    (("llen", "l", 1), "2 arguments"),
+    (("ttl",), "argument 1 (the key)"),
+    (("ttl", "k", 1), "2 arguments"),
+    (("expire", "k", "x"), "argument 2 (the seconds that it lives): found"),
+    (("expire", "k", -0.5), "-0.5 is no time for a key to live"),
+    (("expire", "k", 1, 1), "3 arguments, expected at most 2"),
+    (("get_keys", "x"), "argument 1 (the greatest number of keys): found"),
+    (("get_keys", 1.5), "argument 1 (the greatest number of keys): found"),
+    (("get_keys", 1, 2), "2 arguments, expected at most 1"),
+    (("flush_all", 1), "1 arguments, expected at most 0"),
+]
+
+
+@pytest.mark.parametrize("call, message", WRONG)
+def test_wrong_arguments_are_refused_and_change_nothing(shared, call, message):
+    shared.set("k", "kept")
+    shared.rpush("l", "kept")
+    name = only(lua=f"nbdkit.shared:{call[0]}", tcl=f"nbdkit::shared {call[0]}")
+    found = shared.error(*call)
+    assert found.startswith(f"{name}: {message}"), found
+    assert (shared.get("k"), shared.llen("l")) == ("kept", "1")
 
 
 def test_operations_of_many_interpreters_are_atomic(start, language, write_script):
-    server = start(language.plugin, "interpreters=16", write_script(MANY))
+    server = start(language.plugin, "interpreters=16", write_script(language.script("shared_dictionary", "many")))
 
     def write(number):
         requests = InFlight(server.connect())
@@ -282,10 +237,3 @@ def test_operations_of_many_interpreters_are_atomic(start, language, write_scrip
     at_once(*(functools.partial(write, number) for number in range(6)))
     found = server.connect().pread(512, 0).rstrip(b"\0").decode()
     assert found == f"{300 * 100} 0 1 16 0 {sum(range(300))}"
-
-
-def test_an_error_in_between_leaves_the_dictionary_usable(lua):
-    for _ in range(100):
-        with pytest.raises(nbd.Error):
-            lua.run("nbdkit.shared:set('k', {})")
-    assert lua.value("return nbdkit.shared:incr('k', 1, 0)") == "1"

@@ -11,13 +11,14 @@ import pytest
 
 from crowd import InFlight, at_once
 from evaluating import evaluator
+from languages import under_test
 
 PAGE = 64 << 10
 MIB = 1 << 20
 
 
 @pytest.fixture
-def lua(serve, language):
+def evaluate(serve, language):
     return evaluator(serve, language)
 
 
@@ -34,6 +35,31 @@ def disk(start, language, write_script):
     return disk
 
 
+@pytest.fixture
+def disks(evaluate, language):
+    """Makes disks in variables and calls their methods."""
+
+    class Disks:
+        def make(self, variable, name, size):
+            evaluate.run(language.assign(variable, language.call("disk", name, size)))
+
+        def do(self, variable, method, *arguments):
+            evaluate.run(language.method(variable, method, *arguments))
+
+        def bytes(self, variable, count, offset):
+            return evaluate.bytes(language.answer(language.method(variable, "pread", count, offset)))
+
+        def size(self, variable):
+            return int(evaluate.answer(language.method(variable, "size")))
+
+        def extents(self, variable, count, offset):
+            """How many there are."""
+            extents = language.literal(language.method(variable, "extents", count, offset))
+            return int(evaluate.value(language.script("shared_disk_calls", "how many", list=extents)))
+
+    return Disks()
+
+
 def past_the_end(offset, count, size):
     return (
         f"offset {offset} and {count} bytes from there are past the end of the disk, "
@@ -41,30 +67,26 @@ def past_the_end(offset, count, size):
     )
 
 
-def test_a_name_is_one_disk(lua):
-    lua.run("a = nbdkit.disk('a', 1000) b = nbdkit.disk('b', 1000) a:pwrite('written', 10)")
-    assert lua.value("return nbdkit.disk('a', 1000):pread(7, 10)") == "written"
-    assert lua.bytes("return b:pread(7, 10)") == bytes(7)
-    assert lua.values(
-        "return a:size(), b:size()",
-        "return tostring(a)",
-        "return nbdkit.disk('', 1):size(), nbdkit.disk('x\\0y', 2):size()",
-        "return nbdkit.disk('nothing', 0):size(), nbdkit.disk('nothing', 0):pread(0, 0) == ''",
-    ) == {
-        "return a:size(), b:size()": "1000 1000",
-        "return tostring(a)": "nbdkit.disk",
-        "return nbdkit.disk('', 1):size(), nbdkit.disk('x\\0y', 2):size()": "1 2",
-        "return nbdkit.disk('nothing', 0):size(), nbdkit.disk('nothing', 0):pread(0, 0) == ''":
-            "0 true",
-    }  # fmt: skip
+def test_a_name_is_one_disk(disks):
+    disks.make("a", "a", 1000)
+    disks.make("b", "b", 1000)
+    disks.do("a", "pwrite", b"written", 10)
+    disks.make("again", "a", 1000)
+    assert disks.bytes("again", 7, 10) == b"written"
+    assert disks.bytes("b", 7, 10) == bytes(7)
+    for name, size in ((b"", 1), (b"x\0y", 2), (b"nothing", 0)):
+        disks.make("other", name, size)
+        assert disks.size("other") == size
+    assert disks.bytes("other", 0, 0) == b""
 
 
-def test_a_disk_outlives_the_value_and_has_one_size(lua):
-    lua.run("nbdkit.disk('a', 1000):pwrite('kept', 0) collectgarbage() collectgarbage()")
-    line = lua.error("nbdkit.disk('a', 1001)")
-    assert line.startswith("code:1: ")
-    assert line.endswith('the disk "a" has 1000 bytes, and 1001 were asked for')
-    assert lua.value("return nbdkit.disk('a', 1000):pread(4, 0)") == "kept"
+def test_a_disk_outlives_the_value_and_has_one_size(disks, evaluate, language):
+    evaluate.run(language.script("shared_disk_calls", "written and let go"))
+    assert evaluate.message(language.call("disk", "a", 1001)).endswith(
+        'the disk "a" has 1000 bytes, and 1001 were asked for'
+    )
+    disks.make("a", "a", 1000)
+    assert disks.bytes("a", 4, 0) == b"kept"
 
 
 def test_all_interpreters_and_connections_see_one_disk(disk):
@@ -83,14 +105,8 @@ def test_all_interpreters_and_connections_see_one_disk(disk):
 
 
 def test_other_interpreters_may_not_ask_for_another_size(expect_failure, start, language, tmp_path):
-    script = tmp_path / "disk.lua"
-    script.write_text("""
-        nbdkit.disk("d", 1000 + nbdkit.shared:incr("n", 1, 0))
-        function thread_model() return "parallel" end
-        function open(readonly) return 1 end
-        function get_size(h) return 512 end
-        function pread(h, count, offset) return string.rep("x", count) end
-    """)
+    script = tmp_path / f"disk.{language.extension}"
+    script.write_text(language.script("shared_disk_calls", "one byte more in each"))
     line = expect_failure(script.read_text())
     assert line.startswith("instance 2 of ") and line.endswith(
         'the disk "d" has 1001 bytes, and 1002 were asked for'
@@ -125,12 +141,15 @@ def test_holes_read_as_zeroes_and_are_extents(disk):
     assert client.pread(size - 1, 0) == bytes(size - 1)
 
 
-def test_a_last_page_that_is_a_short_one_becomes_a_hole_as_well(lua):
-    lua.run(f"d = nbdkit.disk('short', {PAGE} + 100) d:pwrite('x', {PAGE})")
-    lua.run("d:trim(d:size(), 0)")
-    assert lua.value("return #d:extents(d:size(), 0)") == "1"
-    lua.run(f"d:pwrite('x', {PAGE} + 99) d:zero(100, {PAGE})")
-    assert lua.value("return #d:extents(d:size(), 0)") == "1"
+def test_a_last_page_that_is_a_short_one_becomes_a_hole_as_well(disks):
+    size = PAGE + 100
+    disks.make("d", "short", size)
+    disks.do("d", "pwrite", b"x", PAGE)
+    disks.do("d", "trim", size, 0)
+    assert disks.extents("d", size, 0) == 1
+    disks.do("d", "pwrite", b"x", PAGE + 99)
+    disks.do("d", "zero", 100, PAGE)
+    assert disks.extents("d", size, 0) == 1
 
 
 def resident(server):
@@ -167,38 +186,43 @@ def test_reading_holes_takes_no_memory(disk):
     assert resident(server) - before < 32 * MIB
 
 
-def test_the_largest_disk(disk, lua, language):
+def test_the_largest_disk(disk, disks, evaluate, language):
     largest = 2**63 - 1 if language.integers else 2**53 - 1
     if language.integers:
-        lua.run("d = nbdkit.disk('largest', math.maxinteger)")
-        assert lua.value("return d:size() == math.maxinteger") == "true"
-        assert lua.value("d:pwrite('end', math.maxinteger - 3) "
-                         "return d:pread(3, math.maxinteger - 3)") == "end"  # fmt: skip
-        lua.run("d:zero(math.maxinteger - 3, 0) d:pwrite('x', 2 ^ 62)")
-        assert lua.value("local e = d:extents(math.maxinteger, 0) return #e, e[2][1] == 2 ^ 62, "
-                         "e[4][1] + e[4][2] == math.maxinteger") == "4 true true"  # fmt: skip
-        assert "past the end" in lua.error("d:pread(1, math.maxinteger)")
+        disks.make("d", "largest", largest)
+        assert disks.size("d") == largest
+        disks.do("d", "pwrite", b"end", largest - 3)
+        assert disks.bytes("d", 3, largest - 3) == b"end"
+        disks.do("d", "zero", largest - 3, 0)
+        disks.do("d", "pwrite", b"x", 2**62)
+        assert disks.extents("d", largest, 0) == 4
+        assert "past the end" in evaluate.error(language.method("d", "pread", 1, largest))
     else:
-        assert "the size: found " in lua.error("nbdkit.disk('largest', 2 ^ 53)")
-        lua.run("d = nbdkit.disk('largest', 8e15)")
-        assert lua.value("d:pwrite('end', 8e15 - 3) return d:pread(3, 8e15 - 3)") == "end"
+        assert "the size: found " in evaluate.error(language.call("disk", "largest", 2**53))
+        disks.make("d", "largest", 8 * 10**15)
+        disks.do("d", "pwrite", b"end", 8 * 10**15 - 3)
+        assert disks.bytes("d", 3, 8 * 10**15 - 3) == b"end"
     # nbdkit's own limit is a little lower than what a disk may have.
     client = disk(min(largest, 2**53 - 1) // PAGE * PAGE // 2).connect()
     assert client.pread(4, client.get_size() - 4) == bytes(4)
 
 
-def test_strings_and_buffers(lua):
-    assert lua.values(
-        "d = nbdkit.disk('d', 2 ^ 20) d:pwrite('string', 0) return d:pread(6, 0)",
-        "local b = nbdkit.buffer(4) b:writestring(0, 'abcd') d:pwrite(b, 2) return d:pread(8, 0)"
-        ":sub(1, 6)",
-        "local b = nbdkit.buffer(4) d:pread(b, 2) return b:tostring()",
-        "local b = nbdkit.buffer(100000) d:pwrite(string.rep('z', 70000), 60000) "
-        "d:pread(b, 59999) return (b:tostring():gsub('[^z]', '')):len(), #b",
-        "d:pwrite('', 2 ^ 20) return d:pread(0, 2 ^ 20) == '', #d:extents(0, 0)",
-        "return select('#', d:pwrite('x', 0)), select('#', d:zero(1, 0))",
-    ) is not None
-    assert lua.value("return d:pread(6, 0)") == "\0tabcd"
+def test_buffers_and_bytes(disks, evaluate, language):
+    disks.make("d", "d", 2**20)
+    for variable, contents in (("b", b"abcd"), ("long", 100000)):
+        evaluate.run(language.new_buffer(variable, contents))
+    disks.do("d", "pwrite", b"string", 0)
+    evaluate.run(language.disk_with_buffer("d", "pwrite", "b", 2))
+    assert disks.bytes("d", 8, 0) == b"stabcd\0\0"
+    evaluate.run(language.method("b", "fill", 0, 0))
+    evaluate.run(language.disk_with_buffer("d", "pread", "b", 1))
+    assert evaluate.bytes(language.answer(language.method("b", "tostring"))) == b"tabc"
+    evaluate.run(language.disk_with_buffer("d", "pread", "long", 0))
+    assert evaluate.answer(language.method("long", "len")) == "100000"
+    disks.do("d", "pwrite", b"", 2**20)
+    assert disks.bytes("d", 0, 2**20) == b""
+    assert disks.extents("d", 0, 0) == 0
+    assert disks.bytes("d", 6, 0) == b"stabcd"
 
 
 def test_nbdkits_own_buffers(disk):
@@ -209,78 +233,52 @@ def test_nbdkits_own_buffers(disk):
     assert client.pread(1, MIB - 1) == b"\0"
 
 
-OUT_OF_RANGE = {
-    "d:pread(1, 1000)": (1000, 1),
-    "d:pread(1001, 0)": (0, 1001),
-    "d:pread(2 ^ 50, 1)": (1, 2**50),
-    "d:pread(0, 1001)": (1001, 0),
-    "d:pread(nbdkit.buffer(2), 999)": (999, 2),
-    "d:pwrite('ab', 999)": (999, 2),
-    "d:pwrite('', 1001)": (1001, 0),
-    "d:pwrite(nbdkit.buffer(1001), 0)": (0, 1001),
-    "d:zero(1001, 0)": (0, 1001),
-    "d:trim(1, 1000)": (1000, 1),
-    "d:extents(1001, 0)": (0, 1001),
-    "d:extents(0, 2 ^ 52)": (2**52, 0),
-}
+OUT_OF_RANGE = [
+    (("pread", 1, 1000), (1000, 1)),
+    (("pread", 1001, 0), (0, 1001)),
+    (("pread", 2**50, 1), (1, 2**50)),
+    (("pread", 0, 1001), (1001, 0)),
+    (("pwrite", b"ab", 999), (999, 2)),
+    (("pwrite", b"", 1001), (1001, 0)),
+    (("zero", 1001, 0), (0, 1001)),
+    (("trim", 1, 1000), (1000, 1)),
+    (("extents", 1001, 0), (0, 1001)),
+    (("extents", 0, 2**52), (2**52, 0)),
+]
 
 
-def test_what_is_out_of_range_is_refused(lua):
-    lua.run("d = nbdkit.disk('d', 1000) d:pwrite(string.rep('k', 1000), 0)")
-    for code, (offset, count) in OUT_OF_RANGE.items():
-        assert lua.error(code).endswith(past_the_end(offset, count, 1000)), code
-    assert lua.value("return d:pread(1000, 0) == string.rep('k', 1000)") == "true"
+def test_what_is_out_of_range_is_refused(disks, evaluate, language):
+    disks.make("d", "d", 1000)
+    disks.do("d", "pwrite", b"k" * 1000, 0)
+    for call, (offset, count) in OUT_OF_RANGE:
+        line = evaluate.message(language.method("d", *call))
+        assert line.endswith(past_the_end(offset, count, 1000)), call
+    for size, method, offset in ((2, "pread", 999), (1001, "pwrite", 0)):
+        evaluate.run(language.new_buffer("b", size))
+        line = evaluate.message(language.disk_with_buffer("d", method, "b", offset))
+        assert line.endswith(past_the_end(offset, size, 1000)), method
+    assert disks.bytes("d", 1000, 0) == b"k" * 1000
 
 
-WRONG = {
-    "nbdkit.disk()": "argument 1",
-    "nbdkit.disk(5, 5)": "argument 1",
-    "nbdkit.disk('new')": "argument 2",
-    "nbdkit.disk('new', -1)": "argument 2, the size: found -1",
-    "nbdkit.disk('new', 1.5)": "argument 2, the size: found 1.5",
-    "nbdkit.disk('new', 0/0)": "argument 2, the size: found ",
-    "nbdkit.disk('new', 1e300)": "argument 2, the size: found 1e300",
-    "nbdkit.disk('new', '10')": "argument 2",
-    "nbdkit.disk('new', 1, 2)": "arguments",
-    "d.pread(1, 0)": "argument 1",
-    "d.pread({}, 1, 0)": "argument 1",
-    "d.size()": "argument 1",
-    "d.pread(nbdkit.buffer(1), 1, 0)": "argument 1",
-    "d:pread()": "argument",
-    "d:pread(1)": "argument",
-    "d:pread(-1, 0)": "found -1, expected a whole number from 0 on",
-    "d:pread(1, -1)": "found -1, expected a whole number from 0 on",
-    "d:pread(0.5, 0)": "found 0.5, expected a whole number from 0 on",
-    "d:pread('1', 0)": "argument",
-    "d:pread(1, 0, 0)": "arguments",
-    "d:pwrite(5, 0)": "argument",
-    "d:pwrite({}, 0)": "argument",
-    "d:pwrite(d, 0)": "argument",
-    "d:pwrite('x')": "argument",
-    "d:pwrite('x', 0, 0)": "arguments",
-    "d:zero(1)": "argument",
-    "d:zero('x', 0)": "argument",
-    "d:trim(nil, 0)": "argument",
-    "d:extents(1, 1.5)": "found 1.5",
-    "d:size(1)": "arguments",
-}
-
-
-def test_wrong_arguments_are_refused(lua):
-    lua.run("d = nbdkit.disk('d', 1000) d:pwrite(string.rep('k', 1000), 0)")
-    for code, message in WRONG.items():
-        line = lua.error("\n" + code)
-        assert line.startswith("code:2: ") and message in line, (code, line)
-    assert lua.value("return d:pread(1000, 0) == string.rep('k', 1000)") == "true"
+@pytest.mark.parametrize("way", under_test().pieces("shared_disk_calls", "wrong calls"))
+def test_wrong_calls_are_refused_and_change_nothing(disks, evaluate, language, way):
+    disks.make("d", "d", 1000)
+    disks.do("d", "pwrite", b"k" * 1000, 0)
+    message = evaluate.message(language.pieces("shared_disk_calls", "wrong calls")[way])
+    # Whatever was expected is named.
+    assert re.search("expected|wrong # args", message), message
+    assert disks.bytes("d", 1000, 0) == b"k" * 1000
     # None of these has made a disk.
-    assert lua.value("return nbdkit.disk('new', 77):size()") == "77"
+    disks.make("new", "new", 77)
+    assert disks.size("new") == 77
 
 
-def test_more_than_there_is_memory_is_an_error_and_not_the_end(lua):
-    lua.run("d = nbdkit.disk('d', 2 ^ 52)")
-    # LuaJIT has a word of its own for it.
-    assert re.search("memory|userdata length overflow", lua.error("d:pread(2 ^ 51, 0)"))
-    assert lua.value("return #d:pread(10, 0)") == "10"
+def test_more_than_there_is_memory_is_an_error_and_not_the_end(disks, evaluate, language):
+    disks.make("d", "d", 2**52)
+    # LuaJIT has a word of its own for it, and Tcl a limit.
+    line = evaluate.error(language.method("d", "pread", 2**51, 0))
+    assert re.search("memory|userdata length overflow|more than a value of Tcl holds", line), line
+    assert len(disks.bytes("d", 10, 0)) == 10
 
 
 @pytest.mark.parametrize("length", [4096, PAGE + 100, 3 * MIB + 5])

@@ -5,31 +5,12 @@ import pytest
 
 import nbdkit
 
-PRINT = """
-    local function chatter(where)
-        print("print " .. where)
-        io.write("io.write ", where, "\\n")
-        io.stdout:write("stdout ", where, "\\n")
-        io.stdout:flush()
-        os.execute("echo execute " .. where)
-    end
-    chatter("top")
-    function config(key, value) chatter("config") end
-    function config_complete() chatter("config_complete") end
-    function open(readonly) chatter("open") return 1 end
-    function get_size(h) chatter("get_size") return 65536 end
-    function can_write(h) chatter("can_write") return true end
-    function pread(h, count, offset) chatter("pread") return string.rep("x", count) end
-    function pwrite(h, buf, offset) chatter("pwrite") end
-    function close(h) chatter("close") end
-"""
-
-
 @pytest.mark.parametrize("buffering", ["no", "line", "full"])
 def test_what_a_script_prints_does_not_reach_the_client(
     language, write_script, tmp_path, buffering
 ):
-    script = write_script(f'io.stdout:setvbuf("{buffering}")\n' + PRINT)
+    first = language.script("stdio", f"buffering: {buffering}")
+    script = write_script(first + language.script("stdio", "chatter"))
     log = tmp_path / "log"
     client = nbd.NBD()
     # A shell, because a client that libnbd starts has the test's own standard error.
@@ -44,28 +25,20 @@ def test_what_a_script_prints_does_not_reach_the_client(
 
 
 def test_what_is_read_from_standard_input_is_not_the_clients(language, write_script, tmp_path):
-    script = write_script("""
-        local top = io.read("*l")
-        function open(readonly) return 1 end
-        function get_size(h) return 512 end
-        function pread(h, count, offset)
-            local now = io.read("*l")
-            return tostring(top) .. " " .. tostring(now) .. string.rep(" ", count)
-        end
-    """)
+    script = write_script(language.script("stdio", "reads"))
     client = nbd.NBD()
     # A server that waits for the client to write a line waits for ever.
     command = ["timeout", str(nbdkit.DEADLINE), "nbdkit", "-s"]
     client.connect_command([*command, str(language.plugin), str(tmp_path / script)])
-    assert client.pread(512, 0).split() == [b"nil", b"nil"]
+    assert client.pread(512, 0).split() == [b"nothing", b"nothing"]
     client.shutdown()
 
 
-def test_a_script_may_print_where_the_output_is_its_own(serve):
-    server = serve(PRINT, "a=b")
+def test_a_script_may_print_where_the_output_is_its_own(serve, language):
+    server = serve(language.script("stdio", "chatter"), "a=b")
     assert server.connect().pread(512, 0) == b"x" * 512
     code, log = server.stop()
     assert code == 0
     # nbdkit itself turns off the output of a server that runs, but not that of its start.
-    for line in (b"print top\n", b"io.write config\n", b"execute config_complete\n"):
+    for line in (b"print top\n", b"write config\n", b"execute config_complete\n"):
         assert line in log

@@ -16,7 +16,7 @@ proc pread {h buf offset flags} {
 
 proc pwrite {h buf offset flags} {
     set ::arguments [list $h $buf $offset $flags]
-    # The code is UTF-8; its answer is bytes, each a character.
+    # The answer is bytes, each a character.
     set ::answer [uplevel #0 [encoding convertfrom utf-8 [$buf tostring]]]
     return
 }

@@ -54,7 +54,7 @@ proc config {key value} {
         set ::notes [open $value w]
     }
     # As the bytes that it would be as a file name.
-    note config string $key string [encoding convertto $value]
+    note config string $key string [encoding convertto [encoding system] $value]
 }
 
 proc config_complete {} { note config_complete }

@@ -1,12 +1,9 @@
-"""Scripts that return their callbacks in a table, and callbacks that look misspelt."""
-
-import re
+"""Scripts that return their callbacks in a table."""
 
 import nbd
 import pytest
 
-import languages
-import nbdkit
+from test_misspelt_callbacks import MISSPELT
 
 GLOBALS = """
     function open(readonly) return {} end
@@ -111,60 +108,13 @@ def test_errors_in_a_module_have_their_place(serve):
     assert server.errors() == ["nbdkit: lua[1]: error: pread: disk.lua:6: why"]
 
 
-@pytest.mark.parametrize(
-    "name, meant",
-    [
-        ("can_wirte", "can_write"),
-        ("canwrite", "can_write"),
-        ("can_writ", "can_write"),
-        ("Can_Write", "can_write"),
-        ("plugin_flush", "flush"),
-        ("nbdkit_trim", "trim"),
-        ("write", "pwrite"),
-        ("pwirte", "pwrite"),
-        ("extent", "extents"),
-        ("export_descripton", "export_description"),
-        ("list_export", "list_exports"),
-        ("blocksize", "block_size"),
-        ("can_multiconn", "can_multi_conn"),
-        ("afterfork", "after_fork"),
-        ("config_compleet", "config_complete"),
-        ("thread_modle", "thread_model"),
-        ("clsoe", "close"),
-        ("plugin_close", "close"),
-    ],
-)
-@pytest.mark.parametrize("where", ["global", "module"])
-def test_likely_misspellings(serve, where, name, meant):
-    script = {
-        "global": f"{GLOBALS}\nfunction {name}() end",
-        "module": f"{MODULE}\nfunction M.{name}() end\nreturn M",
-    }
-    server = serve(script[where])
+@pytest.mark.parametrize("name, meant", MISSPELT)
+def test_likely_misspellings(serve, name, meant):
+    server = serve(f"{MODULE}\nfunction M.{name}() end\nreturn M")
     assert server.errors() == [
         f"nbdkit: warning: disk.lua: {name} is not a callback of nbdkit: did you mean {meant}?"
     ]
     server.connect()
-
-
-@pytest.mark.parametrize("name, meant", [("preed", "pread"), ("read", "pread")])
-def test_misspelt_callback_that_is_required(language, write_script, tmp_path, name, meant):
-    script = write_script(GLOBALS.replace("function pread", f"function {name}"))
-    result = nbdkit.run(language.plugin, script, cwd=tmp_path)
-    assert result.returncode == 1
-    assert nbdkit.error_lines(result.stderr) == [
-        f"nbdkit: warning: disk.lua: {name} is not a callback of nbdkit: did you mean {meant}?",
-        "nbdkit: error: disk.lua: nbdkit requires these callbacks, which are not defined by the "
-        "script: pread",
-    ]
-
-
-def test_several_are_all_told(serve):
-    server = serve(GLOBALS + "function can_wirte() end function flsuh() end")
-    assert sorted(re.findall(r"did you mean (\w+)", server.log().decode())) == [
-        "can_write",
-        "flush",
-    ]
 
 
 def test_a_name_of_any_bytes_is_no_harm(serve):
@@ -175,45 +125,6 @@ def test_a_name_of_any_bytes_is_no_harm(serve):
         assert "\x1b" not in line
 
 
-QUIET = """
-    helper main init setup log send print_table read_block write_block get_block disk_size open_file
-    read_page write_page hexdump checksum crc32 min max round split join copy merge load_image
-    encrypt decrypt sha256 lookup find insert remove update_cache on_close is_zero set_size
-    parse_config config_file usage map filter fold each_page clone extend rtrim ltrim
-""".split()
-
-
-@pytest.mark.parametrize("name", QUIET)
-def test_no_alarm_over_a_helper(serve, name):
-    server = serve(f"{GLOBALS}\nfunction {name}() end")
-    assert server.errors() == []
-
-
-def test_no_alarm_over_what_is_there_as_well(serve):
-    # A helper whose name is close to a callback's, in a script that has the callback.
-    server = serve(GLOBALS + """
-        function pwrite() end
-        function write() end
-        function read() end
-        function opens() end
-        function flush() end
-        function flushed() end
-        local function can_wirte() end
-    """)
-    assert server.errors() == []
-
-
 def test_no_alarm_over_what_was_there_before_the_script(serve):
     server = serve(GLOBALS + "local t = table string = string load = load")
     assert server.errors() == []
-
-
-EXAMPLES = sorted((languages.ROOT / "examples" / "lua").glob("*.lua"))
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_no_alarm_over_the_examples(language, tmp_path, example):
-    # None of them starts without its parameters; a warning would come before that is known.
-    result = nbdkit.run(language.plugin, example, cwd=tmp_path)
-    assert b"warning" not in result.stderr
-    assert b"could not" not in result.stderr
