@@ -96,7 +96,7 @@ DIFFERENCES = [
           f"returned {count} bytes, expected 512", LENGTH)
       for name, count in {"nothing": 0, "short": 100, "empty": 0, "number": 6, "list": 511,
                           "dictionary": 3, "return -code return": 4}.items()),
-    *(row(f"read: {name}", f"pread 512 0: {lower}\n", "pread 512 0: EINVAL\n", BYTES)
+    *(row(f"read: {name}", f"pread 512 0: {lower}\n", "pread 512 0: EIO\n", BYTES)
       for name, lower in {"character U+0100": "512 bytes, sha256 1857d01366b7aa9d",
                           "character U+20AC": "512 bytes, sha256 252f9681a36669aa",
                           "characters U+20AC": r"512 times b'\xac'",

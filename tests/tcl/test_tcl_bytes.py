@@ -114,7 +114,7 @@ def test_a_character_that_is_no_byte_is_refused(serve, language, character, befo
     )
     with pytest.raises(nbd.Error) as caught:
         server.connect().pread(3, 0)
-    assert caught.value.errno == "EINVAL"
+    assert caught.value.errno == "EIO"
     assert server.errors() == [
         language.logged("pread", f"returned the character {WIDE[character]}, expected bytes, "
                         "which are characters up to U+00FF")

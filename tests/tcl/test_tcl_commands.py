@@ -45,7 +45,8 @@ def test_procedure_that_redefines_itself(serve, disk):
 
 
 def test_procedure_that_deletes_itself(serve, language, disk):
-    server = serve(disk + 'proc pread {h count offset} { rename pread ""; string repeat a $count }\n')
+    body = 'rename pread ""; string repeat a $count'
+    server = serve(f"{disk}proc pread {{h count offset}} {{ {body} }}\n")
     client = server.connect()
     assert client.pread(4, 0) == b"aaaa"
     with pytest.raises(nbd.Error):

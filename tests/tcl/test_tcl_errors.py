@@ -14,6 +14,8 @@ ERRNOS = {
     "return -code error -errorcode {POSIX ESHUTDOWN x} text": "ESHUTDOWN",
     # What the protocol has no number for.
     "open /nonexistent/file": "EINVAL",
+    # A number, for an errno that has no name.
+    "throw {POSIX 28 {}} text": "ENOSPC",
     # What was caught is over.
     "catch {throw {POSIX ENOSPC x} text}; error other": "EIO",
     "try {throw {POSIX ENOSPC x} text} trap {POSIX ENOSPC} {} {error other}": "EIO",
@@ -27,7 +29,9 @@ ERRNOS = {
     "error text {} {MY ENOSPC x}": "EIO",
     "error text {} {posix ENOSPC x}": "EIO",
     "error text {} {POSIX enospc x}": "EIO",
-    "error text {} {POSIX 28 x}": "EIO",
+    "error text {} {POSIX 0 x}": "EIO",
+    "error text {} {POSIX -28 x}": "EIO",
+    "error text {} {POSIX 28x x}": "EIO",
     "error text {} {POSIX ENONE x}": "EIO",
     "error text {} POSIX": "EIO",
     "error text {} {POSIX {} x}": "EIO",

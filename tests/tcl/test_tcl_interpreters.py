@@ -9,7 +9,7 @@ import pytest
 from languages import under_test
 
 WORK = under_test().pieces("tcl_interpreters", "work")
-# What Tcl waits for files and timers with: a thread of its own, once there was something to wait for.
+# These have Tcl start a thread of its own, which waits for files and timers.
 WAITS = ("timer", "idle", "event of a pipe")
 
 

@@ -1,4 +1,4 @@
-"""The file that a script is: where it is read from, what is in it, what it loads, what it is told."""
+"""The file that a script is: where it is read, what is in it, what it loads and is told."""
 
 import os
 import subprocess
@@ -307,7 +307,8 @@ def test_a_parameter_through_all_that_takes_bytes(serve, tmp_path, name, locale)
         "    switch $offset {\n"
         "        0 { set bytes $::value }\n"
         "        512 { set bytes [exec -keepnewline printf %s $::value] }\n"
-        "        1024 { set ::env(VALUE) $::value; set bytes [exec sh -c {printf %s \"$VALUE\"}] }\n"
+        "        1024 { set ::env(VALUE) $::value\n"
+        "               set bytes [exec sh -c {printf %s \"$VALUE\"}] }\n"
         "        1536 { set b [nbdkit::buffer $count]; $b writestring 0 $::value\n"
         "               return [$b tostring] }\n"
         "        2048 { nbdkit::shared set key $::value; set bytes [nbdkit::shared get key] }\n"
