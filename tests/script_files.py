@@ -5,8 +5,8 @@ A file is one script, or it has several, each after a line
     --- NAME
 
 which is a comment of the language: the dashes may follow its own sign. In a script, @NAME@ is a
-place where a test puts something. A list of small pieces has one in each line, `KEY: CODE`; lines
-that follow and are indented belong to it.
+place where a test puts something. A list of small pieces has one in each line, `KEY: CODE`, or
+`: CODE` for one that is its own key. Lines that follow and are indented belong to it.
 
 What is not there is an error of the test, never a test less.
 """
@@ -43,6 +43,7 @@ def pieces(extension, module, name, /, **replacements):
             found[key] += "\n" + line.strip()
         elif line:
             key, separator, code = line.partition(": ")
+            key = key or code
             assert separator, f"scripts/{module}.{extension}, {name}: {line!r} has no key"
             assert key not in found, f"scripts/{module}.{extension}, {name}: {key!r} is there twice"
             found[key] = code.strip()

@@ -112,12 +112,22 @@ def test_sizes_that_are_no_numbers_keep_the_client_out(serve, language, answer, 
     keeps_the_client_out(serve, language, f"return {language.values(*answer)}", rule)
 
 
-@pytest.mark.parametrize("body", only(
-    lua=["error('cannot say')", "return nil, 'cannot say', 5"],
-    tcl=["error {cannot say}", "return -code error {cannot say}"],
+THREE = "expected a list of three numbers: minimum, preferred and maximum size"
+
+
+@pytest.mark.parametrize("body, rule", only(
+    lua=[("error('cannot say')", "cannot say"), ("return nil, 'cannot say', 5", "cannot say")],
+    tcl=[
+        ("error {cannot say}", "cannot say"),
+        ("return -code error {cannot say}", "cannot say"),
+        ("return 512", f'returned "512", {THREE}'),
+        ("return {512 4096}", f'returned "512 4096", {THREE}'),
+        ("return {1 512 4096 8192}", f'returned "1 512 4096 8192", {THREE}'),
+        (r"return \{", f'returned "{{", {THREE}'),
+    ],
 ))  # fmt: skip
-def test_an_error_keeps_the_client_out(serve, language, body):
-    keeps_the_client_out(serve, language, body, "cannot say")
+def test_what_is_no_answer_keeps_the_client_out(serve, language, body, rule):
+    keeps_the_client_out(serve, language, body, rule)
 
 
 def keeps_the_client_out(serve, language, body, rule):

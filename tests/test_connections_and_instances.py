@@ -189,7 +189,7 @@ def test_a_close_waits_for_the_requests_of_others_and_they_go_on(counting, langu
     going.shutdown()
     go.touch()
     requests.wait_for_all()
-    nbdkit.wait_until(lambda: facts(staying).get("closed", 0) == 2, "the close in both interpreters")
+    nbdkit.wait_until(lambda: facts(staying).get("closed", 0) == 2, "the close in both")
     disk.end()
 
 

@@ -6,7 +6,7 @@ import subprocess
 import nbd
 import pytest
 
-from languages import only
+from languages import only, under_test
 
 
 @pytest.fixture
@@ -18,6 +18,10 @@ def disk(serve, language):
         return serve(script)
 
     return disk
+
+
+# Where such a callback is: behind the disk, in one line.
+PLACE = f"disk.{under_test().extension}:{under_test().script('exports', 'disk').count(chr(10)) + 1}"
 
 
 def as_code(language, answer):
@@ -130,8 +134,8 @@ def test_lists_that_are_none(disk, language, answer, message):
 
 
 @pytest.mark.parametrize("body, message", only(
-    lua=[("error('no list')", "disk.lua:4: no list"), ("return nil, 'no list', 5", "no list")],
-    tcl=[("error {no list}", "disk.tcl:4: no list"), ("return -code error {no list}", "no list")],
+    lua=[("error('no list')", f"{PLACE}: no list"), ("return nil, 'no list', 5", "no list")],
+    tcl=[("error {no list}", f"{PLACE}: no list"), ("return -code error {no list}", "no list")],
 ))  # fmt: skip
 def test_lists_that_fail(disk, language, body, message):
     is_none(disk, language, body, message)
@@ -183,19 +187,19 @@ def test_default_export_is_told_what_the_client_may_do(disk):
     only(
         lua=[
             ("return nil", None),
-            ("error('none')", "disk.lua:4: none"),
+            ("error('none')", f"{PLACE}: none"),
             ("return 5", "returned number, expected a string or nil"),
             (r"return 'a\255'", r'returned the string "a\xff", expected UTF-8'),
             ("return string.rep('n', 4097)", "the name has 4097 bytes, which is more than 4096"),
         ],
         tcl=[
-            ("error none", "disk.tcl:4: none"),
+            ("error none", f"{PLACE}: none"),
             ("return [string repeat n 4097]", "the name has 4097 bytes, which is more than 4096"),
             (r'return "a\0b"', "the name has a NUL byte in it"),
         ],
     ),
 )  # fmt: skip
-def test_without_a_default_export_only_named_ones_open(disk, language, body, message):
+def test_without_a_default_export_only_named_ones_open(disk, body, message):
     server = disk("default_export", body)
     lines = [f"default_export: {message}"] if message else []
     with pytest.raises(nbd.Error):
@@ -246,7 +250,7 @@ def test_export_description(disk, body, expected):
     "body, message",
     only(
         lua=[
-            ("error('none')", "disk.lua:4: none"),
+            ("error('none')", f"{PLACE}: none"),
             ("return 5", "returned number, expected a string or nil"),
             ("return {}", "returned table, expected a string or nil"),
             (r"return '\255'", r'returned the string "\xff", expected UTF-8'),
@@ -255,7 +259,7 @@ def test_export_description(disk, body, expected):
              "the description has 4097 bytes, which is more than 4096"),
         ],
         tcl=[
-            ("error none", "disk.tcl:4: none"),
+            ("error none", f"{PLACE}: none"),
             (r'return "a\0b"', "the description has a NUL byte in it"),
             ("return [string repeat d 4097]",
              "the description has 4097 bytes, which is more than 4096"),

@@ -60,7 +60,9 @@ def test_each_interpreter_sees_the_same_setup_in_the_same_order(
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_each_open_has_its_close_in_the_same_interpreter_before_cleanup(many, noting, tmp_path, count):
+def test_each_open_has_its_close_in_the_same_interpreter_before_cleanup(
+    many, noting, tmp_path, count
+):
     notes = tmp_path / "notes"
     server = many(count, noting(), "-r")
     for _ in range(3):

@@ -61,9 +61,7 @@ def test_likely_misspellings(serve, required, language, name, meant):
 
 
 @pytest.mark.parametrize("name, meant", [("preed", "pread"), ("read", "pread")])
-def test_misspelt_callback_that_is_required(
-    language, required, write_script, tmp_path, name, meant
-):
+def test_misspelt_callback_that_is_required(language, write_script, tmp_path, name, meant):
     script = write_script(language.script("misspelt_callbacks", "misspelt", name=name))
     result = nbdkit.run(language.plugin, script, cwd=tmp_path)
     assert result.returncode == 1

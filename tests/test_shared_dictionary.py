@@ -2,7 +2,6 @@
 
 import functools
 
-import nbd
 import pytest
 
 from crowd import InFlight, at_once
@@ -128,7 +127,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("reason, call", [(r, call) for r in REFUSALS for call in REFUSALS[r]])
-def test_what_cannot_be_done_says_why(evaluate, shared, reason, call):
+def test_what_cannot_be_done_says_why(shared, reason, call):
     shared.set("word", "five")
     shared.rpush("list", 1)
     operation, *arguments = call
@@ -162,7 +161,7 @@ def test_time_to_live(shared):
     assert float(shared.ttl("k")) == 0
 
 
-def test_get_keys(evaluate, language, shared):
+def test_get_keys(evaluate, language):
     evaluate.run(language.script("shared_dictionary", "many keys"))
     for most, count in (((), 1024), ((1,), 1), ((0,), 2000), ((5,), 5)):
         call = language.shared("get_keys", *most)
@@ -226,7 +225,8 @@ def test_wrong_arguments_are_refused_and_change_nothing(shared, call, message):
 
 
 def test_operations_of_many_interpreters_are_atomic(start, language, write_script):
-    server = start(language.plugin, "interpreters=16", write_script(language.script("shared_dictionary", "many")))
+    script = write_script(language.script("shared_dictionary", "many"))
+    server = start(language.plugin, "interpreters=16", script)
 
     def write(number):
         requests = InFlight(server.connect())

@@ -47,7 +47,8 @@ def disks(evaluate, language):
             evaluate.run(language.method(variable, method, *arguments))
 
         def bytes(self, variable, count, offset):
-            return evaluate.bytes(language.answer(language.method(variable, "pread", count, offset)))
+            call = language.method(variable, "pread", count, offset)
+            return evaluate.bytes(language.answer(call))
 
         def size(self, variable):
             return int(evaluate.answer(language.method(variable, "size")))
@@ -55,7 +56,8 @@ def disks(evaluate, language):
         def extents(self, variable, count, offset):
             """How many there are."""
             extents = language.literal(language.method(variable, "extents", count, offset))
-            return int(evaluate.value(language.script("shared_disk_calls", "how many", list=extents)))
+            counting = language.script("shared_disk_calls", "how many", list=extents)
+            return int(evaluate.value(counting))
 
     return Disks()
 

@@ -94,7 +94,9 @@ def test_dump_plugin_without_a_script(language):
     assert fields["thread_model"] == "serialize_all_requests"
 
 
-def test_dump_plugin_with_a_script_adds_what_the_script_prints(disk, language, write_script, tmp_path):
+def test_dump_plugin_with_a_script_adds_what_the_script_prints(
+    disk, language, write_script, tmp_path
+):
     script = write_script(disk(language.script("start", "dump_plugin")))
     fields = dump_plugin(language, script, cwd=tmp_path)
     assert fields[-3:] == [("from_print", "1"), ("from_write", "2"), ("from_stdout", "3")]

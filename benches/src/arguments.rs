@@ -21,6 +21,9 @@ options of time and compare:
   --count NUMBER       of requests, of all threads together; default 1000000
   --threads NUMBER     1 to 16; default 1
   --connections NUMBER that the threads are spread over; default one for each
+  --warm-up NUMBER     of requests of each thread before those that are measured; default a
+                       tenth of them, but no more than 100000
+  --locks              takes nbdkit's locks with one thread, too
 
 options of compare:
   --rounds NUMBER      how often each variant is run; default 7
@@ -44,6 +47,8 @@ pub struct Options {
     pub count: u64,
     pub threads: usize,
     connections: Option<usize>,
+    pub warm_up: Option<u64>,
+    pub locks: bool,
     pub rounds: usize,
     pub title: Option<String>,
     pub json: Option<String>,
@@ -56,6 +61,12 @@ impl Options {
     /// Never more than threads: each is to carry requests.
     pub fn connections(&self) -> usize {
         self.connections.unwrap_or(self.threads).min(self.threads)
+    }
+
+    /// How many requests of a thread go before `count` of them that are measured: caches, branch
+    /// predictors and an interpreter's heap are to be as they are later on.
+    pub fn warm_up_for(&self, count: u64) -> u64 {
+        self.warm_up.unwrap_or((count / 10).clamp(1, 100_000))
     }
 }
 
@@ -85,6 +96,8 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
         count: if command == "soak" { 2_000_000 } else { 1_000_000 },
         threads: 1,
         connections: None,
+        warm_up: None,
+        locks: false,
         rounds: 7,
         title: None,
         json: None,
@@ -96,23 +109,13 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
     {
         let name = name.clone();
         arguments.pop_front();
-        if name == "--verbose" {
-            options.verbose = true;
-            continue;
-        }
-        let value = arguments.pop_front().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
-            "--operation" => options.operation = value.parse()?,
-            "--size" => options.size = number(&name, &value, 1, 64 << 20)?,
-            "--count" => options.count = number(&name, &value, 1, u64::MAX)?,
-            "--threads" => options.threads = number(&name, &value, 1, 16)?,
-            "--connections" => options.connections = Some(number(&name, &value, 1, 16)?),
-            "--rounds" => options.rounds = number(&name, &value, 1, 1000)?,
-            "--title" => options.title = Some(value),
-            "--json" => options.json = Some(value),
-            "--step" => options.step = number(&name, &value, 1, u64::MAX)?,
-            "--bound" => options.bound = number(&name, &value, 0, u64::MAX)?,
-            _ => return Err(format!("unknown option {name}\n{USAGE}")),
+            "--verbose" => options.verbose = true,
+            "--locks" => options.locks = true,
+            _ => {
+                let value = arguments.pop_front().ok_or_else(|| format!("{name} needs a value"))?;
+                set(&mut options, &name, &value)?;
+            }
         }
     }
     match command.as_str() {
@@ -121,6 +124,25 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Str
         "compare" => Ok(Command::Compare(options, variants(arguments)?)),
         _ => Err(format!("unknown command {command}\n{USAGE}")),
     }
+}
+
+/// An option that has a value.
+fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
+    match name {
+        "--operation" => options.operation = value.parse()?,
+        "--size" => options.size = number(name, value, 1, 64 << 20)?,
+        "--count" => options.count = number(name, value, 1, u64::MAX)?,
+        "--threads" => options.threads = number(name, value, 1, 16)?,
+        "--connections" => options.connections = Some(number(name, value, 1, 16)?),
+        "--warm-up" => options.warm_up = Some(number(name, value, 0, u64::MAX)?),
+        "--rounds" => options.rounds = number(name, value, 1, 1000)?,
+        "--title" => options.title = Some(value.to_string()),
+        "--json" => options.json = Some(value.to_string()),
+        "--step" => options.step = number(name, value, 1, u64::MAX)?,
+        "--bound" => options.bound = number(name, value, 0, u64::MAX)?,
+        _ => return Err(format!("unknown option {name}\n{USAGE}")),
+    }
+    Ok(())
 }
 
 fn number<T>(name: &str, value: &str, least: T, most: T) -> Result<T, String>
@@ -177,6 +199,20 @@ mod tests {
         assert_eq!((options.size, options.threads, options.connections()), (4096, 2, 2));
         assert_eq!(variant.plugin, "./a.so");
         assert_eq!(variant.parameters, ["--x", "size=1M"]);
+    }
+
+    #[test]
+    fn the_warm_up_is_a_tenth_unless_it_is_given() {
+        for (line, of_1000, locks) in [
+            ("time ./a.so", 100, false),
+            ("time --warm-up 0 ./a.so", 0, false),
+            ("time --locks --warm-up 7 ./a.so", 7, true),
+        ] {
+            let Ok(Command::Time(options, _)) = parsed(line) else {
+                panic!("{line}");
+            };
+            assert_eq!((options.warm_up_for(1000), options.locks), (of_1000, locks), "{line}");
+        }
     }
 
     #[test]

@@ -39,13 +39,17 @@ pub fn run(options: &Options, variants: &[Variant]) -> Result<(), Box<dyn Error>
 /// Nanoseconds a call.
 fn measure(options: &Options, variant: &Variant) -> Result<f64, Box<dyn Error>> {
     let mut command = Command::new(std::env::current_exe()?);
+    command.arg("time");
+    if let Some(number) = options.warm_up {
+        command.args(["--warm-up", &number.to_string()]);
+    }
     command
-        .arg("time")
         .args(["--operation", &options.operation.to_string()])
         .args(["--size", &options.size.to_string()])
         .args(["--count", &options.count.to_string()])
         .args(["--threads", &options.threads.to_string()])
         .args(["--connections", &options.connections().to_string()])
+        .args(options.locks.then_some("--locks"))
         .args(options.verbose.then_some("--verbose"))
         .arg(&variant.plugin)
         .args(&variant.parameters)

@@ -16,7 +16,7 @@ pub const RESULT: &str = "ns_per_call=";
 /// Runs the measurement and prints it as `key=value` lines.
 pub fn run(options: &Options, variant: &Variant) -> Result<(), Box<dyn Error>> {
     let plugin = Plugin::load(&variant.plugin, &variant.parameters)?;
-    let elapsed = if options.threads == 1 {
+    let elapsed = if options.threads == 1 && !options.locks {
         one_thread(&plugin, options)?
     } else {
         many_threads(&plugin, options)?
@@ -34,12 +34,6 @@ pub fn run(options: &Options, variant: &Variant) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How many requests go before those that are measured: caches, branch predictors and an
-/// interpreter's heap are to be as they are later on.
-fn warm_up(count: u64) -> u64 {
-    (count / 10).clamp(1, 100_000)
-}
-
 /// The size of the disk, if the plugin offers the operation.
 fn look(plugin: &Plugin, connection: &Connection<'_>, operation: Operation) -> Result<u64, String> {
     if operation.is_offered(connection) {
@@ -54,7 +48,7 @@ fn one_thread(plugin: &Plugin, options: &Options) -> Result<Duration, Box<dyn Er
     let connection = plugin.connect()?;
     let size = look(plugin, &connection, options.operation)?;
     let mut sender = Sender::new(options.size, size)?;
-    sender.send(&connection, options.operation, warm_up(options.count))?;
+    sender.send(&connection, options.operation, options.warm_up_for(options.count))?;
     let start = Instant::now();
     sender.send(&connection, options.operation, options.count)?;
     Ok(start.elapsed())
@@ -86,7 +80,7 @@ fn many_threads(plugin: &Plugin, options: &Options) -> Result<Duration, Box<dyn 
                 work.push((connection, Sender::new(options.size, size)?, *count));
             }
         }
-        elapsed += together(work, options.operation)?;
+        elapsed += together(work, options)?;
     }
     Ok(elapsed)
 }
@@ -100,8 +94,9 @@ fn share(total: u64, among: usize, which: usize) -> u64 {
 /// Runs each on a thread of its own; they wait for each other before what is measured.
 fn together(
     work: Vec<(&SharedConnection<'_>, Sender, u64)>,
-    operation: Operation,
+    options: &Options,
 ) -> io::Result<Duration> {
+    let operation = options.operation;
     let barrier = Barrier::new(work.len());
     let barrier = &barrier;
     let times = thread::scope(|scope| {
@@ -109,7 +104,7 @@ fn together(
             .into_iter()
             .map(|(connection, mut sender, count)| {
                 scope.spawn(move || {
-                    let warm = sender.send(connection, operation, warm_up(count));
+                    let warm = sender.send(connection, operation, options.warm_up_for(count));
                     // Even after a failure, for the others wait.
                     barrier.wait();
                     warm?;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use nbdkit_script::returned::{self, FromReturned, Returned as _};
 use nbdkit_script::{
     BlockSize, Cache, Callbacks, Error, Export, Extent, Filled, Flags, Fua, ReadBuffer, Result,
     Script, ScriptPlugin, ThreadModel,
@@ -11,7 +12,7 @@ use nbdkit_script::{
 use crate::c_modules;
 use crate::convert;
 use crate::interpreter::{Argument, Interpreter, Lent, Reference, Returned, Target};
-use crate::lists;
+use crate::lists::Listed;
 use crate::module;
 use crate::script::{self, ApiVersion, Loaded};
 use crate::thrown;
@@ -30,40 +31,55 @@ pub struct Handle(Reference);
 impl LuaPlugin {
     /// Calls the script's function of this name. It is looked up each time, for a script may
     /// define it anew while it serves.
-    #[inline]
-    fn call<T>(
+    #[inline(always)]
+    fn call<T, const N: usize>(
         &self,
         callback: Callbacks,
-        arguments: &[Argument<'_>],
+        arguments: [Argument<'_>; N],
         take: impl FnOnce(Returned<'_>) -> Result<T>,
     ) -> Result<T> {
-        match self.interpreter.call(Target::Callback(callback), arguments, take) {
+        match self.interpreter.call(callback, arguments, take) {
             Ok(result) => result,
             Err(failure) => Err(thrown::error(&self.interpreter, failure)),
         }
     }
 
     /// Calls what returns nothing; what it does return is ignored.
-    #[inline]
-    fn act(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<()> {
+    fn act<const N: usize>(&self, callback: Callbacks, arguments: [Argument<'_>; N]) -> Result<()> {
         self.call(callback, arguments, |_| Ok(()))
     }
 
-    /// Calls what answers a question about a connection.
-    fn ask<T>(
-        &self,
-        callback: Callbacks,
-        handle: &Handle,
-        take: impl FnOnce(Returned<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.call(callback, &[handle.argument()], take)
+    /// Calls what answers a question.
+    fn ask<T, const N: usize>(&self, callback: Callbacks, arguments: [Argument<'_>; N]) -> Result<T>
+    where
+        T: for<'a> FromReturned<Returned<'a>>,
+    {
+        self.call(callback, arguments, |returned| T::from_returned(returned))
     }
 
     /// Calls what returns a list.
-    fn list(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<mlua::Value> {
+    fn list<T>(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<Vec<T>>
+    where
+        Vec<T>: FromReturned<Listed>,
+    {
         self.interpreter
             .call_for_value(Target::Callback(callback), arguments)
             .map_err(|failure| thrown::error(&self.interpreter, failure))
+            .and_then(|value| Vec::from_returned(Listed(value)))
+    }
+
+    /// A read of version 2: the script fills nbdkit's own memory.
+    #[inline(never)]
+    fn pread_in_place<'request>(
+        &self,
+        handle: &Handle,
+        mut buffer: ReadBuffer<'request>,
+        offset: u64,
+    ) -> Result<Filled<'request>> {
+        let lent = Lent::fill(&mut buffer);
+        let offset = convert::bytes(offset)?;
+        self.act(Callbacks::PREAD, [handle.argument(), Argument::Lent(&lent), offset, NO_FLAGS])?;
+        Ok(buffer.finish_with_zeroes())
     }
 
     fn is_v2(&self) -> bool {
@@ -128,51 +144,51 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn dump_plugin(&self) -> Result<()> {
-        self.act(Callbacks::DUMP_PLUGIN, &[])
+        self.act(Callbacks::DUMP_PLUGIN, [])
     }
 
     fn magic_config_key(&self) -> Result<String> {
-        self.call(Callbacks::MAGIC_CONFIG_KEY, &[], convert::text)?
+        self.ask::<Option<_>, 0>(Callbacks::MAGIC_CONFIG_KEY, [])?
             .ok_or_else(|| Error::new(libc::EINVAL, "returned nil, expected a string"))
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         let arguments = [Argument::Bytes(key.as_bytes()), Argument::Bytes(value.as_bytes())];
-        self.act(Callbacks::CONFIG, &arguments)
+        self.act(Callbacks::CONFIG, arguments)
     }
 
     fn config_complete(&mut self) -> Result<()> {
-        self.act(Callbacks::CONFIG_COMPLETE, &[])
+        self.act(Callbacks::CONFIG_COMPLETE, [])
     }
 
     fn thread_model(&self) -> Result<ThreadModel> {
-        self.call(Callbacks::THREAD_MODEL, &[], convert::answer)
+        self.ask(Callbacks::THREAD_MODEL, [])
     }
 
     fn get_ready(&mut self) -> Result<()> {
-        self.act(Callbacks::GET_READY, &[])
+        self.act(Callbacks::GET_READY, [])
     }
 
     fn after_fork(&self) -> Result<()> {
-        self.act(Callbacks::AFTER_FORK, &[])
+        self.act(Callbacks::AFTER_FORK, [])
     }
 
     fn cleanup(&self) -> Result<()> {
-        self.act(Callbacks::CLEANUP, &[])
+        self.act(Callbacks::CLEANUP, [])
     }
 
     fn preconnect(&self, readonly: bool) -> Result<()> {
-        self.act(Callbacks::PRECONNECT, &[Argument::Boolean(readonly)])
+        self.act(Callbacks::PRECONNECT, [Argument::Boolean(readonly)])
     }
 
     fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        lists::exports(self.list(Callbacks::LIST_EXPORTS, &arguments)?)
+        self.list(Callbacks::LIST_EXPORTS, &arguments)
     }
 
     fn default_export(&self, readonly: bool, is_tls: bool) -> Result<Option<String>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.call(Callbacks::DEFAULT_EXPORT, &arguments, convert::text)
+        self.ask(Callbacks::DEFAULT_EXPORT, arguments)
     }
 
     fn open(&self, readonly: bool) -> Result<Handle> {
@@ -183,79 +199,78 @@ impl ScriptPlugin for LuaPlugin {
     }
 
     fn close(&self, handle: Handle) -> Result<()> {
-        let result = self.act(Callbacks::CLOSE, &[handle.argument()]);
+        let result = self.act(Callbacks::CLOSE, [handle.argument()]);
         self.interpreter.release(handle.0);
         result
     }
 
     fn export_description(&self, handle: &Handle) -> Result<Option<String>> {
-        self.ask(Callbacks::EXPORT_DESCRIPTION, handle, convert::text)
+        self.ask(Callbacks::EXPORT_DESCRIPTION, [handle.argument()])
     }
 
     fn get_size(&self, handle: &Handle) -> Result<i64> {
-        self.ask(Callbacks::GET_SIZE, handle, convert::size)
+        self.call(Callbacks::GET_SIZE, [handle.argument()], convert::size)
     }
 
     fn block_size(&self, handle: &Handle) -> Result<Option<BlockSize>> {
-        self.ask(Callbacks::BLOCK_SIZE, handle, convert::block_size)
+        self.call(Callbacks::BLOCK_SIZE, [handle.argument()], |sizes| {
+            if sizes.is_none() { Ok(None) } else { returned::block_size(sizes.all()).map(Some) }
+        })
     }
 
     fn can_write(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_WRITE, handle, convert::boolean)
+        self.ask(Callbacks::CAN_WRITE, [handle.argument()])
     }
 
     fn can_flush(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FLUSH, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FLUSH, [handle.argument()])
     }
 
     fn is_rotational(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::IS_ROTATIONAL, handle, convert::boolean)
+        self.ask(Callbacks::IS_ROTATIONAL, [handle.argument()])
     }
 
     fn can_trim(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_TRIM, handle, convert::boolean)
+        self.ask(Callbacks::CAN_TRIM, [handle.argument()])
     }
 
     fn can_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_ZERO, [handle.argument()])
     }
 
     fn can_fast_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FAST_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FAST_ZERO, [handle.argument()])
     }
 
     fn can_extents(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_EXTENTS, handle, convert::boolean)
+        self.ask(Callbacks::CAN_EXTENTS, [handle.argument()])
     }
 
     fn can_fua(&self, handle: &Handle) -> Result<Fua> {
-        self.ask(Callbacks::CAN_FUA, handle, convert::answer)
+        self.ask(Callbacks::CAN_FUA, [handle.argument()])
     }
 
     fn can_multi_conn(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_MULTI_CONN, handle, convert::boolean)
+        self.ask(Callbacks::CAN_MULTI_CONN, [handle.argument()])
     }
 
     fn can_cache(&self, handle: &Handle) -> Result<Cache> {
-        self.ask(Callbacks::CAN_CACHE, handle, convert::answer)
+        self.ask(Callbacks::CAN_CACHE, [handle.argument()])
     }
 
     #[inline]
     fn pread<'request>(
         &self,
         handle: &Handle,
-        mut buffer: ReadBuffer<'request>,
+        buffer: ReadBuffer<'request>,
         offset: u64,
     ) -> Result<Filled<'request>> {
-        let offset = convert::bytes(offset)?;
         if self.is_v2() {
-            let lent = Lent::fill(&mut buffer);
-            let arguments = [handle.argument(), Argument::Lent(&lent), offset, NO_FLAGS];
-            self.act(Callbacks::PREAD, &arguments)?;
-            return Ok(buffer.finish_with_zeroes());
+            return self.pread_in_place(handle, buffer, offset);
         }
+        let offset = convert::bytes(offset)?;
         let arguments = [handle.argument(), convert::bytes(buffer.len() as u64)?, offset];
-        self.call(Callbacks::PREAD, &arguments, |returned| {
+        self.call(Callbacks::PREAD, arguments, |returned| {
             buffer.copy_from(convert::string(returned)?)
         })
     }
@@ -266,25 +281,25 @@ impl ScriptPlugin for LuaPlugin {
             let lent = Lent::data(data);
             let flags = argument_of(flags);
             let arguments = [handle.argument(), Argument::Lent(&lent), offset, flags];
-            return self.act(Callbacks::PWRITE, &arguments);
+            return self.act(Callbacks::PWRITE, arguments);
         }
-        self.act(Callbacks::PWRITE, &[handle.argument(), Argument::Bytes(data), offset])
+        self.act(Callbacks::PWRITE, [handle.argument(), Argument::Bytes(data), offset])
     }
 
     fn flush(&self, handle: &Handle) -> Result<()> {
         if self.is_v2() {
-            return self.act(Callbacks::FLUSH, &[handle.argument(), NO_FLAGS]);
+            return self.act(Callbacks::FLUSH, [handle.argument(), NO_FLAGS]);
         }
-        self.act(Callbacks::FLUSH, &[handle.argument()])
+        self.act(Callbacks::FLUSH, [handle.argument()])
     }
 
     fn trim(&self, handle: &Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
         let arguments = [handle.argument(), count_of(count), convert::bytes(offset)?];
         if self.is_v2() {
             let [handle, count, offset] = arguments;
-            return self.act(Callbacks::TRIM, &[handle, count, offset, argument_of(flags)]);
+            return self.act(Callbacks::TRIM, [handle, count, offset, argument_of(flags)]);
         }
-        self.act(Callbacks::TRIM, &arguments)
+        self.act(Callbacks::TRIM, arguments)
     }
 
     fn zero(&self, handle: &Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
@@ -294,7 +309,7 @@ impl ScriptPlugin for LuaPlugin {
             Argument::Boolean(flags.contains(Flags::MAY_TRIM))
         };
         let arguments = [handle.argument(), count_of(count), convert::bytes(offset)?, last];
-        self.act(Callbacks::ZERO, &arguments)
+        self.act(Callbacks::ZERO, arguments)
     }
 
     fn extents(
@@ -306,12 +321,12 @@ impl ScriptPlugin for LuaPlugin {
     ) -> Result<Vec<Extent>> {
         let offset = convert::bytes(offset)?;
         let arguments = [handle.argument(), count_of(count), offset, argument_of(flags)];
-        lists::extents(self.list(Callbacks::EXTENTS, &arguments)?)
+        self.list(Callbacks::EXTENTS, &arguments)
     }
 
     fn cache(&self, handle: &Handle, count: u32, offset: u64) -> Result<()> {
         let offset = convert::bytes(offset)?;
-        self.act(Callbacks::CACHE, &[handle.argument(), count_of(count), offset, NO_FLAGS])
+        self.act(Callbacks::CACHE, [handle.argument(), count_of(count), offset, NO_FLAGS])
     }
 }
 

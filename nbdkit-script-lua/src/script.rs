@@ -99,23 +99,17 @@ fn api_version(interpreter: &Interpreter, table: &Table) -> Result<ApiVersion> {
 fn compile(interpreter: &Interpreter, script: &Script) -> mlua::Result<Function> {
     // "@" tells Lua that it is the name of a file, for `FILE:LINE:` in errors.
     let name = format!("@{}", script.path().display());
-    interpreter.lua().load(without_first_line_comment(script.text())).set_name(name).into_function()
+    // Lua skips a first line that begins with `#` in a file, but not in a text in memory.
+    let text = without_line_end(script.text_without_first_line("#"));
+    interpreter.lua().load(text).set_name(name).into_function()
 }
 
-/// What Lua itself does to a file, but not to a text in memory: skips the byte order mark, and a
-/// first line that begins with `#`. The end of that line stays, so that errors name the right
-/// lines.
-fn without_first_line_comment(text: &[u8]) -> &[u8] {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    if !text.starts_with(b"#") {
-        return text;
-    }
-    let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
-    let rest = &text[end..];
-    // Precompiled code has to begin with its own mark, and has no lines.
-    match rest.get(1) {
-        Some(b'\x1b') => &rest[1..],
-        _ => rest,
+/// Precompiled code has to begin with its own mark, and has no lines: it goes without the end of a
+/// first line that was cut.
+fn without_line_end(text: &[u8]) -> &[u8] {
+    match text {
+        [b'\n', precompiled @ ..] if precompiled.starts_with(b"\x1b") => precompiled,
+        text => text,
     }
 }
 
@@ -124,14 +118,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_line_comment_is_cut_and_its_line_still_counts() {
-        let cut = |text: &'static str| without_first_line_comment(text.as_bytes());
-        assert_eq!(cut("#!/usr/sbin/nbdkit lua\nx = 1"), b"\nx = 1");
-        assert_eq!(cut("# any comment"), b"");
-        assert_eq!(cut("\u{feff}#!\nx = 1"), b"\nx = 1");
-        assert_eq!(cut("\u{feff}x = 1"), b"x = 1");
-        assert_eq!(cut("#!\n\x1bLua"), b"\x1bLua");
-        assert_eq!(cut("x = 1 # y"), b"x = 1 # y");
-        assert_eq!(cut(""), b"");
+    fn only_precompiled_code_loses_the_end_of_the_first_line() {
+        assert_eq!(without_line_end(b"\n\x1bLua"), b"\x1bLua");
+        assert_eq!(without_line_end(b"\nx = 1"), b"\nx = 1");
+        assert_eq!(without_line_end(b""), b"");
     }
 }

@@ -65,6 +65,8 @@ pub struct Tcl_ThreadDataKey(pub *mut c_void);
 
 pub type Tcl_ObjCmdProc =
     unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int, *const *mut Tcl_Obj) -> c_int;
+/// Gets the exit status, in the place of a pointer.
+pub type Tcl_ExitProc = unsafe extern "C" fn(*mut c_void);
 pub type Tcl_CmdDeleteProc = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" {
@@ -72,6 +74,7 @@ unsafe extern "C" {
     pub fn Tcl_Init(interp: *mut Tcl_Interp) -> c_int;
     pub fn Tcl_DeleteInterp(interp: *mut Tcl_Interp);
     pub fn Tcl_FinalizeThread();
+    pub fn Tcl_SetExitProc(exit: Option<Tcl_ExitProc>) -> Option<Tcl_ExitProc>;
     pub fn Tcl_GetThreadData(key: *mut Tcl_ThreadDataKey, size: Tcl_Size) -> *mut c_void;
 
     pub fn Tcl_EvalObjv(
@@ -109,7 +112,14 @@ unsafe extern "C" {
     pub fn Tcl_NewListObj(objc: Tcl_Size, objv: *const *mut Tcl_Obj) -> *mut Tcl_Obj;
 
     pub fn Tcl_GetStringFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *const c_char;
+    #[cfg(not(tcl9))]
     pub fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *mut u8;
+    #[cfg(tcl9)]
+    fn Tcl_GetBytesFromObj(
+        interp: *mut Tcl_Interp,
+        object: *mut Tcl_Obj,
+        length: *mut Tcl_Size,
+    ) -> *mut u8;
     pub fn Tcl_GetWideIntFromObj(
         interp: *mut Tcl_Interp,
         object: *mut Tcl_Obj,
@@ -166,4 +176,14 @@ unsafe extern "C" {
         name: *const c_char,
         info: *mut Tcl_CmdInfo,
     ) -> c_int;
+}
+
+/// What Tcl 9 has in the place of the function of this name.
+///
+/// # Safety
+/// As of that function.
+#[cfg(tcl9)]
+pub unsafe fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *mut u8 {
+    // SAFETY: the caller's. Without an interpreter there is no message.
+    unsafe { Tcl_GetBytesFromObj(std::ptr::null_mut(), object, length) }
 }

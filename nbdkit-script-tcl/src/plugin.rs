@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use nbdkit_script::returned::FromReturned;
 use nbdkit_script::{
     BlockSize, Cache, Callbacks, Error, Export, Extent, Filled, Flags, Fua, ReadBuffer, Result,
     Script, ScriptPlugin, ThreadModel,
@@ -45,14 +46,12 @@ impl TclPlugin {
         self.call(callback, arguments, |_| Ok(()))
     }
 
-    /// Calls what answers a question about a connection.
-    fn ask<T>(
-        &self,
-        callback: Callbacks,
-        handle: &Handle,
-        take: impl FnOnce(Value<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.call(callback, &[Argument::Handle(*handle)], take)
+    /// Calls what answers a question.
+    fn ask<T>(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<T>
+    where
+        T: for<'a> FromReturned<Value<'a>>,
+    {
+        self.call(callback, arguments, |value| T::from_returned(value))
     }
 
     fn is_v2(&self) -> bool {
@@ -136,11 +135,14 @@ impl ScriptPlugin for TclPlugin {
     }
 
     fn dump_plugin(&self) -> Result<()> {
-        self.act(Callbacks::DUMP_PLUGIN, &[])
+        let result = self.act(Callbacks::DUMP_PLUGIN, &[]);
+        // What Tcl prints waits in its channel, and nbdkit goes on printing.
+        self.interpreter.inside(|inside| inside.ask(&["flush", "stdout"]));
+        result
     }
 
     fn magic_config_key(&self) -> Result<String> {
-        self.call(Callbacks::MAGIC_CONFIG_KEY, &[], convert::text)
+        self.ask(Callbacks::MAGIC_CONFIG_KEY, &[])
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
@@ -153,7 +155,7 @@ impl ScriptPlugin for TclPlugin {
     }
 
     fn thread_model(&self) -> Result<ThreadModel> {
-        let model = self.call(Callbacks::THREAD_MODEL, &[], convert::answer)?;
+        let model = self.ask(Callbacks::THREAD_MODEL, &[])?;
         match model {
             ThreadModel::SerializeRequests | ThreadModel::Parallel if !thread::separable() => {
                 Err(Error::new(
@@ -184,12 +186,12 @@ impl ScriptPlugin for TclPlugin {
 
     fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.call(Callbacks::LIST_EXPORTS, &arguments, convert::exports)
+        self.ask(Callbacks::LIST_EXPORTS, &arguments)
     }
 
     fn default_export(&self, readonly: bool, is_tls: bool) -> Result<Option<String>> {
         let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.call(Callbacks::DEFAULT_EXPORT, &arguments, convert::text).map(Some)
+        self.ask(Callbacks::DEFAULT_EXPORT, &arguments).map(Some)
     }
 
     fn open(&self, readonly: bool) -> Result<Handle> {
@@ -200,62 +202,59 @@ impl ScriptPlugin for TclPlugin {
     fn close(&self, handle: Handle) -> Result<()> {
         let result = self.act(Callbacks::CLOSE, &[Argument::Handle(handle)]);
         self.interpreter.release(handle);
-        match result {
-            Err(error) if error.is_not_defined() => Ok(()),
-            result => result,
-        }
+        result
     }
 
     fn export_description(&self, handle: &Handle) -> Result<Option<String>> {
-        self.ask(Callbacks::EXPORT_DESCRIPTION, handle, convert::optional_text)
+        self.ask(Callbacks::EXPORT_DESCRIPTION, &[Argument::Handle(*handle)])
     }
 
     fn get_size(&self, handle: &Handle) -> Result<i64> {
-        self.ask(Callbacks::GET_SIZE, handle, convert::size)
+        self.ask(Callbacks::GET_SIZE, &[Argument::Handle(*handle)])
     }
 
     fn block_size(&self, handle: &Handle) -> Result<Option<BlockSize>> {
-        self.ask(Callbacks::BLOCK_SIZE, handle, convert::block_size)
+        self.ask(Callbacks::BLOCK_SIZE, &[Argument::Handle(*handle)])
     }
 
     fn can_write(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_WRITE, handle, convert::boolean)
+        self.ask(Callbacks::CAN_WRITE, &[Argument::Handle(*handle)])
     }
 
     fn can_flush(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FLUSH, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FLUSH, &[Argument::Handle(*handle)])
     }
 
     fn is_rotational(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::IS_ROTATIONAL, handle, convert::boolean)
+        self.ask(Callbacks::IS_ROTATIONAL, &[Argument::Handle(*handle)])
     }
 
     fn can_trim(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_TRIM, handle, convert::boolean)
+        self.ask(Callbacks::CAN_TRIM, &[Argument::Handle(*handle)])
     }
 
     fn can_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_ZERO, &[Argument::Handle(*handle)])
     }
 
     fn can_fast_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FAST_ZERO, handle, convert::boolean)
+        self.ask(Callbacks::CAN_FAST_ZERO, &[Argument::Handle(*handle)])
     }
 
     fn can_extents(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_EXTENTS, handle, convert::boolean)
+        self.ask(Callbacks::CAN_EXTENTS, &[Argument::Handle(*handle)])
     }
 
     fn can_fua(&self, handle: &Handle) -> Result<Fua> {
-        self.ask(Callbacks::CAN_FUA, handle, convert::answer)
+        self.ask(Callbacks::CAN_FUA, &[Argument::Handle(*handle)])
     }
 
     fn can_multi_conn(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_MULTI_CONN, handle, convert::boolean)
+        self.ask(Callbacks::CAN_MULTI_CONN, &[Argument::Handle(*handle)])
     }
 
     fn can_cache(&self, handle: &Handle) -> Result<Cache> {
-        self.ask(Callbacks::CAN_CACHE, handle, convert::answer)
+        self.ask(Callbacks::CAN_CACHE, &[Argument::Handle(*handle)])
     }
 
     #[inline]
@@ -322,11 +321,128 @@ impl ScriptPlugin for TclPlugin {
     ) -> Result<Vec<Extent>> {
         let handle = Argument::Handle(*handle);
         let arguments = [handle, count_of(count), offset_of(offset), flags_of(flags)];
-        self.call(Callbacks::EXTENTS, &arguments, convert::extents)
+        self.ask(Callbacks::EXTENTS, &arguments)
     }
 
     fn cache(&self, handle: &Handle, count: u32, offset: u64) -> Result<()> {
         let handle = Argument::Handle(*handle);
         self.act(Callbacks::CACHE, &[handle, count_of(count), offset_of(offset), NO_FLAGS])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plugin of this script, as nbdkit would load it.
+    fn plugin(name: &str, text: &str) -> TclPlugin {
+        let file = format!("nbdkit-script-tcl-{}-{name}.tcl", std::process::id());
+        let path = std::env::temp_dir().join(file);
+        std::fs::write(&path, text).unwrap();
+        let script = Script::read(&path).unwrap();
+        let plugin = TclPlugin::load(&script).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        plugin
+    }
+
+    #[test]
+    fn a_read_is_filled_in_nbdkits_own_memory() {
+        let plugin = plugin(
+            "fill",
+            "set API_VERSION 2
+             proc plugin_open {readonly} {}
+             proc get_size {h} { return 512 }
+             proc pread {h buf offset flags} { $buf writestring 2 {in place}; error {after that} }",
+        );
+        let handle = plugin.open(false).unwrap();
+        let mut memory = [0xaa; 16];
+        let error = plugin.pread(&handle, ReadBuffer::new(&mut memory), 0).unwrap_err();
+        assert!(error.to_string().ends_with(":4: after that"), "{error}");
+        // The callback failed, so nothing can have been copied after it: what the script wrote is
+        // here because it wrote here. What lies before it is zeroed, and the rest is untouched.
+        assert_eq!(&memory, b"\0\0in place\xaa\xaa\xaa\xaa\xaa\xaa");
+    }
+
+    #[test]
+    fn a_write_is_read_in_nbdkits_own_memory() {
+        let plugin = plugin(
+            "data",
+            "set API_VERSION 2
+             proc plugin_open {readonly} {}
+             proc get_size {h} { return 512 }
+             proc pread {h buf offset flags} { $buf writeu8 0 $::first }
+             proc pwrite {h buf offset flags} { set ::first [$buf readu8 0] }",
+        );
+        let handle = plugin.open(false).unwrap();
+        let data = vec![7; 64 << 20];
+        let before = resident();
+        plugin.pwrite(&handle, &data, 0, Flags::empty()).unwrap();
+        let grown = resident() - before;
+        assert!(grown < 16 << 20, "{grown} bytes more, for {} that were written", data.len());
+        let mut memory = [0xaa; 2];
+        plugin.pread(&handle, ReadBuffer::new(&mut memory), 0).unwrap();
+        assert_eq!(memory, [7, 0]);
+    }
+
+    /// How much of this process is in memory, in bytes.
+    fn resident() -> i64 {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        text.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4096
+    }
+
+    #[test]
+    fn interpreters_of_one_thread_run_in_many_at_once() {
+        let text = "set channel [open /dev/null w]
+             proc plugin_open {readonly} { open /dev/zero rb }
+             proc plugin_close {h} { close $h; puts $::channel closed; flush $::channel }
+             proc get_size {h} { return 512 }
+             proc pread {h count offset} {
+                 regexp \"(a|b)+$offset\" ab$offset
+                 file normalize a/../$offset
+                 catch {open /no/such/$offset}
+                 after 0 {set ::done 1}
+                 vwait ::done
+                 read $h $count
+             }";
+        let plugins: Vec<_> = (0..4).map(|index| plugin(&format!("many{index}"), text)).collect();
+        let serve = |plugin: TclPlugin| {
+            for round in 0..20 {
+                let handle = plugin.open(false).unwrap();
+                for request in 0..20 {
+                    let mut memory = [0xaa; 64];
+                    let buffer = ReadBuffer::new(&mut memory);
+                    plugin.pread(&handle, buffer, round * 20 + request).unwrap();
+                    assert_eq!(memory, [0; 64]);
+                }
+                plugin.close(handle).unwrap();
+            }
+            plugin
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                plugins.into_iter().map(|plugin| scope.spawn(move || serve(plugin))).collect();
+            // They come back, for only the thread that made an interpreter deletes it.
+            threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        });
+    }
+
+    #[test]
+    fn what_is_open_at_the_end_is_closed_with_the_interpreter() {
+        let path = std::env::temp_dir().join(format!("nbdkit-tcl-{}-end", std::process::id()));
+        let text = format!(
+            "proc plugin_open {{readonly}} {{
+                 set channel [open {{{}}} w]
+                 puts $channel written
+                 return $channel
+             }}
+             proc get_size {{h}} {{ return 512 }}
+             proc pread {{h count offset}} {{}}",
+            path.display()
+        );
+        let plugin = plugin("end", &text);
+        plugin.open(false).unwrap();
+        drop(plugin);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "written\n");
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -14,8 +14,10 @@ pub fn error(loaded: &Loaded, failure: Failure, pending: i32) -> Error {
     match failure {
         Failure::NotDefined => Error::not_defined(),
         Failure::Raised { message, posix, position, trace } => {
-            let errno = posix.and_then(|name| errno::from_name(&name)).unwrap_or(pending);
-            let error = Error::from_bytes(errno, message.as_bytes());
+            // A number stands for an errno without a name.
+            let errno = posix.and_then(|name| errno::from_name(&name).or(name.parse().ok()));
+            let errno = errno.unwrap_or(pending);
+            let error = Error::new(errno, message);
             let error = match position {
                 Some(position) => {
                     error.context(format!("{}:{}", loaded.name_of(&position.file), position.line))

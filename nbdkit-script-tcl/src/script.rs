@@ -45,9 +45,9 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
         let before = procedures(inside);
         run_top_level(inside, script).map_err(|(code, line)| {
             let message = inside.result().text().into_owned();
-            let line = if code == TCL_ERROR { format!("line {line}: ") } else { String::new() };
+            let line = if code == TCL_ERROR { format!(": line {line}") } else { String::new() };
             Error::from_bytes(libc::EINVAL, message.as_bytes())
-                .context(format!("could not load Tcl script: {}: {line}", script.path().display()))
+                .context(format!("could not load Tcl script: {}{line}", script.path().display()))
         })?;
         let after = procedures(inside);
         Ok(Loaded {

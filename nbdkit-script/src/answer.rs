@@ -66,12 +66,17 @@ impl Answer for Cache {
     const WHAT: &'static str = "a level of cache support";
 }
 
-impl ExtentKind {
-    /// The kind that nbdkit's `NBDKIT_EXTENT_HOLE` and `NBDKIT_EXTENT_ZERO` make.
-    ///
-    /// # Errors
-    /// `EINVAL` for other bits.
-    pub fn from_number(number: i64) -> Result<ExtentKind> {
+/// `NBDKIT_EXTENT_HOLE` and `NBDKIT_EXTENT_ZERO` are bits, and words may stand together.
+impl Answer for ExtentKind {
+    const ALL: &'static [(Self, i64, &'static str)] = &[
+        (ExtentKind::empty(), 0, ""),
+        (ExtentKind::HOLE, 1, "hole"),
+        (ExtentKind::ZERO, 2, "zero"),
+        (ExtentKind::HOLE.union(ExtentKind::ZERO), 3, "hole,zero"),
+    ];
+    const WHAT: &'static str = "a type of an extent";
+
+    fn from_number(number: i64) -> Result<ExtentKind> {
         let kind = u32::try_from(number).ok().and_then(ExtentKind::from_bits);
         kind.ok_or_else(|| {
             Error::new(
@@ -81,12 +86,8 @@ impl ExtentKind {
         })
     }
 
-    /// The kind of a list of words, `hole`, `zero` or `hole,zero`, as nbdkit's sh plugin has them;
-    /// the empty list is data.
-    ///
-    /// # Errors
-    /// `EINVAL` for another word.
-    pub fn from_words(words: &str) -> Result<ExtentKind> {
+    /// The words are in any order; the empty list is data.
+    fn from_word(words: &str) -> Result<ExtentKind> {
         words.split(',').filter(|word| !word.is_empty()).try_fold(
             ExtentKind::empty(),
             |kind, word| match word {
@@ -117,20 +118,24 @@ mod tests {
 
     #[test]
     fn numbers_and_words_of_a_value_agree() {
-        for (value, number, word) in ThreadModel::ALL {
-            assert_eq!(ThreadModel::from_number(*number).unwrap(), *value);
-            assert_eq!(ThreadModel::from_word(word).unwrap(), *value);
+        fn check<A: Answer + PartialEq + std::fmt::Debug>() {
+            for (value, number, word) in A::ALL {
+                assert_eq!(A::from_number(*number).unwrap(), *value);
+                assert_eq!(A::from_word(word).unwrap(), *value);
+            }
         }
+        check::<ThreadModel>();
+        check::<Fua>();
+        check::<Cache>();
+        check::<ExtentKind>();
     }
 
     #[test]
     fn kinds_of_extents() {
         let both = ExtentKind::HOLE | ExtentKind::ZERO;
-        assert_eq!(ExtentKind::from_number(3).unwrap(), both);
-        assert_eq!(ExtentKind::from_words("hole,zero").unwrap(), both);
-        assert_eq!(ExtentKind::from_words("").unwrap(), ExtentKind::empty());
+        assert_eq!(ExtentKind::from_word("zero,hole").unwrap(), both);
         assert!(ExtentKind::from_number(4).is_err());
         assert!(ExtentKind::from_number(-1).is_err());
-        assert!(ExtentKind::from_words("hole;zero").is_err());
+        assert!(ExtentKind::from_word("hole;zero").is_err());
     }
 }

@@ -173,6 +173,13 @@ impl<'request> ReadBuffer<'request> {
         Filled(PhantomData)
     }
 
+    /// Makes zero what is missing, and gives all of it, for whoever writes in no order. What is left
+    /// out reads as zero, so that the buffer is full from then on.
+    pub fn zero_missing(&mut self) -> &mut [u8] {
+        self.append_zeroes(self.remaining());
+        self.bytes
+    }
+
     /// Calls `read` with the part that is still missing, and with how many bytes are there
     /// already, until all are. `read` returns how many it wrote, from the start of that part.
     ///
@@ -330,6 +337,16 @@ mod tests {
             Ok(b.finish_with_zeroes())
         });
         assert_eq!(whole.unwrap(), *b"ab\0\0");
+    }
+
+    #[test]
+    fn zero_missing_keeps_what_is_there_and_leaves_nothing_stale() {
+        let whole = filled(|mut b| {
+            b.append(b"a");
+            b.zero_missing()[2] = b'x';
+            b.finish()
+        });
+        assert_eq!(whole.unwrap(), *b"a\0x\0");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! known. So every callback is always registered, and an absent one has to behave here as nbdkit
 //! itself treats a NULL pointer. Those rules are the methods of [`Callbacks`] and nothing else.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::types::{Cache, Fua};
 
 /// Declares the flags together with the names nbdkit gives the callbacks, so that the two cannot
@@ -163,7 +163,7 @@ impl Callbacks {
 ///
 /// nbdkit asks only where a `can_*` callback promised what the plugin does not have, or, for
 /// `zero`, to learn that it has to write zeroes itself.
-pub(crate) fn absent(callback: Callbacks) -> Result<(), Error> {
+pub(crate) fn absent(callback: Callbacks) -> Result<()> {
     let errno = match callback {
         Callbacks::CACHE => return Ok(()),
         Callbacks::ZERO => libc::EOPNOTSUPP,
@@ -171,6 +171,24 @@ pub(crate) fn absent(callback: Callbacks) -> Result<(), Error> {
         _ => libc::EINVAL,
     };
     Err(Error::new(errno, "this callback is not defined"))
+}
+
+/// What nbdkit does for a callback that is not defined.
+#[inline]
+pub(crate) fn or_default<T>(result: Result<T>, default: impl FnOnce() -> T) -> Result<T> {
+    match result {
+        Err(error) if error.is_not_defined() => Ok(default()),
+        result => result,
+    }
+}
+
+/// The same for the callbacks that serve data.
+#[inline]
+pub(crate) fn or_absent(result: Result<()>, callback: Callbacks) -> Result<()> {
+    match result {
+        Err(error) if error.is_not_defined() => absent(callback),
+        result => result,
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@
 //! - to keep what a script prints out of a client's data, where nbdkit serves one on standard
 //!   output.
 //!
-//! The adapter of a language finds what scripts see beside their callbacks in [`library`].
+//! The adapter of a language finds what scripts see beside their callbacks in [`library`], and what
+//! makes nbdkit's values of what callbacks return in [`returned`].
 //!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
@@ -45,6 +46,7 @@ mod lifecycle;
 mod panic;
 mod plugin;
 mod register;
+pub mod returned;
 mod runner;
 mod server;
 mod setup;

@@ -67,7 +67,10 @@ impl<R: Runner> Slot<R> {
             host::print_line(&format!("{key}={value}"));
         }
         match &*self.lock() {
-            Phase::Setup(setup, _) => setup.dump_plugin(),
+            Phase::Setup(setup, _) => {
+                host::flush_lines();
+                setup.dump_plugin()
+            }
             _ => Ok(()),
         }
     }

@@ -29,9 +29,12 @@ fn remember(info: &PanicHookInfo<'_>) {
 ///
 /// What the panic left half done is the plugin's to live with, as with any other error: the
 /// framework's own state is never changed across such a call.
+// What `catch_unwind` calls is copied to it. A request's arguments have just been written then, and
+// a processor stalls where it is to copy several of them at once. So this takes an `FnMut`, of
+// which only a reference is copied.
 #[inline]
-pub(crate) fn catch<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| Err(as_error(payload)))
+pub(crate) fn catch<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(&mut call)).unwrap_or_else(|payload| Err(as_error(payload)))
 }
 
 #[cold]

@@ -1,10 +1,11 @@
 //! The export macro, and the table of callbacks that nbdkit is given.
 //!
-//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with four changes. It is
+//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with five changes. It is
 //! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
 //! `config` takes values that are not UTF-8, as file names may be. A request flag that the crate
-//! does not know fails that request, where the crate would abort the server. And a `zero` that
-//! asks for writes instead is not logged as an error.
+//! does not know fails that request, where the crate would abort the server. A `zero` that asks
+//! for writes instead is not logged as an error. And `pread` and `pwrite` go straight to the
+//! connection, without the crate's trait object and its kind of error in between.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -70,7 +71,6 @@ pub struct PluginTable {
 /// The crate's own callbacks that ours stand before. They do not depend on the plugin.
 #[derive(Debug, Clone, Copy)]
 struct Inner {
-    pwrite: extern "C" fn(*mut c_void, *const c_char, u32, u64, u32) -> c_int,
     trim: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
     extents: extern "C" fn(*mut c_void, u32, u64, u32, *mut c_void) -> c_int,
 }
@@ -112,13 +112,14 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
     // SAFETY: `nbdkit` 0.3.0 makes this pointer with `Box::into_raw` and keeps no copy of it.
     let mut base = *unsafe { Box::from_raw(table) };
 
-    if let Plugin { pwrite: Some(pwrite), trim: Some(trim), extents: Some(extents), .. } = base {
-        let _ = INNER.set(Inner { pwrite, trim, extents });
-        base.pwrite = Some(checked_pwrite::<E>);
+    if let Plugin { trim: Some(trim), extents: Some(extents), .. } = base {
+        let _ = INNER.set(Inner { trim, extents });
         base.trim = Some(checked_trim::<E>);
-        base.zero = Some(zero::<E>);
         base.extents = Some(checked_extents::<E>);
     }
+    base.pread = pread::<E>;
+    base.pwrite = Some(pwrite::<E>);
+    base.zero = Some(zero::<E>);
     base.config = Some(config::<E>);
     base._struct_size = size_of::<PluginTable>() as u64;
     Box::into_raw(Box::new(PluginTable {
@@ -132,6 +133,7 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
 }
 
 /// Fails a callback that returns an `int`.
+#[cold]
 fn fail(error: &Error) -> c_int {
     log(error);
     host::set_error(error.errno());
@@ -143,27 +145,60 @@ fn callback_name<E: Exported>(callback: Callbacks) -> &'static str {
     <E::Runner as Runner>::Plugin::callback_name(callback)
 }
 
-/// The crate's callback, if it knows all the flags.
-fn known_flags<E: Exported>(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
-    match (Flags::from_bits(flags), INNER.get()) {
-        (Some(_), Some(inner)) => Ok(inner),
-        _ => Err(fail(&Error::new(
+/// The flags of a request, if all of them are known.
+fn known_flags<E: Exported>(callback: Callbacks, flags: u32) -> Result<Flags, c_int> {
+    Flags::from_bits(flags).ok_or_else(|| {
+        fail(&Error::new(
             libc::EINVAL,
             format!("{}: unknown flags {flags:#x}", callback_name::<E>(callback)),
-        ))),
+        ))
+    })
+}
+
+/// The crate's callbacks, if it knows all the flags.
+fn checked<E: Exported>(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
+    known_flags::<E>(callback, flags)?;
+    INNER.get().ok_or(-1)
+}
+
+extern "C" fn pread<E: Exported>(
+    handle: *mut c_void,
+    buffer: *mut c_char,
+    count: u32,
+    offset: u64,
+    _flags: u32,
+) -> c_int {
+    // SAFETY: as in `export_description`; and nbdkit passes a buffer of `count` bytes that is this
+    // request's alone.
+    let (connection, buffer) = unsafe {
+        let buffer = std::slice::from_raw_parts_mut(buffer.cast::<u8>(), count as usize);
+        (connection::<E>(handle), buffer)
+    };
+    match connection.read(buffer, offset) {
+        Ok(()) => 0,
+        Err(error) => fail(&error),
     }
 }
 
-extern "C" fn checked_pwrite<E: Exported>(
+extern "C" fn pwrite<E: Exported>(
     handle: *mut c_void,
     data: *const c_char,
     count: u32,
     offset: u64,
     flags: u32,
 ) -> c_int {
-    match known_flags::<E>(Callbacks::PWRITE, flags) {
-        Ok(inner) => (inner.pwrite)(handle, data, count, offset, flags),
-        Err(failed) => failed,
+    let flags = match known_flags::<E>(Callbacks::PWRITE, flags) {
+        Ok(flags) => flags,
+        Err(failed) => return failed,
+    };
+    // SAFETY: as in `pread`; nobody writes to these bytes while the request runs.
+    let (connection, data) = unsafe {
+        let data = std::slice::from_raw_parts(data.cast::<u8>(), count as usize);
+        (connection::<E>(handle), data)
+    };
+    match connection.write(data, offset, flags) {
+        Ok(()) => 0,
+        Err(error) => fail(&error),
     }
 }
 
@@ -173,19 +208,20 @@ extern "C" fn checked_trim<E: Exported>(
     offset: u64,
     flags: u32,
 ) -> c_int {
-    match known_flags::<E>(Callbacks::TRIM, flags) {
+    match checked::<E>(Callbacks::TRIM, flags) {
         Ok(inner) => (inner.trim)(handle, count, offset, flags),
         Err(failed) => failed,
     }
 }
 
 extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
-    if let Err(failed) = known_flags::<E>(Callbacks::ZERO, flags) {
-        return failed;
-    }
+    let flags = match known_flags::<E>(Callbacks::ZERO, flags) {
+        Ok(flags) => flags,
+        Err(failed) => return failed,
+    };
     // SAFETY: as in `export_description`.
     let connection = unsafe { connection::<E>(handle) };
-    match connection.zero_range(count, offset, Flags::from_bits_truncate(flags)) {
+    match connection.zero_range(count, offset, flags) {
         Ok(()) => 0,
         // Not a failure, but a plugin's wish to have zeroes written, or its no to a fast zero. The
         // crate would log it as an error, for each request.
@@ -205,7 +241,7 @@ extern "C" fn checked_extents<E: Exported>(
     flags: u32,
     extents: *mut c_void,
 ) -> c_int {
-    match known_flags::<E>(Callbacks::EXTENTS, flags) {
+    match checked::<E>(Callbacks::EXTENTS, flags) {
         Ok(inner) => (inner.extents)(handle, count, offset, flags, extents),
         Err(failed) => failed,
     }

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::buffer::ReadBuffer;
-use crate::callbacks::{Callbacks, absent};
+use crate::callbacks::{Callbacks, absent, or_absent, or_default};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::host;
@@ -43,13 +43,27 @@ impl<E: Exported> Connection<E> {
     fn call<T>(
         &self,
         callback: Callbacks,
-        call: impl FnOnce(&Plugin<E>, &Handle<E::Runner>) -> Result<T>,
+        mut call: impl FnMut(&Plugin<E>, &Handle<E::Runner>) -> Result<T>,
     ) -> Result<T> {
         panic::catch(|| match &self.inner {
-            Some(inner) => self.runner.with(inner, call),
+            Some(inner) => self.runner.with(inner, &mut call),
             None => Err(Error::msg("the connection is closed")),
         })
         .map_err(|error| error.context(Plugin::<E>::callback_name(callback)))
+    }
+
+    #[inline]
+    pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        self.call(Callbacks::PREAD, |plugin, handle| {
+            plugin.pread(handle, ReadBuffer::new(buffer), offset).map(|_filled| ())
+        })
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, data: &[u8], offset: u64, flags: Flags) -> Result<()> {
+        self.call(Callbacks::PWRITE, |plugin, handle| {
+            or_absent(plugin.pwrite(handle, data, offset, flags), Callbacks::PWRITE)
+        })
     }
 
     pub(crate) fn zero_range(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
@@ -81,30 +95,13 @@ impl<E: Exported> Connection<E> {
 
 impl<E: Exported> Drop for Connection<E> {
     fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else {
-            return;
-        };
-        if let Err(error) = panic::catch(|| self.runner.close(inner)) {
+        let closed = panic::catch(|| match self.inner.take() {
+            Some(inner) => self.runner.close(inner),
+            None => Ok(()),
+        });
+        if let Err(error) = closed {
             log(&error.context(Plugin::<E>::callback_name(Callbacks::CLOSE)));
         }
-    }
-}
-
-/// What nbdkit does for a callback that is not defined.
-#[inline]
-fn or_default<T>(result: Result<T>, default: impl FnOnce() -> T) -> Result<T> {
-    match result {
-        Err(error) if error.is_not_defined() => Ok(default()),
-        result => result,
-    }
-}
-
-/// The same for the callbacks that serve data.
-#[inline]
-fn or_absent(result: Result<()>, callback: Callbacks) -> Result<()> {
-    match result {
-        Err(error) if error.is_not_defined() => absent(callback),
-        result => result,
     }
 }
 
@@ -315,21 +312,13 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         })
     }
 
-    #[inline]
+    // The table has callbacks of our own for reads, writes and zeroes; the trait wants these too.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> nbdkit::Result<()> {
-        self.call(Callbacks::PREAD, |plugin, handle| {
-            plugin.pread(handle, ReadBuffer::new(buffer), offset).map(|_filled| ())
-        })
-        .map_err(report)
+        self.read(buffer, offset).map_err(report)
     }
 
-    #[inline]
     fn write_at(&self, data: &[u8], offset: u64, flags: nbdkit::Flags) -> nbdkit::Result<()> {
-        self.call(Callbacks::PWRITE, |plugin, handle| {
-            let result = plugin.pwrite(handle, data, offset, convert(flags));
-            or_absent(result, Callbacks::PWRITE)
-        })
-        .map_err(report)
+        self.write(data, offset, convert(flags)).map_err(report)
     }
 
     fn flush(&self) -> nbdkit::Result<()> {

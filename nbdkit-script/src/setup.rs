@@ -25,7 +25,7 @@ pub(crate) struct Setup<P: ScriptPlugin> {
 /// gives other errors the callback's name, as the language has it.
 pub(crate) fn call<P: ScriptPlugin, T>(
     callback: Callbacks,
-    call: impl FnOnce() -> Result<T>,
+    call: impl FnMut() -> Result<T>,
     absent: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     match panic::catch(call) {

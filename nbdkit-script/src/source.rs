@@ -132,6 +132,18 @@ impl Script {
         &self.text
     }
 
+    /// The text as a language reads it: without a byte order mark, and without a first line that
+    /// begins with `mark`, which is for the system or for people. The end of that line stays, so
+    /// that errors name the right lines.
+    pub fn text_without_first_line(&self, mark: &str) -> &[u8] {
+        let text = self.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.text);
+        if !text.starts_with(mark.as_bytes()) {
+            return text;
+        }
+        let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+        &text[end..]
+    }
+
     fn name(&self) -> std::path::Display<'_> {
         self.path.display()
     }
@@ -238,6 +250,21 @@ mod tests {
 
     fn script(text: &[u8]) -> Script {
         Script { path: "disk.lua".into(), text: text.to_vec() }
+    }
+
+    #[test]
+    fn a_first_line_is_cut_and_still_counts() {
+        let cut = |text: &'static str| {
+            let script = script(text.as_bytes());
+            String::from_utf8(script.text_without_first_line("#!").to_vec()).unwrap()
+        };
+        assert_eq!(cut("#!/usr/sbin/nbdkit lua\nx = 1"), "\nx = 1");
+        assert_eq!(cut("#! alone"), "");
+        assert_eq!(cut("\u{feff}#!\nx = 1"), "\nx = 1");
+        assert_eq!(cut("\u{feff}x = 1"), "x = 1");
+        assert_eq!(cut("x = 1 #! y"), "x = 1 #! y");
+        assert_eq!(cut("#{}"), "#{}");
+        assert_eq!(cut(""), "");
     }
 
     #[test]

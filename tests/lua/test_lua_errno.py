@@ -34,7 +34,7 @@ def test_open_that_returns_nil_has_nil_for_a_handle(serve):
     assert server.connect().pread(2, 0) == b"nn"
 
 
-def test_functions_of_io_fail_the_request_as_they_fail(serve, tmp_path):
+def test_functions_of_io_fail_the_request_as_they_fail(serve):
     script = """
         API_VERSION = 2
         function open(readonly) return {} end

@@ -16,31 +16,31 @@ nil, message, name: return nil, "why", "@name@"
 nil, message, number: return nil, "why", nbdkit.errno.@name@
 set_error and nil, message: nbdkit.set_error("@name@") return nil, "why"
 --- no errno
-error('why'): error('why')
-error({ message = 'why' }): error({ message = 'why' })
-error({ errno = 0, message = 'why' }): error({ errno = 0, message = 'why' })
-error({ errno = -28, message = 'why' }): error({ errno = -28, message = 'why' })
-error({ errno = 2 ^ 40, message = 'why' }): error({ errno = 2 ^ 40, message = 'why' })
-error({ errno = 28.5, message = 'why' }): error({ errno = 28.5, message = 'why' })
-error({ errno = 'ENOSPACE', message = 'why' }): error({ errno = 'ENOSPACE', message = 'why' })
-error({ errno = {}, message = 'why' }): error({ errno = {}, message = 'why' })
-return nil, 'why': return nil, 'why'
-return nil, 'why', 0: return nil, 'why', 0
-return nil, 'why', -28: return nil, 'why', -28
-return nil, 'why', 2 ^ 40: return nil, 'why', 2 ^ 40
-return nil, 'why', 'ENOSPACE': return nil, 'why', 'ENOSPACE'
-return nil, 'why', {}: return nil, 'why', {}
-pcall(nbdkit.error, 'ENOSPC', 'no') error('why'): pcall(nbdkit.error, 'ENOSPC', 'no') error('why')
-pcall(error, { errno = 28 }) error('why'): pcall(error, { errno = 28 }) error('why')
-pcall(nbdkit.parse_size, 'x') error('why'): pcall(nbdkit.parse_size, 'x') error('why')
+: error('why')
+: error({ message = 'why' })
+: error({ errno = 0, message = 'why' })
+: error({ errno = -28, message = 'why' })
+: error({ errno = 2 ^ 40, message = 'why' })
+: error({ errno = 28.5, message = 'why' })
+: error({ errno = 'ENOSPACE', message = 'why' })
+: error({ errno = {}, message = 'why' })
+: return nil, 'why'
+: return nil, 'why', 0
+: return nil, 'why', -28
+: return nil, 'why', 2 ^ 40
+: return nil, 'why', 'ENOSPACE'
+: return nil, 'why', {}
+: pcall(nbdkit.error, 'ENOSPC', 'no') error('why')
+: pcall(error, { errno = 28 }) error('why')
+: pcall(nbdkit.parse_size, 'x') error('why')
 --- ENOSPC of several
-error({ errno = 28.0, message = 'why' }): error({ errno = 28.0, message = 'why' })
-nbdkit.set_error('EPERM') nbdkit.error('ENOSPC', 'why'): nbdkit.set_error('EPERM') nbdkit.error('ENOSPC', 'why')
-nbdkit.set_error('EPERM') nbdkit.set_error('ENOSPC') error('why'): nbdkit.set_error('EPERM') nbdkit.set_error('ENOSPC') error('why')
-nbdkit.set_error('ENOSPC') error({ message = 'why' }): nbdkit.set_error('ENOSPC') error({ message = 'why' })
-local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e): local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e)
-local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e, 0): local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e, 0)
-coroutine.wrap(function() nbdkit.error('ENOSPC', 'why') end)(): coroutine.wrap(function() nbdkit.error('ENOSPC', 'why') end)()
+: error({ errno = 28.0, message = 'why' })
+: nbdkit.set_error('EPERM') nbdkit.error('ENOSPC', 'why')
+: nbdkit.set_error('EPERM') nbdkit.set_error('ENOSPC') error('why')
+: nbdkit.set_error('ENOSPC') error({ message = 'why' })
+: local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e)
+: local ok, e = pcall(nbdkit.error, 'ENOSPC', 'why') error(e, 0)
+: coroutine.wrap(function() nbdkit.error('ENOSPC', 'why') end)()
 --- ENOSPC
 error: nbdkit.error("ENOSPC", "why")
 nil and a number: return nil, "why", nbdkit.errno.ENOSPC

@@ -14,11 +14,12 @@ error with a code: error why "" {POSIX @name@ {what the system says}}
 throw: throw {POSIX @name@ {what the system says}} why
 return: return -code error -errorcode {POSIX @name@ {what the system says}} why
 a code without a text: error why "" {POSIX @name@}
+a code by number: error why "" [list POSIX $nbdkit::errno(@name@)]
 #--- no errno
 error: error why
 no name: error why "" {POSIX ENOSPACE {no such error}}
 lower case: error why "" {POSIX enospc {}}
-a number: error why "" {POSIX 28 {}}
+no number: error why "" {POSIX -28 {}}
 nothing: error why "" {POSIX}
 another kind: error why "" {NBD ENOSPC}
 a word: error why "" ENOSPC

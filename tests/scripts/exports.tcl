@@ -1,6 +1,9 @@
 #--- disk
 proc plugin_open {readonly} { return [nbdkit::export_name] }
-proc get_size {h} { return [expr {[string length [encoding convertto [encoding system] $h]] + 1024}] }
+proc get_size {h} {
+    # As many bytes as the name has outside of Tcl.
+    return [expr {[string length [encoding convertto [encoding system] $h]] + 1024}]
+}
 proc pread {h count offset} { return [string repeat x $count] }
 #--- numbered
 set t {}; for {set i 1} {$i <= @count@} {incr i} { lappend t [list e$i d$i] }; return $t

@@ -1,13 +1,8 @@
 //! Disks in [Rhai](https://rhai.rs): how a language is added to nbdkit-script.
 //!
 //! This file is what nbdkit asks of a script, `values.rs` what goes in and out of the script, and
-//! `engine.rs` Rhai itself. There is nothing here of locks, threads, defaults or lengths.
-//! `docs/adding-a-language.md` goes through it.
-//!
-//! ```sh
-//! cargo build --release -p nbdkit-script-rhai-example
-//! nbdkit -f ./target/release/libnbdkit_rhai.so examples/rhai/disk.rhai size=1G
-//! ```
+//! `engine.rs` Rhai itself. There is nothing here of locks, threads, defaults, lengths or what is
+//! said of a wrong answer. `docs/adding-a-language.md` goes through it.
 #![forbid(unsafe_code)]
 
 mod engine;
@@ -18,9 +13,9 @@ use std::ffi::OsStr;
 
 use nbdkit_script::{
     BlockSize, Cache, Callbacks, Error, Export, Extent, Filled, Flags, Fua, Isolated, ReadBuffer,
-    Result, Script, ScriptPlugin, ThreadModel, export,
+    Result, Script, ScriptPlugin, ThreadModel, export, returned::FromReturned,
 };
-use rhai::{AST, Blob, CallFnOptions, Dynamic, Engine, Scope};
+use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 
 use crate::values::{Argument, Returned};
 
@@ -39,63 +34,30 @@ struct RhaiPlugin {
 
 impl RhaiPlugin {
     /// Calls the script's function of this name.
-    fn call<T: Returned>(&self, callback: Callbacks, arguments: Vec<Dynamic>) -> Result<T> {
+    fn call(&self, callback: Callbacks, arguments: Vec<Dynamic>) -> Result<Dynamic> {
         if !self.callbacks.contains(callback) {
             return Err(Error::not_defined());
         }
-        let options = CallFnOptions::new().eval_ast(false);
+        let (options, name) = (CallFnOptions::new().eval_ast(false), callback.name());
         let variables = &mut self.variables.borrow_mut();
-        let name = callback.name();
         self.engine
             .call_fn_with_options::<Dynamic>(options, variables, &self.ast, name, arguments)
             .map_err(|error| values::error(&self.file, *error))
-            .and_then(|value| T::from_rhai(value.flatten()))
     }
-}
 
-/// Rhai tells functions apart by their parameters too, so these are part of a callback's name.
-fn parameters(callback: Callbacks) -> &'static [&'static str] {
-    match callback {
-        Callbacks::DUMP_PLUGIN | Callbacks::MAGIC_CONFIG_KEY | Callbacks::CONFIG_COMPLETE => &[],
-        Callbacks::THREAD_MODEL | Callbacks::GET_READY | Callbacks::AFTER_FORK => &[],
-        Callbacks::CLEANUP => &[],
-        Callbacks::CONFIG => &["key", "value"],
-        Callbacks::PRECONNECT | Callbacks::OPEN => &["readonly"],
-        Callbacks::LIST_EXPORTS | Callbacks::DEFAULT_EXPORT => &["readonly", "is_tls"],
-        Callbacks::PREAD | Callbacks::CACHE => &["h", "count", "offset"],
-        Callbacks::PWRITE => &["h", "data", "offset", "flags"],
-        Callbacks::TRIM | Callbacks::ZERO | Callbacks::EXTENTS => {
-            &["h", "count", "offset", "flags"]
-        }
-        _ => &["h"],
+    fn ask<T>(&self, callback: Callbacks, arguments: Vec<Dynamic>) -> Result<T>
+    where
+        T: FromReturned<Returned>,
+    {
+        T::from_returned(Returned::new(self.call(callback, arguments)?))
     }
-}
-
-/// The callbacks that a script defines.
-///
-/// # Errors
-/// `EINVAL` if it gives one of them other parameters: Rhai would only say that there is none.
-fn defined(ast: &AST, file: &str) -> Result<Callbacks> {
-    let mut callbacks = Callbacks::empty();
-    for function in ast.iter_functions().filter(|function| function.this_type.is_none()) {
-        let known = Callbacks::NAMES.iter().find(|(_, name)| *name == function.name);
-        let Some((callback, name)) = known else { continue };
-        let (found, expected) = (function.params, parameters(*callback));
-        if found.len() != expected.len() {
-            let (found, expected) = (found.join(", "), expected.join(", "));
-            let message = format!("{file}: found {name}({found}), expected {name}({expected})");
-            return Err(Error::new(libc::EINVAL, message));
-        }
-        callbacks |= *callback;
-    }
-    Ok(callbacks)
 }
 
 /// Callbacks that pass on what they get.
 macro_rules! forward {
-    ($($callback:ident: fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $answer:ty;)*) => {
-        $(fn $name(&self $(, $argument: $type)*) -> Result<$answer> {
-            self.call(Callbacks::$callback, vec![$($argument.to_rhai()),*])
+    ($($callback:ident: $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name(&self, $($argument: $type),*) -> Result<$answer> {
+            self.ask(Callbacks::$callback, vec![$($argument.to_rhai()),*])
         })*
     };
 }
@@ -103,11 +65,6 @@ macro_rules! forward {
 impl ScriptPlugin for RhaiPlugin {
     const NAME: &'static str = "rhai";
     const LANGUAGE: &'static str = "Rhai";
-    const CONFIG_HELP: Option<&'static str> = Some(
-        "interpreters=<N>      How many run at once, where the script's thread model lets them.\n\
-         script=<FILENAME>     (required) The Rhai script to run.\n\
-         [other arguments may be used by the script that you load]",
-    );
 
     type Source = Script;
     /// What `open` returned. It is a shared value, of which a clone is the same one: what a
@@ -121,7 +78,9 @@ impl ScriptPlugin for RhaiPlugin {
         engine
             .run_ast_with_scope(&mut variables, &ast)
             .map_err(|error| values::error(&file, *error).context("could not run Rhai script"))?;
-        let callbacks = defined(&ast, &file)?;
+        let names: Vec<_> = ast.iter_functions().map(|function| function.name).collect();
+        let defined = Callbacks::NAMES.iter().filter(|(_, name)| names.contains(name));
+        let callbacks = defined.map(|(callback, _)| *callback).collect();
         Ok(RhaiPlugin { engine, ast, file, callbacks, variables: RefCell::new(variables) })
     }
 
@@ -135,15 +94,15 @@ impl ScriptPlugin for RhaiPlugin {
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         let value = values::text(value.to_owned())?;
-        self.call(Callbacks::CONFIG, vec![key.into(), value.into()])
+        self.ask(Callbacks::CONFIG, vec![key.into(), value.into()])
     }
 
     fn config_complete(&mut self) -> Result<()> {
-        self.call(Callbacks::CONFIG_COMPLETE, vec![])
+        self.ask(Callbacks::CONFIG_COMPLETE, vec![])
     }
 
     fn get_ready(&mut self) -> Result<()> {
-        self.call(Callbacks::GET_READY, vec![])
+        self.ask(Callbacks::GET_READY, vec![])
     }
 
     fn open(&self, readonly: bool) -> Result<Dynamic> {
@@ -151,42 +110,41 @@ impl ScriptPlugin for RhaiPlugin {
     }
 
     fn close(&self, h: Dynamic) -> Result<()> {
-        self.call(Callbacks::CLOSE, vec![h])
+        self.ask(Callbacks::CLOSE, vec![h])
     }
 
     fn pread<'r>(&self, h: &Dynamic, buffer: ReadBuffer<'r>, offset: u64) -> Result<Filled<'r>> {
-        let arguments = vec![h.to_rhai(), buffer.len().to_rhai(), offset.to_rhai()];
-        buffer.copy_from(&self.call::<Blob>(Callbacks::PREAD, arguments)?)
+        let arguments = vec![h.to_rhai(), (buffer.len() as u64).to_rhai(), offset.to_rhai()];
+        buffer.copy_from(&values::blob(self.call(Callbacks::PREAD, arguments)?)?)
     }
 
     forward! {
-        DUMP_PLUGIN: fn dump_plugin(&self) -> ();
-        MAGIC_CONFIG_KEY: fn magic_config_key(&self) -> String;
-        THREAD_MODEL: fn thread_model(&self) -> ThreadModel;
-        AFTER_FORK: fn after_fork(&self) -> ();
-        CLEANUP: fn cleanup(&self) -> ();
-        PRECONNECT: fn preconnect(&self, readonly: bool) -> ();
-        LIST_EXPORTS: fn list_exports(&self, readonly: bool, is_tls: bool) -> Vec<Export>;
-        DEFAULT_EXPORT: fn default_export(&self, readonly: bool, is_tls: bool) -> Option<String>;
-        EXPORT_DESCRIPTION: fn export_description(&self, h: &Dynamic) -> Option<String>;
-        GET_SIZE: fn get_size(&self, h: &Dynamic) -> i64;
-        BLOCK_SIZE: fn block_size(&self, h: &Dynamic) -> Option<BlockSize>;
-        CAN_WRITE: fn can_write(&self, h: &Dynamic) -> bool;
-        CAN_FLUSH: fn can_flush(&self, h: &Dynamic) -> bool;
-        IS_ROTATIONAL: fn is_rotational(&self, h: &Dynamic) -> bool;
-        CAN_TRIM: fn can_trim(&self, h: &Dynamic) -> bool;
-        CAN_ZERO: fn can_zero(&self, h: &Dynamic) -> bool;
-        CAN_FAST_ZERO: fn can_fast_zero(&self, h: &Dynamic) -> bool;
-        CAN_EXTENTS: fn can_extents(&self, h: &Dynamic) -> bool;
-        CAN_FUA: fn can_fua(&self, h: &Dynamic) -> Fua;
-        CAN_MULTI_CONN: fn can_multi_conn(&self, h: &Dynamic) -> bool;
-        CAN_CACHE: fn can_cache(&self, h: &Dynamic) -> Cache;
-        PWRITE: fn pwrite(&self, h: &Dynamic, data: &[u8], offset: u64, flags: Flags) -> ();
-        FLUSH: fn flush(&self, h: &Dynamic) -> ();
-        TRIM: fn trim(&self, h: &Dynamic, count: u32, offset: u64, flags: Flags) -> ();
-        ZERO: fn zero(&self, h: &Dynamic, count: u32, offset: u64, flags: Flags) -> ();
-        EXTENTS:
-            fn extents(&self, h: &Dynamic, count: u32, offset: u64, flags: Flags) -> Vec<Extent>;
-        CACHE: fn cache(&self, h: &Dynamic, count: u32, offset: u64) -> ();
+        DUMP_PLUGIN: dump_plugin() -> ();
+        MAGIC_CONFIG_KEY: magic_config_key() -> String;
+        THREAD_MODEL: thread_model() -> ThreadModel;
+        AFTER_FORK: after_fork() -> ();
+        CLEANUP: cleanup() -> ();
+        PRECONNECT: preconnect(readonly: bool) -> ();
+        LIST_EXPORTS: list_exports(readonly: bool, is_tls: bool) -> Vec<Export>;
+        DEFAULT_EXPORT: default_export(readonly: bool, is_tls: bool) -> Option<String>;
+        EXPORT_DESCRIPTION: export_description(h: &Dynamic) -> Option<String>;
+        GET_SIZE: get_size(h: &Dynamic) -> i64;
+        BLOCK_SIZE: block_size(h: &Dynamic) -> Option<BlockSize>;
+        CAN_WRITE: can_write(h: &Dynamic) -> bool;
+        CAN_FLUSH: can_flush(h: &Dynamic) -> bool;
+        IS_ROTATIONAL: is_rotational(h: &Dynamic) -> bool;
+        CAN_TRIM: can_trim(h: &Dynamic) -> bool;
+        CAN_ZERO: can_zero(h: &Dynamic) -> bool;
+        CAN_FAST_ZERO: can_fast_zero(h: &Dynamic) -> bool;
+        CAN_EXTENTS: can_extents(h: &Dynamic) -> bool;
+        CAN_FUA: can_fua(h: &Dynamic) -> Fua;
+        CAN_MULTI_CONN: can_multi_conn(h: &Dynamic) -> bool;
+        CAN_CACHE: can_cache(h: &Dynamic) -> Cache;
+        PWRITE: pwrite(h: &Dynamic, data: &[u8], offset: u64, flags: Flags) -> ();
+        FLUSH: flush(h: &Dynamic) -> ();
+        TRIM: trim(h: &Dynamic, count: u32, offset: u64, flags: Flags) -> ();
+        ZERO: zero(h: &Dynamic, count: u32, offset: u64, flags: Flags) -> ();
+        EXTENTS: extents(h: &Dynamic, count: u32, offset: u64, flags: Flags) -> Vec<Extent>;
+        CACHE: cache(h: &Dynamic, count: u32, offset: u64) -> ();
     }
 }

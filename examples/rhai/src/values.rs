@@ -1,12 +1,12 @@
 //! What goes into a script and what comes out of it: arguments, answers and errors.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
-use nbdkit_script::{
-    Answer, BlockSize, Cache, Error, Export, Extent, ExtentKind, Flags, Fua, Result, ThreadModel,
-    errno,
-};
-use rhai::{Array, Blob, Dynamic, EvalAltResult, INT, Map, NativeCallContext, Position};
+use nbdkit_script::library::Number;
+use nbdkit_script::returned::{self, List, Notation, Seen};
+use nbdkit_script::{Error, Flags, Result, errno};
+use rhai::{Blob, Dynamic, EvalAltResult, INT, Map, NativeCallContext, Position};
 
 /// What a callback gets.
 pub trait Argument {
@@ -28,108 +28,73 @@ macro_rules! arguments {
 // nbdkit's offsets are int64_t, as INT is: none of them is cut.
 arguments! {
     Dynamic: handle => handle.clone();
-    bool: answer => *answer;
+    bool: boolean => *boolean;
     u32: number => INT::from(*number);
     u64: number => *number as INT;
-    usize: number => *number as INT;
     Flags: flags => INT::from(flags.bits());
     [u8]: data => Dynamic::from_blob(data.to_vec());
 }
 
-/// What a callback may return.
-pub trait Returned: Sized {
-    /// From the value that the script returned.
-    fn from_rhai(value: Dynamic) -> Result<Self>;
-}
+/// What a callback returned. The framework makes nbdkit's values of it.
+pub struct Returned(Dynamic);
 
-fn expected<T>(found: &str, what: &str) -> Result<T> {
-    Err(Error::msg(format!("returned {found}, expected {what}")))
-}
+impl Returned {
+    pub fn new(value: Dynamic) -> Self {
+        Returned(value.flatten())
+    }
 
-macro_rules! returned {
-    ($($type:ty: $value:ident => $taken:expr;)*) => {
-        $(impl Returned for $type {
-            fn from_rhai($value: Dynamic) -> Result<Self> {
-                $taken
-            }
-        })*
-    };
-}
-
-returned! {
-    (): _ignored => Ok(());
-    Dynamic: value => Ok(value);
-    bool: value => value.as_bool().or_else(|found| expected(found, "true or false"));
-    INT: value => value.as_int().or_else(|found| expected(found, "a whole number"));
-    Blob: value => value.into_blob().or_else(|found| expected(found, "a blob"));
-    String: value => value.into_string().or_else(|found| expected(found, "a string"));
-    Array: value => value.into_array().or_else(|found| expected(found, "an array"));
-    Cache: value => answer(value);
-    Fua: value => answer(value);
-    ThreadModel: value => answer(value);
-    ExtentKind: value => match value.as_int() {
-        Ok(number) => ExtentKind::from_number(number),
-        Err(_) => ExtentKind::from_words(&String::from_rhai(value)?),
-    };
-    Extent: value => {
-        let [offset, length, kind] = parts(value, "[offset, length, type]")?;
-        let (offset, length) = (at(INT::from_rhai(offset)?)?, at(INT::from_rhai(length)?)?);
-        Ok(Extent { offset, length, kind: ExtentKind::from_rhai(kind)? })
-    };
-    Export: value => {
-        if let Ok(name) = value.as_immutable_string_ref() {
-            return Ok(Export { name: name.to_string(), description: None });
-        }
-        let [name, description] = parts(value, "a name or [name, description]")?;
-        let description = Some(String::from_rhai(description)?);
-        Ok(Export { name: String::from_rhai(name)?, description })
-    };
-    BlockSize: value => {
-        let [minimum, preferred, maximum] = parts(value, "[minimum, preferred, maximum]")?;
-        let size = |value: Dynamic| match u32::try_from(INT::from_rhai(value)?) {
-            Ok(size) => Ok(size),
-            Err(_) => expected("another number", "sizes from 0 to 4294967295"),
-        };
-        Ok(BlockSize {
-            minimum: size(minimum)?,
-            preferred: size(preferred)?,
-            maximum: size(maximum)?,
-        })
-    };
-    Vec<Extent>: value => list(value);
-    Vec<Export>: value => list(value);
-}
-
-impl<T: Returned> Returned for Option<T> {
-    fn from_rhai(value: Dynamic) -> Result<Self> {
-        if value.is_unit() { Ok(None) } else { T::from_rhai(value).map(Some) }
+    fn array(&self) -> Option<Vec<Self>> {
+        let array = self.0.as_array_ref().ok()?;
+        Some(array.iter().cloned().map(Self::new).collect())
     }
 }
 
-/// One of nbdkit's values, by its number or its word.
-fn answer<T: Answer>(value: Dynamic) -> Result<T> {
-    match value.as_int() {
-        Ok(number) => T::from_number(number),
-        Err(_) => T::from_word(&String::from_rhai(value)?),
+impl returned::Returned for Returned {
+    const NOTATION: Notation = Notation {
+        none: "()",
+        extent: "[offset, length, type]",
+        extent_type: "nbdkit::EXTENT_* or \"hole,zero\"",
+        export: "names or [name, description]",
+    };
+
+    fn is_none(&self) -> bool {
+        self.0.is_unit()
+    }
+
+    fn boolean(&self) -> Option<bool> {
+        self.0.as_bool().ok()
+    }
+
+    fn number(&self) -> Option<Number> {
+        self.0.as_int().ok().map(Number::Integer)
+    }
+
+    fn string(&self) -> Option<Cow<'_, [u8]>> {
+        let text = self.0.as_immutable_string_ref().ok()?;
+        Some(text.as_bytes().to_vec().into())
+    }
+
+    fn seen(&self) -> Seen {
+        Seen::Type(self.0.type_name())
     }
 }
 
-fn parts<const N: usize>(value: Dynamic, what: &str) -> Result<[Dynamic; N]> {
-    let array = value.into_array().or_else(|found| expected(found, what))?;
-    array.try_into().or_else(|array: Array| expected(&format!("{} values", array.len()), what))
+impl List for Returned {
+    fn elements(&self) -> Option<impl Iterator<Item = Result<Self>>> {
+        self.array().map(|array| array.into_iter().map(Ok))
+    }
+
+    fn fields(&self, names: &[&str]) -> Result<Option<Vec<Self>>> {
+        let absent = std::iter::repeat_with(|| Returned(Dynamic::UNIT));
+        let fields = |array: Vec<Self>| array.into_iter().chain(absent).take(names.len()).collect();
+        Ok(self.array().map(fields))
+    }
 }
 
-fn list<T: Returned>(value: Dynamic) -> Result<Vec<T>> {
-    let entry = |(index, entry): (usize, Dynamic)| {
-        T::from_rhai(entry.flatten()).map_err(|error| error.context(format!("entry {index}")))
-    };
-    Array::from_rhai(value)?.into_iter().enumerate().map(entry).collect()
-}
-
-/// A number of bytes.
-pub fn at(number: INT) -> Result<u64> {
-    let what = || invalid(format!("found {number}, expected a number of bytes from 0 on"));
-    u64::try_from(number).map_err(|_| what())
+/// The bytes of a read.
+pub fn blob(value: Dynamic) -> Result<Blob> {
+    let wrong = |found| Error::msg(format!("returned {found}, expected a blob"));
+    value.flatten().into_blob().map_err(wrong)
 }
 
 /// Text of the system's, which need not be what a string of Rhai has to be.
@@ -137,26 +102,17 @@ pub fn text(text: OsString) -> Result<String> {
     text.into_string().map_err(|text| invalid(format!("found {text:?}, expected UTF-8")))
 }
 
-/// A failure with `EINVAL`.
 pub fn invalid(message: String) -> Error {
     Error::new(libc::EINVAL, message)
 }
 
 /// What the functions of the module throw, and what a script may throw: `#{errno, message}`.
-pub fn thrown<T>(result: Result<T>) -> Result<T, Box<EvalAltResult>> {
+pub fn thrown<T>(call: &NativeCallContext, result: Result<T>) -> Result<T, Box<EvalAltResult>> {
     result.map_err(|error| {
         let mut map = Map::new();
         map.insert("errno".into(), INT::from(error.errno()).into());
         map.insert("message".into(), error.message().into());
-        EvalAltResult::ErrorRuntime(map.into(), Position::NONE).into()
-    })
-}
-
-/// The same in a function of a module, where Rhai does not see to it that the line is known.
-pub fn thrown_in<T>(call: &NativeCallContext, result: Result<T>) -> Result<T, Box<EvalAltResult>> {
-    thrown(result).map_err(|mut error| {
-        error.set_position(call.call_position());
-        error
+        EvalAltResult::ErrorRuntime(map.into(), call.call_position()).into()
     })
 }
 

@@ -8,8 +8,10 @@ use mlua::ffi;
 use nbdkit_script::Callbacks;
 
 use super::entry::{Task, push};
-use super::returned::{RESULTS, Returned};
-use super::{Argument, CALLBACKS, ENTRY, Failure, Interpreter, REMEMBER, Reference, Target};
+use super::returned::{FIRST, RESULTS, Returned};
+use super::{
+    Argument, CALLBACKS, ENTRY, Failure, Interpreter, REMEMBER, RESTING, Reference, Target,
+};
 
 /// Where the name of a callback is on the main thread's stack.
 fn place_of_name(callback: Callbacks) -> c_int {
@@ -17,28 +19,30 @@ fn place_of_name(callback: Callbacks) -> c_int {
 }
 
 impl Interpreter {
-    /// Calls a function, and hands its first result to `take` while it is on Lua's stack.
+    /// Calls a script's function, and hands its results to `take` while they are on Lua's stack.
     ///
     /// The way of a read is the short one: a function that is plainly there, and arguments that
     /// need no memory, are pushed without protection and without [`entry`](super::entry::entry).
-    #[inline]
-    pub fn call<T>(
+    // Always inline, with what it calls on the short way: the arguments of a read are known at
+    // compile time then, and pushed without a look at what they are.
+    #[inline(always)]
+    pub fn call<T, const N: usize>(
         &self,
-        target: Target,
-        arguments: &[Argument<'_>],
+        callback: Callbacks,
+        arguments: [Argument<'_>; N],
         take: impl FnOnce(Returned<'_>) -> T,
     ) -> Result<T, Failure> {
         self.begin();
-        let top = match self.call_plain(target, arguments)? {
-            Some(top) => top,
-            None => self.call_protected(target, arguments, None)?,
-        };
+        if !self.call_plain(callback, arguments)? {
+            // A copy, so that they are in memory on this way only.
+            self.call_protected(Target::Callback(callback), &{ arguments }, None)?;
+        }
         let returned = Returned::new(self);
         let taken = match returned.failure() {
             None => Ok(take(returned)),
             Some(failure) => Err(failure),
         };
-        self.pop_to(top);
+        self.rest();
         taken
     }
 
@@ -50,9 +54,9 @@ impl Interpreter {
     ) -> Result<Reference, Failure> {
         self.begin();
         let mut kept = Reference(ffi::LUA_REFNIL);
-        let top = self.call_protected(target, arguments, Some(&mut kept))?;
+        self.call_protected(target, arguments, Some(&mut kept))?;
         let failure = Returned::new(self).failure();
-        self.pop_to(top);
+        self.rest();
         // What failed is nil, which takes up no place.
         failure.map_or(Ok(kept), Err)
     }
@@ -87,46 +91,41 @@ impl Interpreter {
         matches!(task, Task::Probe { defined: true, .. })
     }
 
+    /// Pops all that a call has left.
     #[inline]
-    fn pop_to(&self, top: c_int) {
-        // SAFETY: `top` is where the stack was before a call; getting there is always possible.
-        unsafe { ffi::lua_settop(self.state, top) };
+    fn rest(&self) {
+        // SAFETY: no call pops any of the RESTING values, so this only takes from the top.
+        unsafe { ffi::lua_settop(self.state, RESTING) };
     }
 
-    /// The short way. Returns where the stack was; the results are on top. `None` if it has to be
-    /// the other way, with nothing done.
-    #[inline]
-    fn call_plain(
+    /// The short way. The results are on top. False if it has to be the other way, with nothing
+    /// done.
+    #[inline(always)]
+    fn call_plain<const N: usize>(
         &self,
-        target: Target,
-        arguments: &[Argument<'_>],
-    ) -> Result<Option<c_int>, Failure> {
-        let Target::Callback(callback) = target else {
-            return Ok(None);
-        };
+        callback: Callbacks,
+        arguments: [Argument<'_>; N],
+    ) -> Result<bool, Failure> {
         if arguments.iter().any(Argument::needs_memory) {
-            return Ok(None);
+            return Ok(false);
         }
         let state = self.state;
         // SAFETY: `lay_out_stack` has put the values at these places and made room for ROOM more.
         // lua_rawget asks no metatable, and none of the other functions up to lua_pcall allocates
         // or raises an error; `push` does so only for what needs memory.
         unsafe {
-            let top = ffi::lua_gettop(state);
             ffi::lua_pushvalue(state, place_of_name(callback));
             if ffi::lua_rawget(state, CALLBACKS) != ffi::LUA_TFUNCTION {
-                ffi::lua_settop(state, top);
-                return Ok(None);
+                self.rest();
+                return Ok(false);
             }
             for argument in arguments {
-                push(state, &self.places, *argument);
+                push(state, &self.places, argument);
             }
-            let status = ffi::lua_pcall(state, arguments.len() as c_int, RESULTS, REMEMBER);
-            if status == ffi::LUA_OK {
-                return Ok(Some(top));
-            }
-            self.note_thrown(top);
-            Err(self.failure(status))
+            // All results are taken as they are. To have Lua make three of them would take it
+            // longer than to look where there is none.
+            let status = ffi::lua_pcall(state, N as c_int, ffi::LUA_MULTRET, REMEMBER);
+            if status == ffi::LUA_OK { Ok(true) } else { Err(self.failure(status)) }
         }
     }
 
@@ -135,22 +134,21 @@ impl Interpreter {
         let state = self.state;
         // SAFETY: as in `call_plain`.
         unsafe {
-            let top = ffi::lua_gettop(state);
             ffi::lua_pushvalue(state, place_of_name(callback));
             let plain = ffi::lua_rawget(state, CALLBACKS) == ffi::LUA_TFUNCTION;
-            ffi::lua_settop(state, top);
+            self.rest();
             plain
         }
     }
 
-    /// The way by [`entry`](super::entry::entry), for any function and any arguments. Returns where
-    /// the stack was; the results are on top.
+    /// The way by [`entry`](super::entry::entry), for any function and any arguments. The results
+    /// are on top.
     fn call_protected(
         &self,
         target: Target,
         arguments: &[Argument<'_>],
         keep: Option<&mut Reference>,
-    ) -> Result<c_int, Failure> {
+    ) -> Result<(), Failure> {
         if let Target::Callback(callback) = target
             && !self.is_plain(callback)
             && !self.is_defined(callback)
@@ -163,33 +161,27 @@ impl Interpreter {
         if arguments.iter().any(|argument| matches!(argument, Argument::Lent(_))) {
             self.take_back();
         }
-        let top = run?;
+        run?;
         match task {
             Task::Call { defined: false, .. } => {
-                self.pop_to(top);
+                self.rest();
                 Err(Failure::NotDefined)
             }
-            _ => Ok(top),
+            _ => Ok(()),
         }
     }
 
-    /// Runs a task under lua_pcall. Returns where the stack was; the results of
-    /// [`entry`](super::entry::entry) are on top.
-    fn run(&self, task: &mut Task<'_>) -> Result<c_int, Failure> {
+    /// Runs a task under lua_pcall. The results of [`entry`](super::entry::entry) are on top.
+    fn run(&self, task: &mut Task<'_>) -> Result<(), Failure> {
         let state = self.state;
         // SAFETY: `lay_out_stack` has put the functions there and made room. Pushing a value that
         // is on the stack, or a light userdata, allocates nothing. `entry` uses `task` only until
         // lua_pcall returns.
         unsafe {
-            let top = ffi::lua_gettop(state);
             ffi::lua_pushvalue(state, ENTRY);
             ffi::lua_pushlightuserdata(state, ptr::from_mut(task).cast::<c_void>());
             let status = ffi::lua_pcall(state, 1, RESULTS, REMEMBER);
-            if status == ffi::LUA_OK {
-                return Ok(top);
-            }
-            self.note_thrown(top);
-            Err(self.failure(status))
+            if status == ffi::LUA_OK { Ok(()) } else { Err(self.failure(status)) }
         }
     }
 
@@ -210,16 +202,16 @@ impl Interpreter {
         }
     }
 
-    /// The text of the number at this place of the stack, on top of it. False if there is no
-    /// memory.
-    pub(super) fn push_text_of(&self, place: c_int) -> bool {
-        // SAFETY: as in `run`; `place` counts from the top before anything is pushed.
+    /// Puts the text of the first result, a number, in the place of the others. False if there is
+    /// no memory.
+    pub(super) fn push_text_of_first(&self) -> bool {
+        // SAFETY: as in `run`; that there are no other results any more makes room.
         unsafe {
-            ffi::lua_pushvalue(self.state, place);
+            ffi::lua_settop(self.state, FIRST);
             let mut task = Task::Text;
             ffi::lua_pushvalue(self.state, ENTRY);
             ffi::lua_pushlightuserdata(self.state, ptr::from_mut(&mut task).cast::<c_void>());
-            ffi::lua_pushvalue(self.state, -3);
+            ffi::lua_pushvalue(self.state, FIRST);
             ffi::lua_pcall(self.state, 2, 1, 0) == ffi::LUA_OK
         }
     }
@@ -236,22 +228,19 @@ impl Interpreter {
         }
     }
 
-    /// Moves what was thrown from the top of the stack to its place in the registry.
+    /// Why lua_pcall has failed: the value that it left on top of the stack, and what
+    /// [`remember`](super::entry::remember) left in the registry.
     ///
     /// # Safety
-    /// Only after lua_pcall has failed.
-    unsafe fn note_thrown(&self, top: c_int) {
+    /// Only right after lua_pcall has failed.
+    #[cold]
+    unsafe fn failure(&self, status: c_int) -> Failure {
         // SAFETY: the error's value is on top, and the place in the registry exists, so that
         // writing there allocates nothing.
         unsafe {
             ffi::lua_rawseti(self.state, ffi::LUA_REGISTRYINDEX, self.places.thrown.0.into());
-            ffi::lua_settop(self.state, top);
         }
-    }
-
-    /// What `note_thrown` and [`remember`](super::entry::remember) left in the registry.
-    #[cold]
-    fn failure(&self, status: c_int) -> Failure {
+        self.rest();
         if status == ffi::LUA_ERRMEM {
             self.run_alone(&mut Task::DropBallast { places: self.places });
             self.ballast_lost.set(true);

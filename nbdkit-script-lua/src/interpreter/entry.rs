@@ -105,7 +105,7 @@ unsafe fn push_field(state: *mut lua_State, name: &str) {
 /// # Safety
 /// With room on the stack; and only from [`entry`] if it needs memory, for that may raise a Lua
 /// error.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn push(state: *mut lua_State, places: &Places, argument: Argument<'_>) {
     // SAFETY: the caller's, and a slice is as long as it says.
     unsafe {

@@ -15,12 +15,34 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::ReadBuffer;
 
+#[cfg(feature = "luajit")]
+use super::window::Window;
 use super::{Interpreter, Places};
 
 /// What a buffer's userdata begins with.
 #[repr(C)]
 pub(super) struct Header {
+    /// First, for `window.lua` looks here.
+    #[cfg(feature = "luajit")]
+    pub(super) window: Window,
     pub(super) memory: Memory,
+}
+
+impl Header {
+    /// What a buffer's userdata is to begin with.
+    ///
+    /// # Safety
+    /// There must be room for a header, and behind it for the bytes of [`Memory::Own`].
+    pub(super) unsafe fn put(header: *mut Header, memory: Memory) {
+        // SAFETY: the caller's.
+        unsafe {
+            header.write(Header {
+                #[cfg(feature = "luajit")]
+                window: Window::of(memory, header.add(1).cast::<u8>()),
+                memory,
+            });
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -70,7 +92,7 @@ pub(super) unsafe fn push(state: *mut lua_State, places: &Places, lent: &Lent<'_
     // SAFETY: lua_newuserdata makes room for a header, which is written before anything sees it.
     unsafe {
         let header = ffi::lua_newuserdata(state, size_of::<Header>()).cast::<Header>();
-        header.write(Header { memory: lent.memory });
+        Header::put(header, lent.memory);
         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.buffer.0.into());
         ffi::lua_setmetatable(state, -2);
         ffi::lua_pushvalue(state, -1);
@@ -87,7 +109,7 @@ impl Interpreter {
             ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, self.places.lent.0.into());
             let header = ffi::lua_touserdata(self.state, -1).cast::<Header>();
             if !header.is_null() {
-                (*header).memory = Memory::Gone;
+                Header::put(header, Memory::Gone);
             }
             ffi::lua_settop(self.state, -2);
         }
@@ -106,7 +128,7 @@ pub(super) unsafe fn new_own(state: *mut lua_State, size: usize) -> *mut u8 {
         let whole = size.saturating_add(size_of::<Header>());
         let block: *mut c_void = ffi::lua_newuserdata(state, whole);
         let header = block.cast::<Header>();
-        header.write(Header { memory: Memory::Own(size) });
+        Header::put(header, Memory::Own(size));
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
         ffi::lua_setmetatable(state, -2);
         header.add(1).cast::<u8>()

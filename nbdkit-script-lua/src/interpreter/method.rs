@@ -48,8 +48,11 @@ impl Interpreter {
                 }
                 ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.disk.0.into());
                 ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.buffer.0.into());
-            })
+            })?;
         }
+        #[cfg(feature = "luajit")]
+        self.open_windows()?;
+        Ok(())
     }
 
     /// A Lua function of a [`Register`], for a table of mlua's.

@@ -18,6 +18,8 @@ mod entry;
 mod lend;
 mod method;
 mod returned;
+#[cfg(feature = "luajit")]
+mod window;
 
 pub use lend::Lent;
 pub use method::{Register, Type};
@@ -96,6 +98,9 @@ struct Places {
 const REMEMBER: c_int = 1;
 const ENTRY: c_int = 2;
 const CALLBACKS: c_int = 3;
+
+/// How many values stay on the main thread's stack. Between calls there are no others.
+const RESTING: c_int = CALLBACKS + Callbacks::NAMES.len() as c_int;
 
 /// How many values a call may push, besides those that stay.
 const ROOM: c_int = 16;
@@ -200,7 +205,7 @@ impl Interpreter {
         // the values go over by way of the registry. lua_checkstack, lua_rawgeti and luaL_unref
         // raise no errors.
         unsafe {
-            if ffi::lua_checkstack(self.state, ROOM + CALLBACKS + names.len() as c_int) == 0 {
+            if ffi::lua_checkstack(self.state, RESTING + ROOM) == 0 {
                 return Err(mlua::Error::MemoryError("not enough memory".into()));
             }
             let push = |value: &dyn Fn(*mut lua_State)| {

@@ -1,37 +1,53 @@
 //! The results of a call, while they are on Lua's stack.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_int};
 
 use mlua::ffi;
 use nbdkit_script::library::Number;
+use nbdkit_script::returned::{self, Notation, Seen};
 
+use crate::convert::NOTATION;
 use crate::thrown::text_of;
 
-use super::{DOUBLES, Errno, Failure, Interpreter};
+use super::{DOUBLES, Errno, Failure, Interpreter, RESTING};
 
 /// How many results are looked at: nil, a message and an error number, where it failed.
 pub(super) const RESULTS: c_int = 3;
 
-/// Where on the stack they are, from its top.
-const FIRST: c_int = -3;
-const SECOND: c_int = -2;
-const THIRD: c_int = -1;
+/// Where on the main thread's stack they are.
+pub(super) const FIRST: c_int = RESTING + 1;
+const SECOND: c_int = RESTING + 2;
+const THIRD: c_int = RESTING + 3;
 
-/// The results of a call. What a callback returns is the first; `block_size` returns three.
+/// A result of a call. What a callback returns is the first; `block_size` returns three.
 #[derive(Clone, Copy)]
 pub struct Returned<'a> {
     interpreter: &'a Interpreter,
-    /// The type of the first.
+    place: c_int,
+    /// Its type.
     kind: c_int,
 }
 
 impl<'a> Returned<'a> {
-    /// For the results that are on top of the stack now.
+    /// The first of the results that are on the stack now, any number of them.
     #[inline]
     pub(super) fn new(interpreter: &'a Interpreter) -> Self {
-        // SAFETY: a call leaves RESULTS values on top, and looking at one raises no error.
-        let kind = unsafe { ffi::lua_type(interpreter.state, FIRST) };
-        Returned { interpreter, kind }
+        Self::at(interpreter, FIRST)
+    }
+
+    #[inline]
+    fn at(interpreter: &'a Interpreter, place: c_int) -> Self {
+        // SAFETY: there is room for RESULTS values, if they are there or not, and looking at one
+        // raises no error.
+        let kind = unsafe { ffi::lua_type(interpreter.state, place) };
+        // To return nothing is to return nil.
+        Returned { interpreter, place, kind: kind.max(ffi::LUA_TNIL) }
+    }
+
+    /// All results.
+    pub fn all(self) -> [Self; RESULTS as usize] {
+        [FIRST, SECOND, THIRD].map(|place| Self::at(self.interpreter, place))
     }
 
     /// Whether it is how Lua's own functions fail: nil, a message, and perhaps a number.
@@ -41,18 +57,19 @@ impl<'a> Returned<'a> {
     }
 
     fn failure_after_nil(self) -> Option<Failure> {
-        let message = text_of(self.bytes_at(SECOND)?);
-        let errno = match self.number_at(THIRD) {
+        let [_, message, errno] = self.all();
+        let message = text_of(message.bytes()?);
+        let errno = match returned::Returned::number(&errno) {
             Some(Number::Integer(number)) => Some(Errno::Number(number)),
             Some(Number::Float(number)) => Some(Errno::Number(number as i64)),
-            None => self
-                .bytes_at(THIRD)
-                .map(|name| Errno::Name(String::from_utf8_lossy(name).into_owned())),
+            None => {
+                errno.bytes().map(|name| Errno::Name(String::from_utf8_lossy(name).into_owned()))
+            }
         };
         Some(Failure::Returned { message, errno })
     }
 
-    /// The name of the first one's type, as Lua's `type` gives it.
+    /// The name of its type, as Lua's `type` gives it.
     pub fn type_name(self) -> &'static str {
         let state = self.interpreter.state;
         // SAFETY: the names of types are strings of Lua's own code.
@@ -63,39 +80,16 @@ impl<'a> Returned<'a> {
     /// The bytes, if it is a string.
     #[inline]
     pub fn bytes(self) -> Option<&'a [u8]> {
-        if self.kind == ffi::LUA_TSTRING { self.string_at(FIRST) } else { None }
+        if self.kind == ffi::LUA_TSTRING { self.string_at(self.place) } else { None }
     }
 
     /// The text of a number, as Lua writes it.
     #[cold]
     pub fn text_of_number(self) -> Option<&'a [u8]> {
-        if self.kind != ffi::LUA_TNUMBER || !self.interpreter.push_text_of(FIRST) {
+        if self.kind != ffi::LUA_TNUMBER || !self.interpreter.push_text_of_first() {
             return None;
         }
-        self.string_at(-1)
-    }
-
-    /// The boolean, if it is one. Nothing is converted: nil is none.
-    pub fn boolean(self) -> Option<bool> {
-        // SAFETY: the result is there, and the function raises no error.
-        (self.kind == ffi::LUA_TBOOLEAN)
-            .then(|| unsafe { ffi::lua_toboolean(self.interpreter.state, FIRST) != 0 })
-    }
-
-    /// The number, if it is one, or a string that Lua would count with as one.
-    pub fn number(self) -> Option<Number> {
-        self.number_at(FIRST)
-    }
-
-    /// The three results as numbers.
-    pub fn numbers(self) -> [Option<Number>; 3] {
-        [FIRST, SECOND, THIRD].map(|place| self.number_at(place))
-    }
-
-    fn bytes_at(self, place: c_int) -> Option<&'a [u8]> {
-        // SAFETY: looking at a result raises no error.
-        let kind = unsafe { ffi::lua_type(self.interpreter.state, place) };
-        if kind == ffi::LUA_TSTRING { self.string_at(place) } else { None }
+        self.string_at(SECOND)
     }
 
     /// The bytes of what is known to be a string.
@@ -110,23 +104,50 @@ impl<'a> Returned<'a> {
             (!bytes.is_null()).then(|| std::slice::from_raw_parts(bytes.cast::<u8>(), length))
         }
     }
+}
 
-    fn number_at(self, place: c_int) -> Option<Number> {
+/// As Lua itself does, this counts with a string that looks like a number. Nothing else is
+/// converted: nil is no boolean.
+impl returned::Returned for Returned<'_> {
+    const NOTATION: Notation = NOTATION;
+
+    fn is_none(&self) -> bool {
+        self.kind == ffi::LUA_TNIL
+    }
+
+    fn boolean(&self) -> Option<bool> {
+        // SAFETY: the result is there, and the function raises no error.
+        (self.kind == ffi::LUA_TBOOLEAN)
+            .then(|| unsafe { ffi::lua_toboolean(self.interpreter.state, self.place) != 0 })
+    }
+
+    fn number(&self) -> Option<Number> {
         let state = self.interpreter.state;
-        // SAFETY: the results are there. These conversions leave them as they are and raise no
-        // errors.
+        // SAFETY: the result is there. These conversions leave it as it is and raise no errors.
         unsafe {
-            if ffi::lua_isnumber(state, place) == 0 {
+            if ffi::lua_isnumber(state, self.place) == 0 {
                 return None;
             }
             if !DOUBLES {
                 let mut is_integer = 0;
-                let integer = ffi::lua_tointegerx(state, place, &mut is_integer);
+                let integer = ffi::lua_tointegerx(state, self.place, &mut is_integer);
                 if is_integer != 0 {
                     return Some(Number::Integer(integer as i64));
                 }
             }
-            Some(Number::Float(ffi::lua_tonumber(state, place)))
+            Some(Number::Float(ffi::lua_tonumber(state, self.place)))
         }
+    }
+
+    fn is_number(&self) -> bool {
+        self.kind == ffi::LUA_TNUMBER
+    }
+
+    fn string(&self) -> Option<Cow<'_, [u8]>> {
+        self.bytes().map(Cow::Borrowed)
+    }
+
+    fn seen(&self) -> Seen {
+        Seen::Type(self.type_name())
     }
 }

@@ -1,5 +1,7 @@
 //! What a command in Rust returns, as a value of Tcl's.
 
+use std::alloc::Layout;
+
 use nbdkit_script::library::functions::Value;
 use nbdkit_script::library::{self, Answer};
 use nbdkit_script::{Error, Extent, Result};
@@ -65,11 +67,7 @@ impl Made {
             Answer::Integer(integer) => Object::integer(integer),
             Answer::Float(float) => Object::double(float),
             Answer::Bytes(bytes) => Object::bytes(within(bytes.len()).map(|_| bytes)?),
-            Answer::NewBuffer(size) => {
-                let mut bytes = reserved(size)?;
-                bytes.resize(size, 0);
-                return Ok(buffer(bytes));
-            }
+            Answer::NewBuffer(size) => return zeroed(size).map(buffer),
             Answer::BufferOf(content) => {
                 let mut bytes = reserved(content.len())?;
                 bytes.extend_from_slice(content);
@@ -116,10 +114,31 @@ fn buffer(bytes: Vec<u8>) -> Made {
 
 fn reserved(size: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(size)
-        .map_err(|_| Error::new(libc::ENOMEM, format!("no memory for a buffer of {size} bytes")))?;
+    bytes.try_reserve_exact(size).map_err(|_| no_memory(size))?;
     Ok(bytes)
+}
+
+/// Zeroes, for which the system gives memory only when they are touched.
+fn zeroed(size: usize) -> Result<Vec<u8>> {
+    match Layout::array::<u8>(size) {
+        Ok(layout) if size > 0 => {
+            // SAFETY: the layout is not empty. What is allocated so is what a vector of this
+            // capacity has allocated, and all of its bytes are there.
+            unsafe {
+                let bytes = std::alloc::alloc_zeroed(layout);
+                if bytes.is_null() {
+                    return Err(no_memory(size));
+                }
+                Ok(Vec::from_raw_parts(bytes, size, size))
+            }
+        }
+        Ok(_) => Ok(Vec::new()),
+        Err(_) => Err(no_memory(size)),
+    }
+}
+
+fn no_memory(size: usize) -> Error {
+    Error::new(libc::ENOMEM, format!("no memory for a buffer of {size} bytes"))
 }
 
 fn within(count: usize) -> Result<usize> {

@@ -183,20 +183,27 @@ unsafe extern "C" fn run(
             TCL_OK
         }
         Err(error) => {
-            raise(interp, &error);
+            // A method's error is as one of the script's own: what it set with `nbdkit::set_error`
+            // goes before the number that stands for none.
+            let function = matches!(instance.kind, Kind::Function(_));
+            raise(interp, &error, function || error.errno() != libc::EIO);
             TCL_ERROR
         }
     }
 }
 
-/// Leaves an error in the interpreter, with a code as Tcl's own commands have it.
-fn raise(interp: *mut Tcl_Interp, error: &Error) {
+/// Leaves an error in the interpreter, with a code as Tcl's own commands have it, or without.
+fn raise(interp: *mut Tcl_Interp, error: &Error, with_code: bool) {
     let message = Object::string(error.message());
     // SAFETY: a living interpreter and living values.
     unsafe {
         ffi::Tcl_SetObjResult(interp, message.as_ptr());
-        if let Some((name, _)) = errno::all().find(|(_, number)| *number == error.errno()) {
-            let code = [Object::string("POSIX"), Object::string(name), message];
+        if with_code {
+            let name = match errno::all().find(|(_, number)| *number == error.errno()) {
+                Some((name, _)) => Object::string(name),
+                None => Object::integer(error.errno().into()),
+            };
+            let code = [Object::string("POSIX"), name, message];
             ffi::Tcl_SetObjErrorCode(interp, Object::list(&code).as_ptr());
         }
     }

@@ -3,6 +3,8 @@
 use std::ffi::c_int;
 use std::ptr;
 
+use nbdkit_script::Error;
+
 use super::Inside;
 use super::object::{Object, Value};
 use crate::ffi::{self, TCL_OK};
@@ -35,13 +37,16 @@ impl Inside<'_> {
     /// break` and the like, where no command is left that could take them.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Failure {
-        let message = self.result().text().into_owned();
+        let message = short(&self.result().text());
         // SAFETY: a living interpreter, whose last command has ended so.
         let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
-        let trace = self.option(&options, "-errorinfo", |info| info.text().into_owned());
         let posix = self.option(&options, "-errorcode", posix_of).flatten();
-        let trace = trace.unwrap_or_default();
-        let position = self.position(&trace);
+        let (position, trace) = self
+            .option(&options, "-errorinfo", |info| {
+                let info = info.text();
+                (self.position(&info), beginning(&info).to_owned())
+            })
+            .unwrap_or_default();
         Failure::Raised { message, posix, position, trace }
     }
 
@@ -76,6 +81,20 @@ impl Inside<'_> {
         };
         let first: usize = code("initiallinenumber")?.parse().ok()?;
         Some(Position { file: code("sourcefile")?, line: first + line.checked_sub(1)? })
+    }
+}
+
+/// A message of bounded length; a script's may have as many bytes as it likes.
+fn short(text: &str) -> String {
+    Error::from_bytes(libc::EIO, text.as_bytes()).message().into()
+}
+
+/// As much of `errorInfo` as the debug log is to have, in characters.
+fn beginning(info: &str) -> &str {
+    const LONGEST: usize = 1 << 16;
+    match info.char_indices().nth(LONGEST) {
+        Some((end, _)) => &info[..end],
+        None => info,
     }
 }
 

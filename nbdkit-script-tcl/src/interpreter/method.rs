@@ -1,6 +1,7 @@
 //! The methods of buffers and disks: `$buffer readu32 0`.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use nbdkit_script::library::{self, Answer, Buffer, Call, Message, Method, Methods};
@@ -23,6 +24,8 @@ struct MethodCall<'a> {
     words: Words<'a>,
     /// The argument that is never taken for data; 0 if there is none.
     not_data: usize,
+    /// The buffers that have been given out. No method takes more than two.
+    taken: Cell<[*const Instance; 2]>,
 }
 
 type Run = for<'a> fn(&MethodCall<'a>) -> std::result::Result<Answer<'a>, Message>;
@@ -65,7 +68,7 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
     let name = words.get(1).ok_or_else(|| invalid("found nothing".into()))?;
     let method = std::str::from_utf8(name.raw()).ok().and_then(|name| table.get(name));
     let method = method.ok_or_else(|| invalid(format!("found {}", name.shown())))?;
-    let mut call = MethodCall { itself: Some(itself), words: words.after(2), not_data: 0 };
+    let mut call = MethodCall::new(Some(itself), words.after(2), 0);
     if what == "disk" && call.words.get(0).is_some_and(|word| word.raw() == BUFFER) {
         call.words = call.words.after(1);
         call.not_data = 2;
@@ -73,20 +76,28 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
     method(&call).map_err(Error::msg)
 }
 
+fn invalid(message: Message) -> Error {
+    Error::new(libc::EINVAL, message)
+}
+
 /// `nbdkit::buffer SIZE`.
 pub fn new_buffer<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     // A number is data as well; here it is a size.
-    let call = MethodCall { itself: None, words: words.after(1), not_data: 1 };
-    library::run::<library::buffer::New>(&call).map_err(Error::msg)
+    let call = MethodCall::new(None, words.after(1), 1);
+    library::run::<library::buffer::New>(&call).map_err(invalid)
 }
 
 /// `nbdkit::disk NAME SIZE`.
 pub fn new_disk<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
-    let call = MethodCall { itself: None, words: words.after(1), not_data: 0 };
-    library::run::<library::disk::New>(&call).map_err(Error::msg)
+    let call = MethodCall::new(None, words.after(1), 0);
+    library::run::<library::disk::New>(&call).map_err(invalid)
 }
 
 impl<'a> MethodCall<'a> {
+    fn new(itself: Option<&'a Instance>, words: Words<'a>, not_data: usize) -> Self {
+        MethodCall { itself, words, not_data, taken: Cell::new([std::ptr::null(); 2]) }
+    }
+
     fn value(&self, index: usize) -> Option<Value<'a>> {
         self.words.get(self.place(index)?)
     }
@@ -96,12 +107,23 @@ impl<'a> MethodCall<'a> {
         self.position(index).checked_sub(1)
     }
 
-    fn kind(&self, index: usize) -> Option<&'a Kind> {
-        let instance = match self.itself {
-            Some(itself) if index == 1 => itself,
-            _ => self.words.instance(self.place(index)?)?,
-        };
-        Some(&instance.kind)
+    fn instance(&self, index: usize) -> Option<&'a Instance> {
+        match self.itself {
+            Some(itself) if index == 1 => Some(itself),
+            _ => self.words.instance(self.place(index)?),
+        }
+    }
+
+    /// Notes that a buffer is given out. False if it has been before, or if two others have.
+    fn take(&self, instance: &Instance) -> bool {
+        match self.taken.get() {
+            [one, _] if one.is_null() => self.taken.set([instance, std::ptr::null()]),
+            [one, other] if other.is_null() && !std::ptr::eq(one, instance) => {
+                self.taken.set([one, instance]);
+            }
+            _ => return false,
+        }
+        true
     }
 }
 
@@ -126,12 +148,16 @@ impl<'a> Call<'a> for MethodCall<'a> {
     }
 
     fn buffer(&self, index: usize) -> std::result::Result<Buffer<'a>, Message> {
-        let Some(Kind::Buffer(memory)) = self.kind(index) else {
+        let Some(instance @ Instance { kind: Kind::Buffer(memory), .. }) = self.instance(index)
+        else {
             return Err(self.wrong_type(index, "the name of a buffer"));
         };
+        if !self.take(instance) {
+            return Err("internal error: a buffer is used twice".to_string());
+        }
         // SAFETY: a command's memory is there while it runs. Nobody else has a reference to these
-        // bytes: Tcl is running one command, and that takes each buffer once. What is lent points
-        // at a request, which lasts until `take_back` has deleted the command.
+        // bytes: Tcl is running one command, and `take` lets that have each buffer once. What is
+        // lent points at a request, which lasts until `take_back` has deleted the command.
         unsafe {
             match &mut *memory.get() {
                 Memory::Own(bytes) => Ok(Buffer::Own(bytes)),
@@ -143,14 +169,14 @@ impl<'a> Call<'a> for MethodCall<'a> {
     }
 
     fn disk(&self, index: usize) -> std::result::Result<&'static Disk, Message> {
-        match self.kind(index) {
+        match self.instance(index).map(|instance| &instance.kind) {
             Some(Kind::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "the name of a disk")),
         }
     }
 
     fn same(&self, one: usize, other: usize) -> bool {
-        match (self.kind(one), self.kind(other)) {
+        match (self.instance(one), self.instance(other)) {
             (Some(one), Some(other)) => std::ptr::eq(one, other),
             _ => false,
         }
@@ -160,6 +186,17 @@ impl<'a> Call<'a> for MethodCall<'a> {
         match self.value(index) {
             Some(value) => value.shown().into(),
             None => "nothing".into(),
+        }
+    }
+
+    /// Every word is a string here; what makes one no data is a character that is no byte.
+    fn wrong_type(&self, index: usize, expected: &str) -> Message {
+        let argument = self.position(index);
+        match self.value(index).map(Value::bytes) {
+            Some(Err(no_byte)) if expected.starts_with("a string") => {
+                format!("argument {argument}: found {no_byte}")
+            }
+            _ => format!("argument {argument}: found {}, expected {expected}", self.found(index)),
         }
     }
 

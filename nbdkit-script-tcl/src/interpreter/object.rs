@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{c_char, c_int};
+use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -138,6 +139,14 @@ pub struct Value<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAByte(pub char);
 
+/// What was found, and what was expected.
+impl fmt::Display for NotAByte {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = u32::from(self.0);
+        write!(f, "the character U+{number:04X}, expected bytes, which are characters up to U+00FF")
+    }
+}
+
 impl<'a> Value<'a> {
     /// # Safety
     /// The value is alive for `'a`, and nobody changes it then.
@@ -254,8 +263,8 @@ impl<'a> Value<'a> {
             // SAFETY: a living value.
             unsafe { ffi::Tcl_GetWideIntFromObj(ptr::null_mut(), object, &mut integer) }
         })?;
-        // Tcl 8.6 takes numbers from 2^63 to 2^64 for negative ones.
-        (integer >= 0 || self.raw().contains(&b'-')).then_some(integer)
+        // Tcl 8.6 takes numbers of 64 bits and a sign, whose sign comes out wrong.
+        (integer == 0 || (integer < 0) == (self.double()? < 0.0)).then_some(integer)
     }
 
     fn double(self) -> Option<f64> {

@@ -28,4 +28,4 @@ pub use stdio::{print_line, stdio_safe};
 pub(crate) use control::{give_memory_back, serves};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::set_error;
-pub(crate) use stdio::StdioGuard;
+pub(crate) use stdio::{StdioGuard, flush_lines};

@@ -30,6 +30,13 @@ pub fn print_line(line: &str) {
     }
 }
 
+/// Writes out what nbdkit and [`print_line`] have printed, before an interpreter prints that does
+/// not go through the C library.
+pub(crate) fn flush_lines() {
+    // SAFETY: flushes what was printed to any stream.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}
+
 /// While it lives, and if a client is to be served on standard input and output, these are
 /// `/dev/null` and standard error for whoever uses them: the script, its modules, its children.
 ///

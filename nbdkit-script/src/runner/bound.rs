@@ -1,7 +1,7 @@
 //! A connection belongs to one instance for its life.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
 
@@ -12,7 +12,7 @@ use crate::plugin::ScriptPlugin;
 
 /// Instances, each behind its own lock.
 pub(super) struct Bound<P: ScriptPlugin> {
-    seats: Box<[Seat<P>]>,
+    seats: Box<[Arc<Seat<P>>]>,
 }
 
 struct Seat<P: ScriptPlugin> {
@@ -29,10 +29,10 @@ struct Instance<P: ScriptPlugin> {
     plugin: P,
 }
 
-/// Which instance a connection belongs to, and which of its handles is the connection's.
-#[derive(Debug)]
-pub(super) struct Connection {
-    seat: usize,
+/// One client's connection, which holds its seat: a request finds its instance without the runner.
+pub(super) struct Connection<P: ScriptPlugin> {
+    seat: Arc<Seat<P>>,
+    /// Which of the seat's handles is the connection's.
     key: usize,
 }
 
@@ -52,56 +52,55 @@ impl<P: ScriptPlugin> Drop for Bound<P> {
 
 impl<P: ScriptPlugin> Bound<P> {
     pub(super) fn new(plugins: Vec<P>) -> Self {
-        let seat = |plugin| Seat {
-            instance: Mutex::new(Instance { handles: Slab::new(), plugin }),
-            connections: AtomicUsize::new(0),
+        let seat = |plugin| {
+            Arc::new(Seat {
+                instance: Mutex::new(Instance { handles: Slab::new(), plugin }),
+                connections: AtomicUsize::new(0),
+            })
         };
         Bound { seats: plugins.into_iter().map(seat).collect() }
     }
 
-    /// The instance with the fewest connections. Two that begin at once may both choose it.
-    fn emptiest(&self) -> usize {
+    /// The seat with the fewest connections. Two that begin at once may both choose it.
+    fn emptiest(&self) -> &Arc<Seat<P>> {
         let load = |index: &usize| self.seats[*index].connections.load(Ordering::Relaxed);
-        (0..self.seats.len()).min_by_key(load).unwrap_or(0)
+        &self.seats[(0..self.seats.len()).min_by_key(load).unwrap_or(0)]
     }
 
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
-        call(&self.seats[self.emptiest()].lock().plugin)
+        call(&self.emptiest().lock().plugin)
     }
 
     pub(super) fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
         self.seats.iter().for_each(|seat| call(&seat.lock().plugin));
     }
 
-    pub(super) fn open(&self, readonly: bool) -> Result<Connection> {
-        let index = self.emptiest();
-        let seat = &self.seats[index];
+    pub(super) fn open(&self, readonly: bool) -> Result<Connection<P>> {
+        let seat = self.emptiest();
         let mut instance = seat.lock();
         let handle = instance.plugin.open(readonly)?;
         seat.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Connection { seat: index, key: instance.handles.insert(handle) })
+        let key = instance.handles.insert(handle);
+        Ok(Connection { seat: Arc::clone(seat), key })
     }
+}
 
+impl<P: ScriptPlugin> Connection<P> {
     #[inline]
-    pub(super) fn with<T>(
-        &self,
-        connection: &Connection,
-        call: impl FnOnce(&P, &P::Handle) -> Result<T>,
-    ) -> Result<T> {
-        let instance = self.seats[connection.seat].lock();
-        match instance.handles.get(connection.key) {
+    pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
+        let instance = self.seat.lock();
+        match instance.handles.get(self.key) {
             Some(handle) => call(&instance.plugin, handle),
             None => Err(not_open()),
         }
     }
 
-    pub(super) fn close(&self, connection: Connection) -> Result<()> {
-        let seat = &self.seats[connection.seat];
-        let mut instance = seat.lock();
-        let Some(handle) = instance.handles.try_remove(connection.key) else {
+    pub(super) fn close(self) -> Result<()> {
+        let mut instance = self.seat.lock();
+        let Some(handle) = instance.handles.try_remove(self.key) else {
             return Err(not_open());
         };
-        seat.connections.fetch_sub(1, Ordering::Relaxed);
+        self.seat.connections.fetch_sub(1, Ordering::Relaxed);
         close(&instance.plugin, handle)
     }
 }

@@ -33,18 +33,16 @@ enum Way<P: ScriptPlugin> {
 }
 
 /// One client's connection.
-#[derive(Debug)]
-pub struct Connection(Inner);
+pub struct Connection<P: ScriptPlugin>(Inner<P>);
 
-#[derive(Debug)]
-enum Inner {
-    Bound(bound::Connection),
-    Roaming(roaming::Connection),
+enum Inner<P: ScriptPlugin> {
+    Bound(bound::Connection<P>),
+    Roaming(roaming::Connection<P>),
 }
 
 impl<P: ScriptPlugin> Runner for Isolated<P> {
     type Plugin = P;
-    type Connection = Connection;
+    type Connection = Connection<P>;
 
     /// What nbdkit's own script plugins have, and the only safe one to assume: where there are
     /// several instances, each has fields of its own.
@@ -84,7 +82,7 @@ impl<P: ScriptPlugin> Runner for Isolated<P> {
         }
     }
 
-    fn open(&self, readonly: bool) -> Result<Connection> {
+    fn open(&self, readonly: bool) -> Result<Connection<P>> {
         let inner = match &self.way {
             Way::Bound(bound) => Inner::Bound(bound.open(readonly)?),
             Way::Roaming(roaming) => Inner::Roaming(roaming.open(readonly)?),
@@ -95,21 +93,19 @@ impl<P: ScriptPlugin> Runner for Isolated<P> {
     #[inline]
     fn with<T>(
         &self,
-        connection: &Connection,
+        connection: &Connection<P>,
         call: impl FnOnce(&P, &Handle<Self>) -> Result<T>,
     ) -> Result<T> {
-        match (&self.way, &connection.0) {
-            (Way::Bound(bound), Inner::Bound(connection)) => bound.with(connection, call),
-            (Way::Roaming(roaming), Inner::Roaming(connection)) => roaming.with(connection, call),
-            _ => Err(not_open()),
+        match &connection.0 {
+            Inner::Bound(connection) => connection.with(call),
+            Inner::Roaming(connection) => connection.with(call),
         }
     }
 
-    fn close(&self, connection: Connection) -> Result<()> {
-        match (&self.way, connection.0) {
-            (Way::Bound(bound), Inner::Bound(connection)) => bound.close(connection),
-            (Way::Roaming(roaming), Inner::Roaming(connection)) => roaming.close(connection),
-            _ => Err(not_open()),
+    fn close(&self, connection: Connection<P>) -> Result<()> {
+        match connection.0 {
+            Inner::Bound(connection) => connection.close(),
+            Inner::Roaming(connection) => connection.close(),
         }
     }
 }

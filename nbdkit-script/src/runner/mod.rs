@@ -77,8 +77,9 @@ fn close<P: ScriptPlugin>(plugin: &P, handle: P::Handle) -> Result<()> {
 /// Drops instances one by one: a panic in the destructor of one must not meet another's.
 pub(crate) fn drop_each<T>(items: impl IntoIterator<Item = T>) {
     for item in items {
+        let mut item = Some(item);
         if let Err(error) = crate::panic::catch(|| {
-            drop(item);
+            drop(item.take());
             Ok(())
         }) {
             crate::server::log(&error.context("unload"));

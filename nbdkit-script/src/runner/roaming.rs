@@ -1,5 +1,7 @@
 //! A request goes to any instance that is free.
 
+use std::sync::Arc;
+
 use super::isolated::not_open;
 use super::pool::{Hold, Pool};
 use super::{close, drop_each};
@@ -10,7 +12,7 @@ use crate::plugin::ScriptPlugin;
 /// Instances in a pool. Who takes one owns it until it is put back, so that no lock is held while
 /// a plugin runs.
 pub(super) struct Roaming<P: ScriptPlugin> {
-    pool: Pool<Instance<P>>,
+    pool: Arc<Pool<Instance<P>>>,
 }
 
 /// A plugin and the handles of the connections that are open in it, by the connection's key.
@@ -21,8 +23,8 @@ struct Instance<P: ScriptPlugin> {
 }
 
 /// One client's connection, which may be open in any number of instances.
-#[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct Connection<P: ScriptPlugin> {
+    pool: Arc<Pool<Instance<P>>>,
     key: usize,
     readonly: bool,
 }
@@ -55,7 +57,7 @@ impl<P: ScriptPlugin> Drop for Roaming<P> {
 impl<P: ScriptPlugin> Roaming<P> {
     pub(super) fn new(plugins: Vec<P>) -> Self {
         let instance = |plugin| Instance { handles: Vec::new(), plugin };
-        Roaming { pool: Pool::new(plugins.into_iter().map(instance)) }
+        Roaming { pool: Arc::new(Pool::new(plugins.into_iter().map(instance))) }
     }
 
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
@@ -66,31 +68,29 @@ impl<P: ScriptPlugin> Roaming<P> {
         self.pool.with_each(|instance| call(&instance.plugin));
     }
 
-    pub(super) fn open(&self, readonly: bool) -> Result<Connection> {
+    pub(super) fn open(&self, readonly: bool) -> Result<Connection<P>> {
         let mut instance = self.pool.take(None);
         let handle = instance.plugin.open(readonly)?;
         let key = self.pool.register();
         instance.keep(key, handle);
         self.pool.held(key);
-        Ok(Connection { key, readonly })
+        Ok(Connection { pool: Arc::clone(&self.pool), key, readonly })
     }
+}
 
+impl<P: ScriptPlugin> Connection<P> {
     #[inline]
-    pub(super) fn with<T>(
-        &self,
-        connection: &Connection,
-        call: impl FnOnce(&P, &P::Handle) -> Result<T>,
-    ) -> Result<T> {
-        let mut instance = self.pool.take(Some(connection.key));
-        if !instance.holds(connection.key) {
+    pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
+        let mut instance = self.pool.take(Some(self.key));
+        if !instance.holds(self.key) {
             let handle = instance
                 .plugin
-                .open(connection.readonly)
+                .open(self.readonly)
                 .map_err(|error| error.context(P::callback_name(Callbacks::OPEN)))?;
-            instance.keep(connection.key, handle);
-            self.pool.held(connection.key);
+            instance.keep(self.key, handle);
+            self.pool.held(self.key);
         }
-        match instance.handle(connection.key) {
+        match instance.handle(self.key) {
             Some(handle) => call(&instance.plugin, handle),
             None => Err(not_open()),
         }
@@ -98,16 +98,16 @@ impl<P: ScriptPlugin> Roaming<P> {
 
     /// Closes it in each instance where it is open, waiting for those that are at work for another
     /// connection. Returns the first error; the others are logged.
-    pub(super) fn close(&self, connection: Connection) -> Result<()> {
-        let key = connection.key;
+    pub(super) fn close(self) -> Result<()> {
+        let key = self.key;
         let mut result = Ok(());
         while let Some(mut instance) = self.pool.take_holder(key) {
-            let handle = instance.handles.get_mut(key).and_then(Option::take);
-            let closed = match handle {
-                // A panic must not keep the connection from being closed in the others.
-                Some(handle) => crate::panic::catch(|| close(&instance.plugin, handle)),
+            let mut handle = instance.handles.get_mut(key).and_then(Option::take);
+            // A panic must not keep the connection from being closed in the others.
+            let closed = crate::panic::catch(|| match handle.take() {
+                Some(handle) => close(&instance.plugin, handle),
                 None => Ok(()),
-            };
+            });
             match (&result, closed) {
                 (Ok(()), closed) => result = closed,
                 (Err(_), Err(error)) => {

@@ -1,34 +1,12 @@
-"""Runs what the documentation shows: every Lua block is loaded, served and used by a client.
+"""Runs what the documentation shows: every block in the language under test is loaded, served and
+used by a client. `documents.py` tells how a block says what is to come of it.
 
-A block without a mark is a whole script. A block that is not is preceded by a comment
-
-    <!-- check: fragment KEY=VALUE ... -->
-
-and is appended to a disk that defines all callbacks of data requests. A whole script that needs keys
-is marked as `script`. The keys:
-
-    api=2         the API version of that disk; 1 without
-    with=K=V      a parameter of the command line; may be given several times
-    size=N        the size that the client sees
-    reads=TEXT    what the first bytes read as
-    errno=NAME    the error that a read ends with
-    log=PATTERN   the end of a line in the log, with * for anything; may be given several times
-    fails=TEXT    nbdkit does not start, and says this
-    uncalled=F    a callback that is not called; any other has to be
-    together=N    N clients at once send requests, several of each at once; what they write to a
-                  whole script's disk, all of them read
-    alone=yes     what one client writes, another does not read
-    needs=5.3     the release of Lua that it is written for; skipped on older ones
-    nbdkit=1.36   the release of nbdkit that it needs; on older ones it must fail and say so
-    unless=WORD   what it needs besides that; then it is only loaded
-
-Whatever the mark, a client sends every kind of request that the disk offers, every callback that
-the block defines has to be called, and the log may have no other lines than those named.
+Whatever it says, a client sends every kind of request that the disk offers, every callback that the
+block defines has to be called, and the log may have no other lines than those named.
 """
 
 import fnmatch
 import re
-import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -38,12 +16,9 @@ import nbd
 import pytest
 
 import nbdkit
-from languages import ROOT
+from documents import BLOCKS, DOCUMENTS, KEYS, KINDS, SCRIPTS
+from languages import ROOT, under_test
 
-DOCUMENTS = ["README.md", "docs/lua.md", "nbdkit-script-lua/README.md", "nbdkit-script/README.md"]
-KEYS = {"api", "with", "size", "reads", "errno", "log", "fails", "uncalled", "together", "alone",
-        "needs", "nbdkit", "unless"}  # fmt: skip
-LANGUAGES = {"lua", "rust", "sh", "toml", "text", "json"}
 REQUIRED = {"open", "get_size", "pread"}
 BEFORE_CLIENTS = {"config", "config_complete", "after_fork"}
 DURING_A_REQUEST = {"flush"}
@@ -51,92 +26,25 @@ COUNT = 4096
 SHORT = 512
 INTERPRETERS = 3
 
-DISK = {
-    1: """
-local bytes = nbdkit.buffer(1024 * 1024)
-function open(readonly) return 1 end
-function get_size(h) return bytes:len() end
-function pread(h, count, offset) return bytes:readstring(offset, count) end
-function pwrite(h, buf, offset) bytes:writestring(offset, buf) end
-function flush(h) end
-function trim(h, count, offset) end
-function zero(h, count, offset, may_trim) bytes:fill(offset, 0, count) end
-function extents(h, count, offset, flags) return { { offset, count, 0 } } end
-function cache(h, count, offset, flags) end
-""",
-    2: """
-API_VERSION = 2
-local bytes = nbdkit.buffer(1024 * 1024)
-function open(readonly) return 1 end
-function get_size(h) return bytes:len() end
-function pread(h, buf, offset, flags) buf:copy(0, bytes, offset, buf:len()) end
-function pwrite(h, buf, offset, flags) bytes:copy(offset, buf) end
-function flush(h, flags) end
-function trim(h, count, offset, flags) end
-function zero(h, count, offset, flags) bytes:fill(offset, 0, count) end
-function extents(h, count, offset, flags) return { { offset, count, 0 } } end
-function cache(h, count, offset, flags) end
-""",
-}
-
-# Comes after a block and notes every call of what the block defines.
-TRACE = """
-for _, name in ipairs { %s } do
-  local callback = _G[name]
-  _G[name] = function(...)
-    -- In one piece, for other interpreters write as well.
-    io.stderr:write("called: " .. name .. "\\n")
-    return callback(...)
-  end
-end
-"""
-
 
 @dataclass(frozen=True)
-class Block:
-    document: str
-    line: int
-    language: str
-    # The words of the mark; None without one.
-    mark: tuple | None
-    text: str
+class Look:
+    """What definitions and calls look like in the examples of a language, as regular expressions."""
 
-    def __str__(self):
-        return f"{self.document}:{self.line}"
-
-    @property
-    def is_whole(self):
-        return self.mark is None or self.mark[0] == "script"
-
-    def values(self, key):
-        return [word.partition("=")[2] for word in self.mark or () if word.startswith(key + "=")]
-
-    def value(self, key, default=None):
-        return (self.values(key) or [default])[0]
+    definition: str
+    function: str
+    # Of a method of the disk or of the dictionary.
+    disk: str
+    shared: str
+    # How many examples there are at the least, or this has lost its way to the documents.
+    examples: int
 
 
-def blocks(document):
-    found, mark, text = [], None, None
-    for number, line in enumerate((ROOT / document).read_text().splitlines(), 1):
-        if text is not None:
-            if line == "```":
-                found.append(Block(document, start, kind, mark, "".join(text)))
-                mark, text = None, None
-            else:
-                text.append(line + "\n")
-        elif line.startswith("```"):
-            start, kind, text = number, line.removeprefix("```"), []
-        elif match := re.fullmatch(r"<!-- check: (.*) -->", line):
-            assert mark is None, f"{document}:{number}: two marks for one block"
-            mark = tuple(shlex.split(match[1]))
-        elif line.strip():
-            assert mark is None, f"{document}:{number}: the mark before this marks nothing"
-    assert text is None and mark is None, f"{document} ends in the middle of a block"
-    return found
-
-
-BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
-LUA = [block for block in BLOCKS if block.language == "lua"]
+LOOKS = {
+    "lua": Look(r"^function (?:\w+\.)?(\w+)\(", r"nbdkit\.(\w+)", r"disk:(\w+)", r"shared:(\w+)", 60),
+    "tcl": Look(r"^proc (\w+) ", r"nbdkit::(\w+)", r"\$(?:::)?disk (\w+)", r"nbdkit::shared (\w+)", 35),
+}
+LOOK = LOOKS[under_test().name]
 
 
 def callbacks():
@@ -147,36 +55,42 @@ def callbacks():
 
 
 def defined(block):
-    """The callbacks that a block defines, as globals or in a table."""
-    names = re.findall(r"^function (?:\w+\.)?(\w+)\(", block.text, re.M)
-    return [name for name in names if name in callbacks()]
+    """The callbacks that a block defines, as globals or in a table, by nbdkit's names."""
+    names = re.findall(LOOK.definition, block.text, re.M)
+    return [name for name in callbacks() if under_test().callback(name) in names]
 
 
 def test_every_block_is_one_that_is_checked():
-    assert {block.language for block in BLOCKS} <= LANGUAGES
-    for block in LUA:
+    assert {block.language for block in BLOCKS} <= KINDS
+    for block in SCRIPTS:
         if block.is_whole:
             missing = REQUIRED - set(defined(block))
             assert not missing, f"{block} is no fragment, and does not define {missing}"
         if block.mark is not None:
             assert block.mark[0] in {"fragment", "script"}, block
             assert {word.partition("=")[0] for word in block.mark[1:]} <= KEYS, block
-    # Else this file has lost its way to the documents.
-    assert len(LUA) > 60 and sum(block.mark is None for block in LUA) >= 3
+    assert len(SCRIPTS) >= LOOK.examples and sum(block.mark is None for block in SCRIPTS) >= 3
+
+
+def library(file, pattern):
+    """Names in the framework's library, which all languages have."""
+    names = re.findall(pattern, (ROOT / "nbdkit-script/src/library" / file).read_text())
+    assert names, file
+    return set(names)
 
 
 def test_every_callback_and_every_function_has_an_example():
-    reference = [block for block in LUA if block.document == "docs/lua.md"]
+    reference = [block for block in SCRIPTS if block.document == f"docs/{under_test().name}.md"]
     examples = {name for block in reference for name in defined(block)}
     assert set(callbacks()) - examples == set()
-    text = (ROOT / "nbdkit-script-lua/library/nbdkit.lua").read_text()
     shown = "".join(block.text for block in reference)
-    functions = set(re.findall(r"^function nbdkit\.(\w+)", text, re.M))
-    used = set(re.findall(r"nbdkit\.(\w+)", shown))
-    assert functions and functions - used == set()
-    for of in ("disk", "shared"):
-        methods = set(re.findall(rf"^function (?:nbdkit\.)?{of}:(\w+)", text, re.M))
-        assert methods and methods - set(re.findall(rf"{of}:(\w+)", shown)) == set()
+    functions = library("functions.rs", r'    function\("(\w+)"')
+    functions |= {"error", "set_error", "buffer", "disk", "shared"}
+    assert functions - set(re.findall(LOOK.function, shown)) == set()
+    methods = library("disk.rs", r'list\.add::<\w+>\("(\w+)"\)')
+    assert methods - set(re.findall(LOOK.disk, shown)) == set()
+    operations = library("shared.rs", r'    operation\("(\w+)"')
+    assert operations - set(re.findall(LOOK.shared, shown)) == set()
 
 
 def nbdkit_release():
@@ -188,17 +102,21 @@ def release(text):
     return tuple(int(word) for word in text.split("."))
 
 
-@pytest.mark.parametrize("block", LUA, ids=str)
-def test_lua(block, start, language, write_script, tmp_path):
-    if release(block.value("needs", "5.1")) > language.release:
-        pytest.skip(f"written for Lua {block.value('needs')}")
+@pytest.mark.parametrize("block", SCRIPTS, ids=str)
+def test_script(block, start, language, write_script, tmp_path):
+    # Only Lua has several releases.
+    if block.value("needs") and release(block.value("needs")) > language.release:
+        pytest.skip(f"written for {language.title} {block.value('needs')}")
     needs = block.value("nbdkit", "1.32")
     lacking = release(needs) > nbdkit_release()
 
     names = defined(block)
-    text = block.text if block.is_whole else DISK[int(block.value("api", "1"))] + block.text
+    text = block.text
+    if not block.is_whole:
+        text = language.script("documentation", f"version {block.value('api', '1')}") + text
     if not re.search(r"^return ", text, re.M):
-        text += TRACE % ", ".join(f'"{name}"' for name in names)
+        called = " ".join(map(language.callback, names))
+        text += language.script("documentation", "trace", names=called)
     script = write_script(text)
     parameters = block.values("with")
     if "disk.img" in parameters:
@@ -244,10 +162,8 @@ def test_lua(block, start, language, write_script, tmp_path):
     lines = nbdkit.error_lines(log)
     called = {line for line in [*lines, *dumped.stderr.split("\n")] if line.startswith("called: ")}
     if not re.search(r"^return ", block.text, re.M):
-        expected = {f"called: {name}" for name in names} - {
-            f"called: {name}" for name in block.values("uncalled")
-        }
-        assert expected <= called, lines
+        expected = set(names) - set(block.values("uncalled"))
+        assert {f"called: {language.callback(name)}" for name in expected} <= called, lines
     others = [line for line in lines if not line.startswith("called: ")]
     patterns = block.values("log")
     for pattern in patterns:
@@ -353,9 +269,11 @@ def use_together(server, block, count):
         places = {page: bytes(byte ^ 0x80 for byte in data) for page, data in places.items()}
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "docs/architecture.md",
-                                      "docs/adding-a-language.md", "examples/lua/README.md",
-                                      "examples/rhai/README.md"])
+@pytest.mark.parametrize("document", [
+    *DOCUMENTS, "CHANGELOG.md", "docs/architecture.md", "docs/adding-a-language.md",
+    "benches/README.md", "examples/lua/README.md", "examples/tcl/README.md",
+    "examples/rhai/README.md",
+])  # fmt: skip
 def test_relative_links_lead_somewhere(document):
     path = ROOT / document
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):

@@ -1,0 +1,123 @@
+"""The programs that send requests to a server, and what they measure."""
+
+import filecmp
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from extent import MEBIBYTE
+
+
+@dataclass(frozen=True)
+class Fio:
+    """A job of fio, by its nbd engine."""
+
+    what: str
+    direction: str  # fio's rw=
+    block: int
+    depth: int
+    jobs: int = 1
+
+    writes = property(lambda self: "write" in self.direction)
+    unit = property(lambda self: "requests/s" if self.block == 4096 else "MiB/s")
+
+    def run(self, server, extent):
+        if extent.seconds:
+            length = ["--time_based", f"--runtime={extent.seconds}"]
+        else:
+            length = [f"--io_size={self.block * self.depth}"]
+        command = [
+            *("fio", "--name=requests", "--ioengine=nbd", f"--uri={server.uri}"),
+            *(f"--rw={self.direction}", f"--bs={self.block}", f"--iodepth={self.depth}"),
+            *(f"--numjobs={self.jobs}", "--group_reporting", f"--size={extent.disk}"),
+            *(*length, "--output-format=json"),
+        ]
+        # It would leave files in its directory.
+        finished = subprocess.run(
+            command, capture_output=True, text=True, cwd=server.directory.name
+        )
+        # Its engine says something before it.
+        start = finished.stdout.find("\n{")
+        if finished.returncode or start < 0:
+            raise RuntimeError(f"fio, {self.what}: {finished.stdout[:500]}{finished.stderr[:500]}")
+        job = json.loads(finished.stdout[start:])["jobs"][0]
+        if job["error"]:
+            raise RuntimeError(f"fio, {self.what}: error {job['error']}")
+        result = job["write" if self.writes else "read"]
+        return result["iops"] if self.unit == "requests/s" else result["bw_bytes"] / MEBIBYTE
+
+
+@dataclass(frozen=True)
+class CopyTo:
+    """A whole disk, written by nbdcopy."""
+
+    what: str = "nbdcopy to it"
+    unit = "MiB/s"
+
+    def run(self, server, extent):
+        return copy_speed(random_file(extent.disk), server.uri, extent)
+
+
+@dataclass(frozen=True)
+class CopyFrom:
+    """A whole disk, read by nbdcopy."""
+
+    what: str = "nbdcopy from it"
+    unit = "MiB/s"
+
+    def run(self, server, extent):
+        return copy_speed(server.uri, "null:", extent)
+
+
+def copy_speed(source, target, extent):
+    start = time.monotonic()
+    copy(source, target)
+    return extent.disk / MEBIBYTE / (time.monotonic() - start)
+
+
+def copy(source, target):
+    subprocess.run(["nbdcopy", "--", str(source), str(target)], check=True)
+
+
+_files = {}
+
+
+def random_file(size):
+    """A file that a disk can be filled with, made once and gone when we end."""
+    if size not in _files:
+        file = _files[size] = tempfile.NamedTemporaryFile(prefix="nbdkit-bench-")
+        for _ in range(0, size, MEBIBYTE):
+            file.write(os.urandom(MEBIBYTE))
+        file.flush()
+    return _files[size].name
+
+
+def same_content(server, other):
+    """Whether a server's disk reads as a file, or as the disk of another server.
+
+    A script that answers with something else than its peer measures something else.
+    """
+    with tempfile.TemporaryDirectory(prefix="nbdkit-bench-") as directory:
+        copies = []
+        for number, source in enumerate((server, other)):
+            if isinstance(source, str):
+                copies.append(Path(source))
+            else:
+                copies.append(Path(directory) / str(number))
+                copy(source.uri, copies[-1])
+        return filecmp.cmp(*copies, shallow=False)
+
+
+def shapes(direction):
+    """The jobs for reads or for writes."""
+    verb = f"{direction}s of"
+    return [
+        Fio(f"{verb} 4 KiB, depth 1", f"rand{direction}", 4096, 1),
+        Fio(f"{verb} 4 KiB, depth 16", f"rand{direction}", 4096, 16),
+        Fio(f"{verb} 4 KiB, 4 jobs of depth 16", f"rand{direction}", 4096, 16, 4),
+        Fio(f"{verb} 256 KiB in order, depth 8", direction, 256 * 1024, 8),
+    ]

@@ -1,0 +1,91 @@
+"""The results as a table in Markdown."""
+
+from judge import Judged
+
+HEAD = """\
+| what | against | unit | ours | theirs | ratio | wanted | met? |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def number(value):
+    """With three significant digits, and no more than one behind the point where it is large."""
+    if value >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def spread(value, rounds):
+    """A value with the lowest and the highest of its rounds."""
+    least, most = number(min(rounds)), number(max(rounds))
+    return number(value) if least == most else f"{number(value)} ({least}–{most})"
+
+
+def wanted(judged):
+    match judged.wanted:
+        case None:
+            return ""
+        case ["at most more", most]:
+            return f"≤ +{most} {judged.unit.split('/')[0]}"
+        case [direction, ratio]:
+            return f"{'≤' if direction == 'at most' else '≥'} {ratio:g}"
+
+
+def line(row):
+    judged = Judged(row)
+    if judged.skipped:
+        cells = ["", "", "", wanted(judged), f"not measured: {judged.skipped}"]
+    else:
+        met = {True: "yes", False: "**no**", None: ""}[judged.met]
+        sides = [spread(getattr(judged, role), judged.rounds(role)) for role in ("ours", "theirs")]
+        cells = [*sides, spread(judged.ratio, judged.ratios), wanted(judged), met]
+    return "| " + " | ".join([judged.what, judged.against, judged.unit, *cells]) + " |\n"
+
+
+def table(rows):
+    return HEAD + "".join(line(row) for row in rows)
+
+
+def machine(result):
+    """A sentence about where a group of results is from."""
+    of = result["machine"]
+    luas = "; ".join(f"{name} with {lua}" for name, lua in of["lua"].items() if lua)
+    return (
+        f"{of['processors']} × {of['processor']}, {of['memory_mib']} MiB of memory, "
+        f"{of['system']}, Linux {of['kernel']}, nbdkit {of['nbdkit']} ({luas}), "
+        f"rustc {of['rustc']}, fio {of['fio']}; commit {of['commit']}, {of['date']}, "
+        f"load average before it {of['load_average_before']:.2f}, {result['extent']} run"
+    )
+
+
+def machines(results):
+    """The same of all groups; of each, where they differ in more than the load and the day."""
+    if not results:
+        return "Nothing has been measured yet.\n"
+    sentences = {}
+    for name, result in results.items():
+        sentences.setdefault(machine(result), []).append(name)
+    if len(sentences) == 1:
+        return f"Measured on {next(iter(sentences))}.\n"
+    lines = [f"- {', '.join(names)}: {sentence}." for sentence, names in sentences.items()]
+    return "Measured on:\n\n" + "\n".join(lines) + "\n"
+
+
+def overview(results):
+    """The rows that have an aim, with headings."""
+    text = machines(results)
+    for result in results.values():
+        rows = [row for row in result["rows"] if "wanted" in row]
+        if rows:
+            text += f"\n{result['title']}:\n\n{table(rows)}"
+    return text
+
+
+def everything(results):
+    """All rows."""
+    text = machines(results)
+    for result in results.values():
+        text += f"\n## {result['title']}\n\n{table(result['rows'])}"
+    return text

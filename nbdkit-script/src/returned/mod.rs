@@ -1,0 +1,142 @@
+//! What a script's callback returned, as a value of nbdkit's.
+//!
+//! A language says how one looks at its values: [`Returned`], and [`List`] for those with values in
+//! them. [`FromReturned`] makes of them what [`ScriptPlugin`](crate::ScriptPlugin) wants, and says
+//! what is wrong with those of which it cannot, in the same words for all languages.
+//!
+//! | what | from |
+//! | --- | --- |
+//! | `()` | anything: it is ignored |
+//! | `bool` | a boolean |
+//! | `i64` | the size of a disk, a whole number |
+//! | `String`, `Option<String>` | a text for clients, or none |
+//! | [`ThreadModel`](crate::ThreadModel), [`Fua`](crate::Fua), [`Cache`](crate::Cache) | a number or a word: see [`Answer`](crate::Answer) |
+//! | [`Option<BlockSize>`](crate::BlockSize) | a list of three numbers, or none; see [`block_size`] |
+//! | [`Vec<Extent>`](crate::Extent) | a list of offset, length and type |
+//! | [`Vec<Export>`](crate::Export) | a list of names, or of name and description |
+//!
+//! The bytes of a read are not among them. They go by the shortest way there is in a language, to
+//! [`ReadBuffer::copy_from`](crate::ReadBuffer::copy_from).
+
+mod list;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+pub use list::block_size;
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+use crate::store::Number;
+
+/// A value of a language.
+pub trait Returned {
+    /// How the language writes things, for messages.
+    const NOTATION: Notation;
+
+    /// Whether it is the language's word for none.
+    fn is_none(&self) -> bool;
+
+    /// The boolean, if it is one.
+    fn boolean(&self) -> Option<bool>;
+
+    /// The number, if it is one, or what the language counts with as one.
+    fn number(&self) -> Option<Number>;
+
+    /// Whether it is a number where a word may stand as well. A language that has no types says
+    /// here which texts are meant as numbers.
+    fn is_number(&self) -> bool {
+        self.number().is_some()
+    }
+
+    /// The bytes, if it is a string.
+    fn string(&self) -> Option<Cow<'_, [u8]>>;
+
+    /// What it is, for messages.
+    fn seen(&self) -> Seen;
+}
+
+/// A value that may have other values in it.
+pub trait List: Returned + Sized {
+    /// Its elements, one after the other, if it is a list.
+    fn elements(&self) -> Option<impl Iterator<Item = Result<Self>>>;
+
+    /// The parts of a value that has parts, in the order of these names: a list has them in that
+    /// order, and a table may have them by their names. A part that is not there is the language's
+    /// none, or the list is as short or as long as it is.
+    ///
+    /// # Errors
+    /// Those of the script, if it is asked.
+    fn fields(&self, names: &[&str]) -> Result<Option<Vec<Self>>>;
+}
+
+/// What can be made of a value of a language.
+pub trait FromReturned<R>: Sized {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// `EINVAL`, with what was found and what was expected.
+    fn from_returned(value: R) -> Result<Self>;
+}
+
+/// How a language writes things, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notation {
+    /// None: `nil`.
+    pub none: &'static str,
+    /// An extent: `{offset, length, type}`.
+    pub extent: &'static str,
+    /// The type of an extent: `nbdkit.EXTENT_* or "hole,zero"`.
+    pub extent_type: &'static str,
+    /// What a list of exports is a list of: `names or {name, description}`.
+    pub export: &'static str,
+}
+
+/// What a value is, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The name of its type. Where the value tells more it is in the message as well.
+    Type(&'static str),
+    /// The value itself, in short and in quotes, in a language that has no types.
+    Value(String),
+}
+
+impl Seen {
+    /// The type, or the value where there are no types.
+    fn in_short(self) -> Cow<'static, str> {
+        match self {
+            Seen::Type(name) => name.into(),
+            Seen::Value(value) => value.into(),
+        }
+    }
+
+    /// The same in a sentence: `is a table`.
+    fn with_article(self) -> Cow<'static, str> {
+        match self {
+            Seen::Type(name) => format!("a {name}").into(),
+            value => value.in_short(),
+        }
+    }
+}
+
+/// A number that is none of those expected, or the type of what is no number.
+fn number_or_type(value: &impl Returned) -> Cow<'static, str> {
+    match (value.seen(), value.number()) {
+        (Seen::Type(_), Some(Number::Integer(number))) => number.to_string().into(),
+        (Seen::Type(_), Some(Number::Float(number))) => number.to_string().into(),
+        (seen, _) => seen.in_short(),
+    }
+}
+
+/// A value as it is.
+fn in_full(value: &impl Returned) -> Cow<'static, str> {
+    match (value.seen(), value.string()) {
+        (Seen::Type(_), Some(text)) => format!("the string \"{}\"", text.escape_ascii()).into(),
+        _ => number_or_type(value),
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(libc::EINVAL, message)
+}

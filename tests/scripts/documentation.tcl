@@ -1,0 +1,35 @@
+# What makes a whole script of a fragment in the documents.
+#--- version 1
+namespace eval fragment { set bytes [nbdkit::buffer 1048576] }
+proc plugin_open {readonly} { return 1 }
+proc get_size {h} { $fragment::bytes len }
+proc pread {h count offset} { $fragment::bytes readstring $offset $count }
+proc pwrite {h buf offset} { $fragment::bytes writestring $offset $buf }
+proc plugin_flush {h} {}
+proc trim {h count offset} {}
+proc zero {h count offset may_trim} { $fragment::bytes fill $offset 0 $count }
+proc extents {h count offset flags} { list [list $offset $count 0] }
+proc cache {h count offset flags} {}
+#--- version 2
+set API_VERSION 2
+namespace eval fragment { set bytes [nbdkit::buffer 1048576] }
+proc plugin_open {readonly} { return 1 }
+proc get_size {h} { $fragment::bytes len }
+proc pread {h buf offset flags} { $buf copy 0 $fragment::bytes $offset [$buf len] }
+proc pwrite {h buf offset flags} { $fragment::bytes copy $offset $buf }
+proc plugin_flush {h flags} {}
+proc trim {h count offset flags} {}
+proc zero {h count offset flags} { $fragment::bytes fill $offset 0 $count }
+proc extents {h count offset flags} { list [list $offset $count 0] }
+proc cache {h count offset flags} {}
+#--- trace
+# Comes after a block and notes every call of what the block defines.
+namespace eval fragment {
+    proc called {command operation} {
+        # In one piece, for other interpreters write as well.
+        puts -nonewline stderr "called: [lindex $command 0]\n"
+    }
+    foreach name {@names@} {
+        trace add execution ::$name enter ::fragment::called
+    }
+}
