@@ -1,19 +1,22 @@
 """Ours against the official plugin: the same script and requests, and all that is seen of them.
 
-What is different on purpose is in `differences.py`, and nowhere else.
+What is compared is in `differential/`, for each language. What is different on purpose is in its
+`LANGUAGE_differences.py`, and nowhere else.
 """
 
-import re
 import subprocess
 
 import nbd
 import pytest
 
-import differences
+import differential
 import nbdkit
 from conftest import failure
-from differential_cases import CASES, DISK
+from languages import under_test
 from observe import observe
+
+CASES = differential.cases_of(under_test())
+DIFFERENCES = differential.differences_of(under_test())
 
 
 @pytest.fixture(scope="session")
@@ -28,19 +31,20 @@ def official(language):
 
 
 def both(official, language, *arguments, **options):
-    theirs = observe(official, *arguments, **options)
-    ours = observe(language.plugin, *arguments, **options)
-    return theirs, ours
+    return [
+        observe(plugin, *arguments, **options, plain=CASES.plain)
+        for plugin in (official, language.plugin)
+    ]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES.CASES)
 def test_case(official, language, write_script, tmp_path, name):
-    case = CASES[name]
+    case = CASES.CASES[name]
     script = write_script(case.script)
     theirs, ours = both(
         official, language, script, case.clients, case.parameters, case.options, cwd=tmp_path
     )
-    assert ours == differences.expected(name, theirs)
+    assert ours == differential.expected(DIFFERENCES, name, theirs)
 
 
 def test_no_script_at_all(official, language, tmp_path):
@@ -50,31 +54,16 @@ def test_no_script_at_all(official, language, tmp_path):
         with pytest.raises(nbd.Error):
             server.connect()
         code, log = server.stop()
-        assert code == 0 and b"error: open: attempt to call a nil value" in log
+        assert code == 0 and CASES.NO_SCRIPT in log.decode()
     finally:
         server.discard()
     line = failure(language.plugin, cwd=tmp_path)
     assert line.startswith("no script was given")
 
 
-def test_script_with_a_long_path(official, language, tmp_path):
-    # Lua shortens the name of a file in front of an error.
-    directory = tmp_path / ("long" * 20)
-    directory.mkdir()
-    script = directory / "disk.lua"
-    script.write_text(CASES["read: error text"].script)
-    theirs, ours = both(official, language, str(script), [[("pread", 512, 0)]], cwd=tmp_path)
-    assert "disk.lua:1: text" in theirs
-    if language.release < (5, 2):
-        # That one keeps a few characters less.
-        shorter = re.compile(r"\.\.\.[^ ]*disk")
-        theirs, ours = shorter.sub("...disk", theirs), shorter.sub("...disk", ours)
-    assert ours == theirs
-
-
 def test_every_difference_belongs_to_a_case():
-    named = {case for difference in differences.DIFFERENCES for case in difference.cases}
-    assert named <= set(CASES) | {"random", "file"}
+    named = {case for difference in DIFFERENCES for case in difference.cases}
+    assert named <= CASES.CASES.keys() | {differential.RANDOM, differential.FILE}
 
 
 def random_requests(numbers, size, count):
@@ -103,8 +92,8 @@ def test_random_requests_on_a_disk_in_memory(
     size = 1 << 18
     requests = list(random_requests(numbers, size, 250))
     clients = [requests[:100], requests[100:], [("pread", size, 0)]]
-    theirs, ours = both(official, language, write_script(DISK), clients, cwd=tmp_path)
-    assert ours == differences.expected("random", theirs)
+    theirs, ours = both(official, language, write_script(CASES.DISK), clients, cwd=tmp_path)
+    assert ours == differential.expected(DIFFERENCES, differential.RANDOM, theirs)
     # That something was compared: most of the requests must have worked.
     assert theirs.count(": ok\n") > 100 and "exit 0" in theirs
 
@@ -114,15 +103,15 @@ def test_random_requests_on_a_file(official, language, tmp_path, numbers, run):
     size = 1 << 18
     content = numbers.randbytes(size)
     requests = list(random_requests(numbers, size, 250))
+    if not CASES.FILE_IS_FLUSHED:
+        requests = [each for each in requests if each[0] != "flush"]
     seen, files = [], []
     for plugin in (official, language.plugin):
         backing = tmp_path / "backing"
         backing.write_bytes(content)
         example = str(language.example("file"))
-        # The official plugin offers no flush for this script: see differences.py.
-        unflushed = [each for each in requests if each[0] != "flush"]
-        seen.append(observe(plugin, example, [unflushed], [f"file={backing}"], cwd=tmp_path))
+        seen.append(observe(plugin, example, [requests], [f"file={backing}"], cwd=tmp_path))
         files.append(backing.read_bytes())
     theirs, ours = seen
-    assert ours == differences.expected("file", theirs)
+    assert ours == differential.expected(DIFFERENCES, differential.FILE, theirs)
     assert files[0] == files[1] != content

@@ -1,24 +1,8 @@
 """What ours does otherwise than the official Lua plugin, on purpose: all of it, in one table."""
 
-from dataclasses import dataclass
-
 import languages
-from differential_cases import CASES
-
-
-@dataclass(frozen=True)
-class Difference:
-    # Cases of differential_cases.py.
-    cases: tuple
-    # What is seen of the official plugin, and of ours in its place.
-    official: str
-    ours: str
-    reason: str
-
-
-def row(cases, official, ours, reason):
-    return Difference((cases,) if isinstance(cases, str) else tuple(cases), official, ours, reason)
-
+from differential import FILE, RANDOM, row
+from differential.lua_cases import CASES
 
 READ_ONLY = ("absent: pwrite and its question", "absent: zero", "open: error",
              "can_write: return false")  # fmt: skip
@@ -60,7 +44,7 @@ INVALID_SIZE = ".get_size function returned invalid value (-9223372036854775808)
 
 DIFFERENCES = [
     # What is offered.
-    row([*ZERO_OFFERED, "random"], "can_zero can_fast_zero", "can_zero",
+    row([*ZERO_OFFERED, RANDOM], "can_zero can_fast_zero", "can_zero",
         "a script's zero may be slow, so fast zeroes are not offered; the official plugin is of "
         "nbdkit's first API, for which nbdkit offers them and fails each"),
     row(FAST_ZERO_SENT, "zero 512 512 16: ENOTSUP", "zero 512 512 16: not offered", "as above"),
@@ -69,7 +53,7 @@ DIFFERENCES = [
     row("absent: can_flush", "flush : EINVAL", "flush : ok", "as above"),
     row("absent: can_flush", f"log {ERROR}invalid request: NBD_CMD_FLUSH: flush operation not "
         "supported\n", "", "as above"),
-    row("file", "offers can_zero", "offers can_flush can_zero", "as above"),
+    row(FILE, "offers can_zero", "offers can_flush can_zero", "as above"),
     row(["absent: flush", "absent: flush and its question"], " can_fua\n", "\n",
         "without flush nothing makes a write durable, so FUA is not offered"),
     row(["absent: flush", "absent: flush and its question"],
@@ -147,16 +131,3 @@ for question in ("can_write", "can_flush", "can_trim", "is_rotational"):
             row(f"{question}: {answer}", "return value is not a boolean",
                 f"return value is not a boolean: returned {kind}, expected true or false", KIND)
         )  # fmt: skip
-
-
-def expected(case, official):
-    """What is to be seen of ours in a case, from what is seen of the official plugin.
-
-    A row whose official text is not there any more is as wrong as one whose own is not.
-    """
-    text = official
-    for difference in DIFFERENCES:
-        if case in difference.cases:
-            assert difference.official in text, (difference, text)
-            text = text.replace(difference.official, difference.ours)
-    return text
