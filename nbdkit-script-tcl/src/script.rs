@@ -67,7 +67,9 @@ fn run_top_level(inside: &Inside<'_>, script: &Script) -> std::result::Result<()
     if again.as_deref() == Some(script.text()) {
         inside.run_file(path)
     } else {
-        inside.run_text(script.text())
+        // As Tcl has it for files.
+        let end = script.text().iter().position(|byte| *byte == 0x1a);
+        inside.run_text(&script.text()[..end.unwrap_or(script.text().len())])
     }
 }
 

@@ -66,16 +66,30 @@ impl Inside<'_> {
         }
     }
 
-    /// The file and the line where the innermost procedure was that `errorInfo` tells of.
+    /// The file and the line of the innermost place in `errorInfo` that has them.
     ///
     /// It tells lines of a procedure's body. Where the body begins is something that Tcl knows of
     /// all procedures that come from a file, and has only one command for, which it does not
-    /// support; without it there is no position.
+    /// support. What was put together while the script ran has no place; its caller has.
     fn position(&self, trace: &str) -> Option<Position> {
-        let (kind, line) = innermost(trace)?;
+        let frames: Vec<_> = trace.lines().filter_map(frame).collect();
+        frames.iter().enumerate().find_map(|(index, (body, line))| match body {
+            Body::File(file) => Some(Position { file: (*file).into(), line: *line }),
+            Body::Method(class, name) => self.place_of(&["method", class, name], *line),
+            // A name is that of the call, as its namespace has it: that of a caller, if there is
+            // such a procedure.
+            Body::Procedure(name) => frames[index + 1..]
+                .iter()
+                .filter_map(|(caller, _)| caller.namespace())
+                .find_map(|space| self.place_of(&["proc", &format!("{space}::{name}")], *line))
+                .or_else(|| self.place_of(&["proc", name], *line)),
+            Body::Namespace(_) => None,
+        })
+    }
+
+    fn place_of(&self, body: &[&str], line: usize) -> Option<Position> {
         let code = |key: &str| {
-            let mut words = vec!["::tcl::unsupported::getbytecode"];
-            words.extend(kind.words());
+            let words = [&["::tcl::unsupported::getbytecode"], body].concat();
             let code = self.ask(&words)?;
             self.ask(&["dict", "get", &code, key])
         };
@@ -107,34 +121,44 @@ fn posix_of(code: Value<'_>) -> Option<String> {
     (kind.raw() == b"POSIX").then(|| name.text().into_owned())
 }
 
-/// What has a body with lines of its own.
+/// What has lines of its own.
 #[derive(Debug, PartialEq, Eq)]
 enum Body<'a> {
     Procedure(&'a str),
     Method(&'a str, &'a str),
+    File(&'a str),
+    Namespace(&'a str),
 }
 
-impl Body<'_> {
-    fn words(&self) -> Vec<&str> {
+impl<'a> Body<'a> {
+    /// The namespace in which it runs, if that is not the global one.
+    fn namespace(&self) -> Option<&'a str> {
         match self {
-            Body::Procedure(name) => vec!["proc", name],
-            Body::Method(class, name) => vec!["method", class, name],
+            Body::Namespace(name) => Some(name),
+            Body::Procedure(name) => name.rsplit_once("::").map(|(space, _)| space),
+            Body::Method(..) | Body::File(_) => None,
         }
     }
 }
 
-/// The first body in `errorInfo`, which tells of the innermost one first, and the line in it.
-fn innermost(trace: &str) -> Option<(Body<'_>, usize)> {
-    trace.lines().find_map(|line| {
-        let line = line.strip_prefix("    (")?.strip_suffix(')')?;
-        let (body, line) = line.rsplit_once(" line ")?;
-        let line = line.parse().ok()?;
-        if let Some(name) = quoted(body, "procedure ") {
-            return Some((Body::Procedure(name), line));
-        }
-        let (class, name) = body.split_once(" method ")?;
-        Some((Body::Method(quoted(class, "class ")?, quoted(name, "")?), line))
-    })
+/// What a line of `errorInfo` tells of where the script was, and the line there. It begins with the
+/// innermost place.
+fn frame(line: &str) -> Option<(Body<'_>, usize)> {
+    let line = line.strip_prefix("    (")?.strip_suffix(')')?;
+    let (body, line) = line.rsplit_once(" line ")?;
+    let line = line.parse().ok()?;
+    if let Some(name) = quoted(body, "procedure ") {
+        return Some((Body::Procedure(name), line));
+    }
+    if let Some(name) = quoted(body, "file ") {
+        return Some((Body::File(name), line));
+    }
+    if let Some(space) = body.strip_prefix("in namespace ") {
+        let space = space.strip_prefix("eval ").or_else(|| space.strip_prefix("inscope "))?;
+        return Some((Body::Namespace(quoted(space.strip_suffix(" script")?, "")?), line));
+    }
+    let (class, name) = body.split_once(" method ")?;
+    Some((Body::Method(quoted(class, "class ")?, quoted(name, "")?), line))
 }
 
 fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
@@ -146,13 +170,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_innermost_body_comes_first() {
+    fn places_in_error_info() {
         let trace = "no\n    while executing\n\"error no\"\n    (procedure \"bad\" line 2)\n    \
-                     invoked from within\n\"bad\"\n    (procedure \"pread\" line 3)";
-        assert_eq!(innermost(trace), Some((Body::Procedure("bad"), 2)));
-        let trace = "no\n    (class \"::Disk\" method \"read\" line 7)\n    invoked from within";
-        assert_eq!(innermost(trace), Some((Body::Method("::Disk", "read"), 7)));
-        assert_eq!(innermost("no\n    (file \"disk.tcl\" line 7)"), None);
-        assert_eq!(innermost("wrong # args: should be \"pread h\""), None);
+                     invoked from within\n\"bad\"\n    (in namespace eval \"::a\" script line 1)\n    \
+                     invoked from within\n\"a\"\n    (class \"::Disk\" method \"read\" line 7)\n    \
+                     (file \"disk.tcl\" line 9)";
+        let frames: Vec<_> = trace.lines().filter_map(frame).collect();
+        assert_eq!(
+            frames,
+            [
+                (Body::Procedure("bad"), 2),
+                (Body::Namespace("::a"), 1),
+                (Body::Method("::Disk", "read"), 7),
+                (Body::File("disk.tcl"), 9),
+            ]
+        );
+        assert_eq!(frame("wrong # args: should be \"pread h\""), None);
     }
 }

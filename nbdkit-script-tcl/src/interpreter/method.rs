@@ -193,7 +193,7 @@ impl<'a> Call<'a> for MethodCall<'a> {
     fn wrong_type(&self, index: usize, expected: &str) -> Message {
         let argument = self.position(index);
         match self.value(index).map(Value::bytes) {
-            Some(Err(no_byte)) if expected.starts_with("a string") => {
+            Some(Err(no_byte)) if index != self.not_data && !expected.contains("number") => {
                 format!("argument {argument}: found {no_byte}")
             }
             _ => format!("argument {argument}: found {}, expected {expected}", self.found(index)),

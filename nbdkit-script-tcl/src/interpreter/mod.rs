@@ -160,8 +160,12 @@ impl Drop for Interpreter {
             let _assumed = self.identity.assume();
             self.names.clear();
             self.handles.take();
-            // SAFETY: nobody uses it any more. What the script has for the end runs here.
-            unsafe { ffi::Tcl_DeleteInterp(self.raw.as_ptr()) };
+            // With it go its child interpreters, which other threads may have made.
+            let children = Inside { interpreter: self }.ask(&["interp", "slaves"]);
+            if children.is_none_or(|children| children.is_empty()) {
+                // SAFETY: nobody uses it any more. What the script has for the end runs here.
+                unsafe { ffi::Tcl_DeleteInterp(self.raw.as_ptr()) };
+            }
         }
         self.identity.finish();
     }
@@ -189,6 +193,12 @@ impl Inside<'_> {
     /// # Errors
     /// Whatever code it ends with but an ordinary one, and the line.
     pub fn run_file(&self, path: &Path) -> Result<(), (c_int, c_int)> {
+        // Tcl takes a name that begins with a tilde for a user's home.
+        let path = if path.as_os_str().as_bytes().starts_with(b"~") {
+            &Path::new(".").join(path)
+        } else {
+            path
+        };
         let path = Object::external(path.as_os_str().as_bytes());
         // SAFETY: a living interpreter and a living value.
         self.checked(unsafe { ffi::Tcl_FSEvalFileEx(self.raw(), path.as_ptr(), ptr::null()) })

@@ -9,24 +9,27 @@
 //!   the current directory, its event loop. Two interpreters that one thread has made share all of it without a
 //!   lock, so they must never run at once; and a thread that closes a channel which another thread
 //!   has opened ends the process ("damaged channel list"), as it does nbdkit's own Tcl plugin.
-//! - The identity of the thread itself, which Tcl compares when an interpreter is deleted, and when
-//!   a channel whose driver is a script (`chan create`) is used.
+//! - The identity of the thread itself, which Tcl compares when an interpreter is deleted or made,
+//!   and in channels: of events, and of those whose driver is a script (`chan create`).
 //!
 //! A thread for each interpreter, as the rule would have it, cannot be: nbdkit forks after the
 //! interpreters have been made, which leaves no thread but one, and each request would cost two
 //! switches of threads. But all of the second kind hangs off two values of
-//! `pthread_setspecific`(3), which are found here. An [`Identity`] is a set of these values; it goes
-//! with its interpreter from thread to thread. So each interpreter has a thread's memory for
-//! itself, whichever thread it runs on. What is left of the rule is the third kind: an interpreter
-//! is deleted by the thread that made it, or not at all, and channels made by `chan create` work
-//! only on the thread that made them.
+//! `pthread_setspecific`(3), which are found here, and the third is what `Tcl_GetCurrentThread`
+//! returns, for which libtcl calls the function of this file: the dynamic linker looks into the
+//! plugin before it looks into the libraries that the plugin needs. An [`Identity`] is a set of
+//! these; it goes with its interpreter from thread to thread. So each interpreter has a thread for
+//! itself, as far as Tcl can see, whichever thread it runs on.
 //!
 //! Where the values are not found (a C library that has them elsewhere, a Tcl without threads),
 //! interpreters share what the thread has, and [`separable`] says so: then no two may run at once.
+//! Where libtcl does not call the function (something has loaded it before the plugin), an
+//! interpreter is deleted by the thread that made it, or not at all.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::sync::Lazy;
 
@@ -54,10 +57,12 @@ pub fn separable() -> bool {
     !KEYS.is_empty()
 }
 
-/// Tcl's memory of a thread, of an interpreter's own.
+/// What Tcl takes for a thread, of an interpreter's own.
 #[derive(Debug)]
 pub struct Identity {
     values: Cell<Values>,
+    /// Its address is what Tcl knows the thread by. It is no other thread's.
+    name: Box<u8>,
     /// The thread that made it.
     thread: libc::pthread_t,
 }
@@ -66,7 +71,30 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Assumed<'a> {
     identity: &'a Identity,
-    own: Values,
+    own: (Values, *mut c_void),
+}
+
+thread_local! {
+    /// The name of the identity that this thread has.
+    static NAME: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// Whether Tcl has asked for a thread's name here.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// What Tcl calls to learn which thread it is in.
+///
+/// # Safety
+/// None: it takes nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Tcl_GetCurrentThread() -> *mut c_void {
+    let name = NAME.get();
+    if !name.is_null() {
+        return name;
+    }
+    ASKED.store(true, Ordering::Relaxed);
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::pthread_self() as *mut c_void }
 }
 
 impl Identity {
@@ -74,21 +102,25 @@ impl Identity {
     pub fn new() -> Self {
         Lazy::force(&KEYS);
         // SAFETY: takes nothing and cannot fail.
-        Identity { values: Cell::new(NOTHING), thread: unsafe { libc::pthread_self() } }
+        let thread = unsafe { libc::pthread_self() };
+        Identity { values: Cell::new(NOTHING), name: Box::new(0), thread }
     }
 
     /// Has this thread be the one that Tcl knows by this identity.
     #[inline]
     pub fn assume(&self) -> Assumed<'_> {
-        let own = get();
+        let name = ptr::from_ref(&*self.name).cast_mut().cast();
+        let own = (get(), NAME.replace(name));
         set(self.values.get());
         Assumed { identity: self, own }
     }
 
-    /// Whether this is the thread that made it, the only one that may delete the interpreter.
+    /// Whether the interpreter may be deleted in this thread: if Tcl does not see which it is, or if
+    /// it is the one that made it.
     pub fn is_at_home(&self) -> bool {
         // SAFETY: compares two values.
-        unsafe { libc::pthread_equal(self.thread, libc::pthread_self()) != 0 }
+        ASKED.load(Ordering::Relaxed)
+            || unsafe { libc::pthread_equal(self.thread, libc::pthread_self()) != 0 }
     }
 
     /// Frees all that hangs off it, after its interpreter was deleted.
@@ -106,7 +138,9 @@ impl Drop for Assumed<'_> {
     fn drop(&mut self) {
         // Tcl makes the values when it first needs them, and forgets them at the end.
         self.identity.values.set(get());
-        set(self.own);
+        let (values, name) = self.own;
+        set(values);
+        NAME.set(name);
     }
 }
 
@@ -230,7 +264,7 @@ mod tests {
             let moved = Moved(&identity);
             let elsewhere = scope.spawn(move || {
                 let moved = moved;
-                assert!(!moved.0.is_at_home());
+                assert!(moved.0.is_at_home(), "libtcl asks for the thread's name elsewhere");
                 let _assumed = moved.0.assume();
                 thread_data() as usize
             });
