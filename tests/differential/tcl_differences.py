@@ -177,6 +177,9 @@ DIFFERENCES = [
         "each byte of a parameter is a character: a file is found by a name that is no ASCII"),
     row("channel", "exit -6\nlog FlushChannel: damaged channel list\n", "exit 0\n",
         "a channel may be used in any callback, whichever thread nbdkit calls it in"),
+    row("read: error in a child interpreter", "exit -6", "exit 0", "so may a child interpreter"),
+    row("read: error in a child interpreter",
+        "log Tcl_AsyncDelete: async handler deleted by the wrong thread\n", "", "as above"),
 ]  # fmt: skip
 
 OFFERS = {
