@@ -117,7 +117,7 @@ impl Language for TclPlugin {
         self.interpreter.release(handle);
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy<'request>(
         returned: Value<'_>,
         buffer: ReadBuffer<'request>,

@@ -105,7 +105,7 @@ impl Interpreter {
         taken
     }
 
-    #[inline]
+    #[inline(always)]
     fn object_of(&self, argument: &Argument<'_>) -> Object {
         match *argument {
             Argument::Handle(handle) => match self.handles.borrow().get(handle.0) {
