@@ -4,7 +4,7 @@ use nbdkit_script::library::Number;
 use nbdkit_script::returned::{FromReturned, Notation, Returned as _};
 use nbdkit_script::{Error, Result};
 
-use crate::interpreter::{Argument, DOUBLES, EXACT, Returned};
+use crate::interpreter::{DOUBLES, EXACT, Returned};
 
 /// How Lua writes what callbacks return.
 pub const NOTATION: Notation = Notation {
@@ -14,14 +14,14 @@ pub const NOTATION: Notation = Notation {
     export: "names or {name, description}",
 };
 
-/// An offset or a length in bytes as an argument.
+/// An offset in bytes as an argument.
 ///
 /// # Errors
 /// `EOVERFLOW` if the engine has no number for it. A script never sees a rounded offset.
 #[inline]
-pub fn bytes(number: u64) -> Result<Argument<'static>> {
+pub fn offset(number: u64) -> Result<i64> {
     match i64::try_from(number) {
-        Ok(integer) if !DOUBLES || number <= EXACT => Ok(Argument::Integer(integer)),
+        Ok(integer) if !DOUBLES || number <= EXACT => Ok(integer),
         _ => Err(past_exact(number)),
     }
 }

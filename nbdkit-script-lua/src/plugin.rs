@@ -1,20 +1,15 @@
-//! [`ScriptPlugin`] for Lua: which arguments each callback gets, and what it may return.
+//! [`Language`] for Lua: how a script is loaded and called.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
-use nbdkit_script::returned::{self, FromReturned, Returned as _};
-use nbdkit_script::{
-    BlockSize, Cache, Callbacks, Error, Export, Extent, Filled, Flags, Fua, ReadBuffer, Result,
-    Script, ScriptPlugin, ThreadModel,
-};
+use nbdkit_script::language::{ApiVersion, ArgumentOf};
+use nbdkit_script::returned::{self, Returned as _};
+use nbdkit_script::{BlockSize, Callbacks, Error, Filled, Language, ReadBuffer, Result, Script};
 
 use crate::c_modules;
 use crate::convert;
-use crate::interpreter::{Argument, Interpreter, Lent, Reference, Returned, Target};
+use crate::interpreter::{Interpreter, Lent, Reference, Returned, Target};
 use crate::lists::Listed;
 use crate::module;
-use crate::script::{self, ApiVersion, Loaded};
+use crate::script::{self, Loaded};
 use crate::thrown;
 use crate::version;
 
@@ -24,84 +19,7 @@ pub struct LuaPlugin {
     loaded: Loaded,
 }
 
-/// What a script's `open` returned: any Lua value.
-#[derive(Debug)]
-pub struct Handle(Reference);
-
-impl LuaPlugin {
-    /// Calls the script's function of this name. It is looked up each time, for a script may
-    /// define it anew while it serves.
-    #[inline(always)]
-    fn call<T, const N: usize>(
-        &self,
-        callback: Callbacks,
-        arguments: [Argument<'_>; N],
-        take: impl FnOnce(Returned<'_>) -> Result<T>,
-    ) -> Result<T> {
-        match self.interpreter.call(callback, arguments, take) {
-            Ok(result) => result,
-            Err(failure) => Err(thrown::error(&self.interpreter, failure)),
-        }
-    }
-
-    /// Calls what returns nothing; what it does return is ignored.
-    fn act<const N: usize>(&self, callback: Callbacks, arguments: [Argument<'_>; N]) -> Result<()> {
-        self.call(callback, arguments, |_| Ok(()))
-    }
-
-    /// Calls what answers a question.
-    fn ask<T, const N: usize>(&self, callback: Callbacks, arguments: [Argument<'_>; N]) -> Result<T>
-    where
-        T: for<'a> FromReturned<Returned<'a>>,
-    {
-        self.call(callback, arguments, |returned| T::from_returned(returned))
-    }
-
-    /// Calls what returns a list.
-    fn list<T>(&self, callback: Callbacks, arguments: &[Argument<'_>]) -> Result<Vec<T>>
-    where
-        Vec<T>: FromReturned<Listed>,
-    {
-        self.interpreter
-            .call_for_value(Target::Callback(callback), arguments)
-            .map_err(|failure| thrown::error(&self.interpreter, failure))
-            .and_then(|value| Vec::from_returned(Listed(value)))
-    }
-
-    /// A read of version 2: the script fills nbdkit's own memory.
-    #[inline(never)]
-    fn pread_in_place<'request>(
-        &self,
-        handle: &Handle,
-        mut buffer: ReadBuffer<'request>,
-        offset: u64,
-    ) -> Result<Filled<'request>> {
-        let lent = Lent::fill(&mut buffer);
-        let offset = convert::bytes(offset)?;
-        self.act(Callbacks::PREAD, [handle.argument(), Argument::Lent(&lent), offset, NO_FLAGS])?;
-        Ok(buffer.finish_with_zeroes())
-    }
-
-    fn is_v2(&self) -> bool {
-        self.loaded.api_version == ApiVersion::V2
-    }
-}
-
-impl Handle {
-    #[inline]
-    fn argument(&self) -> Argument<'static> {
-        Argument::Reference(self.0)
-    }
-}
-
-fn argument_of(flags: Flags) -> Argument<'static> {
-    Argument::Integer(flags.bits().into())
-}
-
-/// What nbdkit passes to callbacks for which it has no flags yet.
-const NO_FLAGS: Argument<'static> = Argument::Integer(0);
-
-impl ScriptPlugin for LuaPlugin {
+impl Language for LuaPlugin {
     const NAME: &'static str = "lua";
     const LANGUAGE: &'static str = "Lua";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
@@ -111,8 +29,11 @@ impl ScriptPlugin for LuaPlugin {
          [other arguments may be used by the script that you load]",
     );
 
-    type Source = Script;
-    type Handle = Handle;
+    /// What a script's `open` returned: any Lua value.
+    type Handle = Reference;
+    type Returned<'a> = Returned<'a>;
+    type Listed<'a> = Listed;
+    type Lent<'a> = Lent<'a>;
 
     fn load(script: &Script) -> Result<Self> {
         let no_interpreter = |error: mlua::Error| {
@@ -127,12 +48,13 @@ impl ScriptPlugin for LuaPlugin {
         Ok(LuaPlugin { interpreter, loaded })
     }
 
-    fn callbacks(&self) -> Callbacks {
-        self.interpreter.defined()
+    #[inline]
+    fn api_version(&self) -> ApiVersion {
+        self.loaded.api_version
     }
 
-    fn takes_flags(&self) -> bool {
-        self.is_v2()
+    fn callbacks(&self) -> Callbacks {
+        self.interpreter.defined()
     }
 
     fn function_names(&self) -> Vec<String> {
@@ -143,200 +65,70 @@ impl ScriptPlugin for LuaPlugin {
         version::fields()
     }
 
-    fn dump_plugin(&self) -> Result<()> {
-        self.act(Callbacks::DUMP_PLUGIN, [])
+    /// The function is looked up each time, for a script may define it anew while it serves.
+    #[inline(always)]
+    fn call<T, const N: usize>(
+        &self,
+        callback: Callbacks,
+        arguments: [ArgumentOf<'_, '_, Self>; N],
+        take: impl FnOnce(Returned<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match self.interpreter.call(callback, arguments, take) {
+            Ok(result) => result,
+            Err(failure) => Err(thrown::error(&self.interpreter, failure)),
+        }
     }
 
-    fn magic_config_key(&self) -> Result<String> {
-        self.ask::<Option<_>, 0>(Callbacks::MAGIC_CONFIG_KEY, [])?
-            .ok_or_else(|| Error::new(libc::EINVAL, "returned nil, expected a string"))
+    fn call_for_list<T, const N: usize>(
+        &self,
+        callback: Callbacks,
+        arguments: [ArgumentOf<'_, '_, Self>; N],
+        take: impl FnOnce(Listed) -> Result<T>,
+    ) -> Result<T> {
+        self.interpreter
+            .call_for_value(Target::Callback(callback), &arguments)
+            .map_err(|failure| thrown::error(&self.interpreter, failure))
+            .and_then(|value| take(Listed(value)))
     }
 
-    fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        let arguments = [Argument::Bytes(key.as_bytes()), Argument::Bytes(value.as_bytes())];
-        self.act(Callbacks::CONFIG, arguments)
+    fn call_for_handle(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Reference> {
+        self.interpreter
+            .call_and_keep(Target::Callback(Callbacks::OPEN), &arguments)
+            .map_err(|failure| thrown::error(&self.interpreter, failure))
     }
 
-    fn config_complete(&mut self) -> Result<()> {
-        self.act(Callbacks::CONFIG_COMPLETE, [])
-    }
-
-    fn thread_model(&self) -> Result<ThreadModel> {
-        self.ask(Callbacks::THREAD_MODEL, [])
-    }
-
-    fn get_ready(&mut self) -> Result<()> {
-        self.act(Callbacks::GET_READY, [])
-    }
-
-    fn after_fork(&self) -> Result<()> {
-        self.act(Callbacks::AFTER_FORK, [])
-    }
-
-    fn cleanup(&self) -> Result<()> {
-        self.act(Callbacks::CLEANUP, [])
-    }
-
-    fn preconnect(&self, readonly: bool) -> Result<()> {
-        self.act(Callbacks::PRECONNECT, [Argument::Boolean(readonly)])
-    }
-
-    fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
-        let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.list(Callbacks::LIST_EXPORTS, &arguments)
-    }
-
-    fn default_export(&self, readonly: bool, is_tls: bool) -> Result<Option<String>> {
-        let arguments = [Argument::Boolean(readonly), Argument::Boolean(is_tls)];
-        self.ask(Callbacks::DEFAULT_EXPORT, arguments)
-    }
-
-    fn open(&self, readonly: bool) -> Result<Handle> {
-        let arguments = [Argument::Boolean(readonly)];
-        let target = Target::Callback(Callbacks::OPEN);
-        let opened = self.interpreter.call_and_keep(target, &arguments);
-        opened.map(Handle).map_err(|failure| thrown::error(&self.interpreter, failure))
-    }
-
-    fn close(&self, handle: Handle) -> Result<()> {
-        let result = self.act(Callbacks::CLOSE, [handle.argument()]);
-        self.interpreter.release(handle.0);
-        result
-    }
-
-    fn export_description(&self, handle: &Handle) -> Result<Option<String>> {
-        self.ask(Callbacks::EXPORT_DESCRIPTION, [handle.argument()])
-    }
-
-    fn get_size(&self, handle: &Handle) -> Result<i64> {
-        self.call(Callbacks::GET_SIZE, [handle.argument()], convert::size)
-    }
-
-    fn block_size(&self, handle: &Handle) -> Result<Option<BlockSize>> {
-        self.call(Callbacks::BLOCK_SIZE, [handle.argument()], |sizes| {
-            if sizes.is_none() { Ok(None) } else { returned::block_size(sizes.all()).map(Some) }
-        })
-    }
-
-    fn can_write(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_WRITE, [handle.argument()])
-    }
-
-    fn can_flush(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FLUSH, [handle.argument()])
-    }
-
-    fn is_rotational(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::IS_ROTATIONAL, [handle.argument()])
-    }
-
-    fn can_trim(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_TRIM, [handle.argument()])
-    }
-
-    fn can_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_ZERO, [handle.argument()])
-    }
-
-    fn can_fast_zero(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_FAST_ZERO, [handle.argument()])
-    }
-
-    fn can_extents(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_EXTENTS, [handle.argument()])
-    }
-
-    fn can_fua(&self, handle: &Handle) -> Result<Fua> {
-        self.ask(Callbacks::CAN_FUA, [handle.argument()])
-    }
-
-    fn can_multi_conn(&self, handle: &Handle) -> Result<bool> {
-        self.ask(Callbacks::CAN_MULTI_CONN, [handle.argument()])
-    }
-
-    fn can_cache(&self, handle: &Handle) -> Result<Cache> {
-        self.ask(Callbacks::CAN_CACHE, [handle.argument()])
+    fn release(&self, handle: Reference) {
+        self.interpreter.release(handle);
     }
 
     #[inline]
-    fn pread<'request>(
-        &self,
-        handle: &Handle,
+    fn copy<'request>(
+        returned: Returned<'_>,
         buffer: ReadBuffer<'request>,
-        offset: u64,
     ) -> Result<Filled<'request>> {
-        if self.is_v2() {
-            return self.pread_in_place(handle, buffer, offset);
-        }
-        let offset = convert::bytes(offset)?;
-        let arguments = [handle.argument(), convert::bytes(buffer.len() as u64)?, offset];
-        self.call(Callbacks::PREAD, arguments, |returned| {
-            buffer.copy_from(convert::string(returned)?)
-        })
+        buffer.copy_from(convert::string(returned)?)
     }
 
-    fn pwrite(&self, handle: &Handle, data: &[u8], offset: u64, flags: Flags) -> Result<()> {
-        let offset = convert::bytes(offset)?;
-        if self.is_v2() {
-            let lent = Lent::data(data);
-            let flags = argument_of(flags);
-            let arguments = [handle.argument(), Argument::Lent(&lent), offset, flags];
-            return self.act(Callbacks::PWRITE, arguments);
-        }
-        self.act(Callbacks::PWRITE, [handle.argument(), Argument::Bytes(data), offset])
+    fn size(returned: Returned<'_>) -> Result<i64> {
+        convert::size(returned)
     }
 
-    fn flush(&self, handle: &Handle) -> Result<()> {
-        if self.is_v2() {
-            return self.act(Callbacks::FLUSH, [handle.argument(), NO_FLAGS]);
-        }
-        self.act(Callbacks::FLUSH, [handle.argument()])
+    /// Three results.
+    fn block_size(sizes: Returned<'_>) -> Result<Option<BlockSize>> {
+        if sizes.is_none() { Ok(None) } else { returned::block_size(sizes.all()).map(Some) }
     }
 
-    fn trim(&self, handle: &Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
-        let arguments = [handle.argument(), count_of(count), convert::bytes(offset)?];
-        if self.is_v2() {
-            let [handle, count, offset] = arguments;
-            return self.act(Callbacks::TRIM, [handle, count, offset, argument_of(flags)]);
-        }
-        self.act(Callbacks::TRIM, arguments)
+    #[inline]
+    fn offset(offset: u64) -> Result<i64> {
+        convert::offset(offset)
     }
-
-    fn zero(&self, handle: &Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
-        let last = if self.is_v2() {
-            argument_of(flags)
-        } else {
-            Argument::Boolean(flags.contains(Flags::MAY_TRIM))
-        };
-        let arguments = [handle.argument(), count_of(count), convert::bytes(offset)?, last];
-        self.act(Callbacks::ZERO, arguments)
-    }
-
-    fn extents(
-        &self,
-        handle: &Handle,
-        count: u32,
-        offset: u64,
-        flags: Flags,
-    ) -> Result<Vec<Extent>> {
-        let offset = convert::bytes(offset)?;
-        let arguments = [handle.argument(), count_of(count), offset, argument_of(flags)];
-        self.list(Callbacks::EXTENTS, &arguments)
-    }
-
-    fn cache(&self, handle: &Handle, count: u32, offset: u64) -> Result<()> {
-        let offset = convert::bytes(offset)?;
-        self.act(Callbacks::CACHE, [handle.argument(), count_of(count), offset, NO_FLAGS])
-    }
-}
-
-fn count_of(count: u32) -> Argument<'static> {
-    Argument::Integer(count.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use nbdkit_script::{Flags, ReadBuffer, Script, ScriptPlugin};
+
+    use super::LuaPlugin;
 
     /// A plugin of this script, as nbdkit would load it.
     fn plugin(name: &str, text: &str) -> LuaPlugin {

@@ -3,19 +3,11 @@
 use std::collections::HashSet;
 
 use mlua::{Function, Table, Value};
+use nbdkit_script::language::ApiVersion;
 use nbdkit_script::{Callbacks, Error, Result, Script};
 
 use crate::interpreter::{Interpreter, Target};
 use crate::thrown;
-
-/// Which signatures the callbacks have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApiVersion {
-    /// Those of the official Lua plugin.
-    V1,
-    /// Those of nbdkit's Python plugin: buffers and flags.
-    V2,
-}
 
 /// What a script has turned out to be.
 pub struct Loaded {

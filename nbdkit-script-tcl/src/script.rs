@@ -4,19 +4,11 @@ use std::collections::HashSet;
 use std::ffi::c_int;
 use std::path::PathBuf;
 
+use nbdkit_script::language::ApiVersion;
 use nbdkit_script::{Error, Result, Script};
 
 use crate::ffi::TCL_ERROR;
 use crate::interpreter::{Inside, Interpreter};
-
-/// Which signatures the callbacks have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApiVersion {
-    /// Those of the official Tcl plugin.
-    V1,
-    /// Those of nbdkit's Python plugin: buffers and flags.
-    V2,
-}
 
 /// What a script has turned out to be.
 #[derive(Debug)]

@@ -27,8 +27,9 @@
 //! - to keep what a script prints out of a client's data, where nbdkit serves one on standard
 //!   output.
 //!
-//! The adapter of a language finds what scripts see beside their callbacks in [`library`], and what
-//! makes nbdkit's values of what callbacks return in [`returned`].
+//! A scripting language implements [`Language`] instead, and has the arguments of all callbacks from
+//! there. Its adapter finds what scripts see beside their callbacks in [`library`], and what makes
+//! nbdkit's values of what callbacks return in [`returned`].
 //!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
@@ -41,6 +42,7 @@ mod check;
 pub mod errno;
 mod error;
 pub mod host;
+pub mod language;
 pub mod library;
 mod lifecycle;
 mod panic;
@@ -59,6 +61,7 @@ pub use answer::Answer;
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
 pub use error::{Error, Result, printable};
+pub use language::Language;
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use source::{Compiled, Script, Source};

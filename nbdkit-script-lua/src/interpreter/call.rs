@@ -106,7 +106,7 @@ impl Interpreter {
         callback: Callbacks,
         arguments: [Argument<'_>; N],
     ) -> Result<bool, Failure> {
-        if arguments.iter().any(Argument::needs_memory) {
+        if arguments.iter().any(needs_memory) {
             return Ok(false);
         }
         let state = self.state;
@@ -258,10 +258,8 @@ impl Interpreter {
     }
 }
 
-impl Argument<'_> {
-    /// Whether pushing it may raise an error.
-    #[inline]
-    fn needs_memory(&self) -> bool {
-        matches!(self, Argument::Bytes(_) | Argument::Lent(_))
-    }
+/// Whether pushing it may raise an error.
+#[inline]
+fn needs_memory(argument: &Argument<'_>) -> bool {
+    matches!(argument, Argument::Bytes(_) | Argument::Parameter(_) | Argument::Lent(_))
 }

@@ -110,14 +110,15 @@ pub(super) unsafe fn push(state: *mut lua_State, places: &Places, argument: Argu
     // SAFETY: the caller's, and a slice is as long as it says.
     unsafe {
         match argument {
-            Argument::Reference(kept) => {
+            Argument::Handle(kept) => {
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, kept.0.into());
             }
+            // A float in engines that have no integers.
             Argument::Integer(integer) => {
                 ffi::lua_pushinteger(state, integer as ffi::lua_Integer);
             }
             Argument::Boolean(boolean) => ffi::lua_pushboolean(state, boolean.into()),
-            Argument::Bytes(bytes) => {
+            Argument::Bytes(bytes) | Argument::Parameter(bytes) => {
                 ffi::lua_pushlstring(state, bytes.as_ptr().cast::<c_char>(), bytes.len());
             }
             Argument::Lent(lent) => lend::push(state, places, lent),

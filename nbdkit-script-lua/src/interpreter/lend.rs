@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::ReadBuffer;
+use nbdkit_script::{ReadBuffer, language};
 
 #[cfg(feature = "luajit")]
 use super::window::Window;
@@ -69,16 +69,14 @@ impl fmt::Debug for Lent<'_> {
     }
 }
 
-impl<'a> Lent<'a> {
-    /// A buffer that a script is to fill.
-    pub fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
+impl<'a> language::Lent<'a> for Lent<'a> {
+    fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
         // The brand of a ReadBuffer matters to who finishes it, which is not done through this.
         let buffer = ptr::from_mut(buffer).cast::<ReadBuffer<'static>>();
         Lent { memory: Memory::Fill(buffer), borrowed: PhantomData }
     }
 
-    /// Bytes that a script may read.
-    pub fn data(data: &'a [u8]) -> Self {
+    fn data(data: &'a [u8]) -> Self {
         Lent { memory: Memory::Data(data), borrowed: PhantomData }
     }
 }

@@ -33,7 +33,7 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{IntoLuaMulti, Lua, Table, Value};
-use nbdkit_script::Callbacks;
+use nbdkit_script::{Callbacks, language};
 
 /// Whether every number is a double in this engine, exact only up to [`EXACT`].
 pub const DOUBLES: bool = cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit"));
@@ -116,20 +116,8 @@ const BALLAST: usize = 1 << 19;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference(c_int);
 
-/// What is passed to a Lua function.
-#[derive(Debug, Clone, Copy)]
-pub enum Argument<'a> {
-    /// A value that is kept in the registry.
-    Reference(Reference),
-    /// An integer; a float in engines that have no integers.
-    Integer(i64),
-    /// A boolean.
-    Boolean(bool),
-    /// A string of bytes, which Lua copies.
-    Bytes(&'a [u8]),
-    /// A buffer over nbdkit's own memory, for as long as the call takes.
-    Lent(&'a Lent<'a>),
-}
+/// What is passed to a Lua function. What `open` returned is kept in the registry.
+pub type Argument<'a> = language::Argument<'a, Reference, Lent<'a>>;
 
 /// Which function is called.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use nbdkit_script::{Callbacks, ReadBuffer};
+use nbdkit_script::{Callbacks, ReadBuffer, language};
 
 use super::command::Memory;
 use super::failure::Failure;
@@ -12,20 +12,7 @@ use super::{Handle, Inside, Interpreter};
 use crate::ffi::{self, TCL_OK, Tcl_Size};
 
 /// What a callback is called with.
-#[derive(Clone, Copy)]
-pub enum Argument<'a> {
-    /// What `plugin_open` returned.
-    Handle(Handle),
-    Integer(i64),
-    /// 1 or 0.
-    Boolean(bool),
-    /// A byte array, which Tcl copies.
-    Bytes(&'a [u8]),
-    /// What comes from outside, as the value of a parameter.
-    External(&'a [u8]),
-    /// The name of a command over nbdkit's own memory, for as long as the call takes.
-    Lent(&'a Lent<'a>),
-}
+pub type Argument<'a> = language::Argument<'a, Handle, Lent<'a>>;
 
 /// nbdkit's memory of one request.
 pub struct Lent<'a> {
@@ -33,17 +20,17 @@ pub struct Lent<'a> {
     borrowed: PhantomData<&'a mut [u8]>,
 }
 
-impl<'a> Lent<'a> {
-    /// The buffer of a read.
-    pub fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
+impl<'a> language::Lent<'a> for Lent<'a> {
+    fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
         Self::new(Memory::Fill(std::ptr::from_mut(buffer).cast()))
     }
 
-    /// The data of a write.
-    pub fn data(data: &'a [u8]) -> Self {
+    fn data(data: &'a [u8]) -> Self {
         Self::new(Memory::Data(data))
     }
+}
 
+impl Lent<'_> {
     fn new(memory: Memory) -> Self {
         Lent { memory: Cell::new(memory), borrowed: PhantomData }
     }
@@ -57,7 +44,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// That it is not defined, or why it failed.
-    #[inline]
+    #[inline(always)]
     pub fn call<T>(
         &self,
         callback: Callbacks,
@@ -79,7 +66,8 @@ impl Interpreter {
         })
     }
 
-    #[inline]
+    // Always inline: the arguments, an array, would be copied, and read back before they are stored.
+    #[inline(always)]
     fn call_with<T>(
         &self,
         callback: Callbacks,
@@ -117,7 +105,7 @@ impl Interpreter {
         taken
     }
 
-    #[inline]
+    #[inline(always)]
     fn object_of(&self, argument: &Argument<'_>) -> Object {
         match *argument {
             Argument::Handle(handle) => match self.handles.borrow().get(handle.0) {
@@ -127,9 +115,12 @@ impl Interpreter {
                 None => Object::string(""),
             },
             Argument::Integer(integer) => Object::integer(integer),
+            // 1 or 0.
             Argument::Boolean(boolean) => Object::integer(boolean.into()),
+            // A byte array, which Tcl copies.
             Argument::Bytes(bytes) => Object::bytes(bytes),
-            Argument::External(bytes) => Object::external(bytes),
+            Argument::Parameter(bytes) => Object::external(bytes),
+            // The name of a command.
             Argument::Lent(lent) => self.lend(lent.memory.replace(Memory::Gone)),
         }
     }

@@ -15,7 +15,7 @@ mod object;
 pub mod thread;
 
 pub use answer::Returned;
-pub use call::{Argument, Lent};
+pub use call::Lent;
 pub use command::Words;
 pub use failure::Failure;
 pub use method::{new_buffer, new_disk};
@@ -28,7 +28,7 @@ use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use nbdkit_script::{Callbacks, ScriptPlugin};
+use nbdkit_script::{Callbacks, Language};
 use slab::Slab;
 
 use crate::ffi::{self, TCL_EVAL_GLOBAL, TCL_GLOBAL_ONLY, TCL_OK, Tcl_Command, Tcl_Interp};
