@@ -1,7 +1,5 @@
 //! Loads a script into an interpreter.
 
-use std::collections::HashSet;
-
 use mlua::{Function, Table, Value};
 use nbdkit_script::language::ApiVersion;
 use nbdkit_script::{Callbacks, Error, Result, Script};
@@ -30,7 +28,7 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     let chunk = compiled
         .map_err(|error| could_not("parse", format!(" {}", thrown::lua_message(&error))))?;
     let globals = interpreter.lua().globals();
-    let before = function_names(&globals);
+    let before = interpreter.function_names(&globals).map_err(could_not_run)?;
 
     let chunk = interpreter.keep(chunk).map_err(could_not_run)?;
     let returned = interpreter.call_for_value(Target::Reference(chunk), &[]);
@@ -41,11 +39,11 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
 
     let (table, function_names) = match returned {
         Value::Table(module) if is_module(&module) => {
-            let names = function_names(&module);
+            let names = interpreter.function_names(&module).map_err(could_not_run)?;
             (module, names.into_iter().collect())
         }
         _ => {
-            let names = function_names(&globals);
+            let names = interpreter.function_names(&globals).map_err(could_not_run)?;
             (globals, names.difference(&before).cloned().collect())
         }
     };
@@ -56,16 +54,6 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
 /// Whether a returned table is there for its callbacks: it has one.
 fn is_module(table: &Table) -> bool {
     Callbacks::all().names().any(|name| matches!(table.get(name), Ok(Value::Function(_))))
-}
-
-fn function_names(table: &Table) -> HashSet<String> {
-    table
-        .pairs::<Value, Value>()
-        .filter_map(|pair| match pair {
-            Ok((Value::String(name), Value::Function(_))) => Some(name.to_string_lossy()),
-            _ => None,
-        })
-        .collect()
 }
 
 /// `API_VERSION`, beside the callbacks or global.

@@ -35,7 +35,7 @@ impl Interpreter {
                     for function in kind.metamethods {
                         set(state, metatable, function);
                     }
-                    ffi::lua_newtable(state);
+                    ffi::lua_createtable(state, 0, kind.methods.len() as c_int);
                     let methods = ffi::lua_gettop(state);
                     for function in kind.methods {
                         set(state, methods, function);

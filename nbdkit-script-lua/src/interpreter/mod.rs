@@ -18,6 +18,7 @@ mod entry;
 mod lend;
 mod method;
 mod returned;
+mod tables;
 #[cfg(feature = "luajit")]
 mod window;
 
@@ -189,35 +190,37 @@ impl Interpreter {
     fn lay_out_stack(&self) -> mlua::Result<()> {
         let lua = &self.lua;
         let names = Callbacks::NAMES;
-        // SAFETY: exec_raw leaves what its function pushes on the stack of that function only, so
-        // the values go over by way of the registry. lua_checkstack, lua_rawgeti and luaL_unref
-        // raise no errors.
+        let places = self.places;
+        let mut values = Reference(ffi::LUA_NOREF);
+        // SAFETY: exec_raw, which calls this protected, leaves what its function pushes on the
+        // stack of that function only, so the values go over in a table in the registry.
+        // lua_checkstack, lua_rawgeti, lua_remove and luaL_unref raise no errors.
         unsafe {
             if ffi::lua_checkstack(self.state, RESTING + ROOM) == 0 {
                 return Err(mlua::Error::MemoryError("not enough memory".into()));
             }
-            let push = |value: &dyn Fn(*mut lua_State)| {
-                let mut place = Reference(ffi::LUA_NOREF);
-                lua.exec_raw::<()>((), |current| {
-                    value(current);
-                    place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
-                })?;
-                ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, place.0.into());
-                ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, place.0);
-                mlua::Result::Ok(())
-            };
-            push(&|current| {
-                let place = ffi::lua_Integer::from(self.places.traceback.0);
-                ffi::lua_pushinteger(current, place);
+            lua.exec_raw::<()>((), |current| {
+                ffi::lua_createtable(current, RESTING, 0);
+                ffi::lua_pushinteger(current, ffi::lua_Integer::from(places.traceback.0));
                 ffi::lua_pushcclosure(current, entry::remember, 1);
+                ffi::lua_rawseti(current, 1, REMEMBER.into());
+                ffi::lua_pushcfunction(current, entry::entry);
+                ffi::lua_rawseti(current, 1, ENTRY.into());
+                ffi::lua_newtable(current);
+                ffi::lua_rawseti(current, 1, CALLBACKS.into());
+                for (place, (_, name)) in (CALLBACKS + 1..).zip(names) {
+                    tables::push_text(current, name);
+                    ffi::lua_rawseti(current, 1, place.into());
+                }
+                values = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
             })?;
-            push(&|current| ffi::lua_pushcfunction(current, entry::entry))?;
-            push(&|current| ffi::lua_newtable(current))?;
-            for (_, name) in names {
-                push(&|current| {
-                    ffi::lua_pushlstring(current, name.as_ptr().cast(), name.len());
-                })?;
+            ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, values.0.into());
+            let table = ffi::lua_gettop(self.state);
+            for place in 1..=RESTING {
+                ffi::lua_rawgeti(self.state, table, place.into());
             }
+            ffi::lua_remove(self.state, table);
+            ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, values.0);
         }
         Ok(())
     }

@@ -1,15 +1,16 @@
 //! The constants, and the names of error numbers.
 
-use mlua::{Lua, Table};
+use mlua::Table;
 use nbdkit_script::{errno, library};
 
-pub fn register(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    for (name, number) in library::constants() {
-        module.set(name, number)?;
-    }
-    let numbers = lua.create_table()?;
-    for (name, number) in errno::all() {
-        numbers.set(name, number)?;
-    }
+use crate::interpreter::Interpreter;
+
+pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
+    let constants: Vec<_> = library::constants().collect();
+    let constants: Vec<_> = constants.iter().map(|(name, number)| (&**name, *number)).collect();
+    interpreter.set_numbers(module, &constants)?;
+    let errors: Vec<_> = errno::all().map(|(name, number)| (name, number.into())).collect();
+    let numbers = interpreter.lua().create_table_with_capacity(0, errors.len())?;
+    interpreter.set_numbers(&numbers, &errors)?;
     module.set("errno", numbers)
 }

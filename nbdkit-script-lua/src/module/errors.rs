@@ -1,27 +1,27 @@
 //! Errors with an errno.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, MultiValue, Table, Value};
 use nbdkit_script::library::Arguments as _;
 use nbdkit_script::{Error, Result};
 
+use super::add;
 use super::arguments::Arguments;
-use super::{add, throwing};
 use crate::interpreter::Interpreter;
 
 /// Where the metatable of errors is in Lua's registry.
 const METATABLE: &str = "nbdkit.error";
 
-/// An error that is concatenated is meant as its message.
-const CONCAT: &str = "return function(a, b) return tostring(a) .. tostring(b) end";
-
 /// Makes the metatable that [`table`] uses.
-pub fn register_metatable(lua: &Lua) -> mlua::Result<()> {
+pub fn register_metatable(interpreter: &Interpreter) -> mlua::Result<()> {
+    let lua = interpreter.lua();
     let metatable = lua.create_table()?;
     let message = lua.create_function(|_, error: Table| error.raw_get::<Value>("message"))?;
     metatable.raw_set("__tostring", message)?;
-    metatable.raw_set("__concat", lua.load(CONCAT).set_name("=nbdkit").call::<Value>(())?)?;
+    // An error that is concatenated is meant as its message.
+    metatable.raw_set("__concat", interpreter.concatenation()?)?;
     lua.set_named_registry_value(METATABLE, metatable)
 }
 
@@ -35,19 +35,24 @@ pub fn table(lua: &Lua, errno: i32, message: &str) -> mlua::Result<Table> {
 }
 
 pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
-    let lua = interpreter.lua();
     let pending = Rc::clone(interpreter.pending_errno());
-    add(lua, module, "set_error", move |_, arguments| {
-        arguments.at_most(1)?;
-        pending.set(arguments.errno()?);
-        Ok(())
+    add(interpreter, module, ["set_error"].into_iter(), move |_, _, values| {
+        set(&pending, &mut Arguments::new(values))
+            .map_err(|error| error.context("nbdkit.set_error"))?;
+        Ok(MultiValue::new())
     })?;
-    // It never returns, so there is no result of a type. Its own error has no name before it.
-    let error = throwing::<()>(lua, |_, values| {
+    // It never returns. Its own error has no name before it.
+    add(interpreter, module, ["error"].into_iter(), |_, _, values| {
         let made = made(&mut Arguments::new(values));
         Err(made.unwrap_or_else(|error| error.context("nbdkit.error")))
-    })?;
-    module.set("error", error)
+    })
+}
+
+/// Sets the error number of the next failure.
+fn set(pending: &Cell<i32>, arguments: &mut Arguments) -> Result<()> {
+    arguments.at_most(1)?;
+    pending.set(arguments.errno()?);
+    Ok(())
 }
 
 /// The error that a script throws.

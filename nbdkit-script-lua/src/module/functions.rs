@@ -4,14 +4,18 @@ use mlua::{IntoLuaMulti, Lua, MultiValue, Table};
 use nbdkit_script::library::functions::{self, Value};
 use nbdkit_script::{Error, Result};
 
+use super::arguments::Arguments;
 use super::{add, no_memory};
-use crate::interpreter::{DOUBLES, EXACT};
+use crate::interpreter::{DOUBLES, EXACT, Interpreter};
 
-pub fn register(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    functions::ALL.iter().try_for_each(|function| {
-        add(lua, module, function.name, move |lua, arguments| {
-            to_lua(lua, function.call(arguments)?)
-        })
+pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
+    let names = functions::ALL.iter().map(|function| function.name);
+    add(interpreter, module, names, |lua, place, values| {
+        let function = &functions::ALL[place];
+        function
+            .call(&mut Arguments::new(values))
+            .and_then(|value| to_lua(lua, value))
+            .map_err(|error| error.context(format!("nbdkit.{}", function.name)))
     })
 }
 

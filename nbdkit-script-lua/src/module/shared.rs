@@ -8,17 +8,17 @@ use nbdkit_script::store::Value;
 use nbdkit_script::{Error, Result};
 
 use super::arguments::Arguments;
-use super::{no_memory, throwing};
+use super::{add, no_memory};
+use crate::interpreter::Interpreter;
 
-pub fn register(lua: &Lua, module: &Table) -> mlua::Result<()> {
-    let table = lua.create_table()?;
-    for operation in shared::ALL {
-        let function = throwing(lua, move |lua, values| {
-            call(lua, operation, values)
-                .map_err(|error| error.context(format!("nbdkit.shared:{}", operation.name)))
-        })?;
-        table.set(operation.name, function)?;
-    }
+pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
+    let table = interpreter.lua().create_table_with_capacity(0, shared::ALL.len())?;
+    let names = shared::ALL.iter().map(|operation| operation.name);
+    add(interpreter, &table, names, |lua, place, values| {
+        let operation = &shared::ALL[place];
+        call(lua, operation, values)
+            .map_err(|error| error.context(format!("nbdkit.shared:{}", operation.name)))
+    })?;
     module.set("shared", table)
 }
 
