@@ -76,6 +76,7 @@ impl Inside<'_> {
         frames.iter().enumerate().find_map(|(index, (body, line))| match body {
             Body::File(file) => Some(Position { file: (*file).into(), line: *line }),
             Body::Method(class, name) => self.place_of(&["method", class, name], *line),
+            Body::ObjectMethod(object, name) => self.place_of(&["objmethod", object, name], *line),
             // A name is that of the call, as its namespace has it: that of a caller, if there is
             // such a procedure.
             Body::Procedure(name) => frames[index + 1..]
@@ -126,6 +127,8 @@ fn posix_of(code: Value<'_>) -> Option<String> {
 enum Body<'a> {
     Procedure(&'a str),
     Method(&'a str, &'a str),
+    /// Of one object alone.
+    ObjectMethod(&'a str, &'a str),
     File(&'a str),
     Namespace(&'a str),
 }
@@ -136,7 +139,7 @@ impl<'a> Body<'a> {
         match self {
             Body::Namespace(name) => Some(name),
             Body::Procedure(name) => name.rsplit_once("::").map(|(space, _)| space),
-            Body::Method(..) | Body::File(_) => None,
+            Body::Method(..) | Body::ObjectMethod(..) | Body::File(_) => None,
         }
     }
 }
@@ -157,8 +160,12 @@ fn frame(line: &str) -> Option<(Body<'_>, usize)> {
         let space = space.strip_prefix("eval ").or_else(|| space.strip_prefix("inscope "))?;
         return Some((Body::Namespace(quoted(space.strip_suffix(" script")?, "")?), line));
     }
-    let (class, name) = body.split_once(" method ")?;
-    Some((Body::Method(quoted(class, "class ")?, quoted(name, "")?), line))
+    let (owner, name) = body.split_once(" method ")?;
+    let name = quoted(name, "")?;
+    match quoted(owner, "class ") {
+        Some(class) => Some((Body::Method(class, name), line)),
+        None => Some((Body::ObjectMethod(quoted(owner, "object ")?, name), line)),
+    }
 }
 
 fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {

@@ -137,13 +137,16 @@ pub struct Value<'a> {
 
 /// A character that is no byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAByte(pub char);
+pub struct NotAByte(u32);
 
 /// What was found, and what was expected.
 impl fmt::Display for NotAByte {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = u32::from(self.0);
-        write!(f, "the character U+{number:04X}, expected bytes, which are characters up to U+00FF")
+        write!(
+            f,
+            "the character U+{:04X}, expected bytes, which are characters up to U+00FF",
+            self.0
+        )
     }
 }
 
@@ -193,8 +196,7 @@ impl<'a> Value<'a> {
             }
             // What begins a character from U+0100 on is a byte from here on, and no other is.
             if let Some(at) = raw.iter().position(|byte| *byte >= 0xc4) {
-                let rest = String::from_utf8_lossy(&raw[at..raw.len().min(at + 4)]);
-                return Err(NotAByte(rest.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)));
+                return Err(NotAByte(code_point(&raw[at..])));
             }
         }
         let mut length = 0;
@@ -335,6 +337,23 @@ impl<'a> Value<'a> {
     }
 }
 
+/// The number of the first character, which has two bytes or more. Tcl also has halves of characters,
+/// which are none in Rust.
+fn code_point(raw: &[u8]) -> u32 {
+    let length = match raw.first() {
+        Some(0xf0..) => 4,
+        Some(0xe0..) => 3,
+        _ => 2,
+    };
+    if let Some(whole) = from_internal(&raw[..raw.len().min(6)]).chars().next()
+        && whole != char::REPLACEMENT_CHARACTER
+    {
+        return whole.into();
+    }
+    let lead = u32::from(raw[0]) & (0x7f >> length);
+    raw[1..].iter().take(length - 1).fold(lead, |bits, byte| bits << 6 | u32::from(byte & 0x3f))
+}
+
 /// A text from Tcl's own form of UTF-8: NUL is two bytes there, and in Tcl 8.6 a character past U+FFFF
 /// is two halves of three bytes each.
 fn from_internal(raw: &[u8]) -> Cow<'_, str> {
@@ -403,5 +422,8 @@ mod tests {
         assert_eq!(from_internal(b"a\xc0\x80b"), "a\0b");
         assert_eq!(from_internal(b"\xed\xa0\xbd\xed\xb8\x80!"), "\u{1f600}!");
         assert_eq!(from_internal(b"\xed\xa0\xbdx\xff"), "\u{fffd}x\u{fffd}");
+        assert_eq!(code_point(b"\xed\xa0\xbdx"), 0xd83d);
+        assert_eq!(code_point(b"\xed\xa0\xbd\xed\xb8\x80"), 0x1f600);
+        assert_eq!(code_point("\u{20ac}xyz".as_bytes()), 0x20ac);
     }
 }
