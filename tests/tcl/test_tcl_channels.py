@@ -188,6 +188,29 @@ def test_channel_that_is_a_script(serve):
     assert server.stop() == (0, b"")
 
 
+@pytest.mark.parametrize("opened", ["top level", "plugin_open"])
+def test_channel_that_is_a_script_and_that_another_thread_has_made(serve, opened):
+    # Tcl sends what is asked of such a channel to the thread that made it, and waits.
+    make = "set ::channel [chan create read driver]; fconfigure $::channel -translation binary"
+    server = serve(
+        "namespace eval driver {\n"
+        "    proc initialize {id mode} { return {initialize finalize watch read} }\n"
+        "    proc finalize {id} {}\n"
+        "    proc watch {id events} {}\n"
+        "    proc read {id count} { string repeat x $count }\n"
+        "    namespace export *\n"
+        "    namespace ensemble create\n"
+        "}\n"
+        f"{DISK}"
+        + (make if opened == "top level" else "")
+        + "\nproc plugin_open {readonly} {\n"
+        + f"    if {{![info exists ::channel]}} {{ {make} }}\n"
+        + "    return handle\n}\n"
+        "proc pread {h count offset} { read $::channel $count }\n"
+    )
+    use(server)
+
+
 def test_client_of_a_socket(serve, tmp_path):
     # A server and its client in one interpreter, by Tcl's event loop, inside of one request.
     server = serve(
