@@ -12,6 +12,7 @@ mod command;
 mod failure;
 mod method;
 mod object;
+mod text;
 pub mod thread;
 
 pub use answer::Returned;

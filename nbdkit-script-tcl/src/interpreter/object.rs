@@ -10,6 +10,7 @@ use std::slice;
 use nbdkit_script::Result;
 use nbdkit_script::store::Number;
 
+use super::text::{code_point, from_internal};
 use crate::ffi::{self, TCL_OK, Tcl_Obj, Tcl_Size};
 
 /// A value that is counted. Only for where the interpreter's identity is assumed, since the last
@@ -337,61 +338,6 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The number of the first character, which has two bytes or more. Tcl also has halves of characters,
-/// which are none in Rust.
-fn code_point(raw: &[u8]) -> u32 {
-    let length = match raw.first() {
-        Some(0xf0..) => 4,
-        Some(0xe0..) => 3,
-        _ => 2,
-    };
-    if let Some(whole) = from_internal(&raw[..raw.len().min(6)]).chars().next()
-        && whole != char::REPLACEMENT_CHARACTER
-    {
-        return whole.into();
-    }
-    let lead = u32::from(raw[0]) & (0x7f >> length);
-    raw[1..].iter().take(length - 1).fold(lead, |bits, byte| bits << 6 | u32::from(byte & 0x3f))
-}
-
-/// A text from Tcl's own form of UTF-8: NUL is two bytes there, and in Tcl 8.6 a character past U+FFFF
-/// is two halves of three bytes each.
-fn from_internal(raw: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(raw) {
-        return Cow::Borrowed(text);
-    }
-    let mut text = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while !rest.is_empty() {
-        let (character, length) = match *rest {
-            [0xc0, 0x80, ..] => (Some('\0'), 2),
-            [0xed, a @ 0xa0..=0xaf, b, 0xed, c @ 0xb0..=0xbf, d, ..] => {
-                let bits = |byte: u8, count: u32| u32::from(byte) & ((1 << count) - 1);
-                let upper = bits(a, 4) << 6 | bits(b, 6);
-                (char::from_u32(0x1_0000 + (upper << 10 | bits(c, 4) << 6 | bits(d, 6))), 6)
-            }
-            _ => {
-                let end = rest.len().min(4);
-                let valid = match std::str::from_utf8(&rest[..end]) {
-                    Ok(valid) => Some(valid),
-                    Err(error) => std::str::from_utf8(&rest[..error.valid_up_to()]).ok(),
-                };
-                let character = valid.and_then(|valid| valid.chars().next());
-                // Half of a character has three bytes.
-                let length = match (character, rest[0]) {
-                    (Some(character), _) => character.len_utf8(),
-                    (None, 0xed) => rest.len().min(3),
-                    (None, _) => 1,
-                };
-                (character, length)
-            }
-        };
-        text.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
-        rest = &rest[length..];
-    }
-    Cow::Owned(text)
-}
-
 /// The type of byte arrays, which Tcl names to nobody.
 fn byte_array_type() -> *const ffi::Tcl_ObjType {
     use std::sync::atomic::{AtomicPtr, Ordering};
@@ -410,20 +356,4 @@ fn byte_array_type() -> *const ffi::Tcl_ObjType {
 /// A C string of a name that Tcl gets.
 pub(super) fn c_name(name: &str) -> Vec<c_char> {
     name.bytes().filter(|byte| *byte != 0).chain([0]).map(|byte| byte as c_char).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_of_tcl() {
-        assert_eq!(from_internal("h\u{e9}".as_bytes()), "h\u{e9}");
-        assert_eq!(from_internal(b"a\xc0\x80b"), "a\0b");
-        assert_eq!(from_internal(b"\xed\xa0\xbd\xed\xb8\x80!"), "\u{1f600}!");
-        assert_eq!(from_internal(b"\xed\xa0\xbdx\xff"), "\u{fffd}x\u{fffd}");
-        assert_eq!(code_point(b"\xed\xa0\xbdx"), 0xd83d);
-        assert_eq!(code_point(b"\xed\xa0\xbd\xed\xb8\x80"), 0x1f600);
-        assert_eq!(code_point("\u{20ac}xyz".as_bytes()), 0x20ac);
-    }
 }
