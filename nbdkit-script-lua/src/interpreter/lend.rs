@@ -1,13 +1,12 @@
 //! Buffers: bytes that Lua can change, either a script's own or lent by nbdkit for one call.
 //!
-//! A buffer is a userdata that begins with a [`Header`]. A script's own has its bytes right behind
-//! it, so it is one block of Lua's memory and needs no finalizer. A lent one points at the request;
+//! A buffer is a userdata that begins with a [`Header`]. A script's own has its bytes behind it, so
+//! it is one block of Lua's memory and needs no finalizer. A lent one points at the request;
 //! when the call is over it is made [`Memory::Gone`], and whatever the script still does with it
 //! is an error.
 //!
 //! How the methods of the library get at them is in `method.rs`.
 
-use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
@@ -32,13 +31,13 @@ impl Header {
     /// What a buffer's userdata is to begin with.
     ///
     /// # Safety
-    /// There must be room for a header, and behind it for the bytes of [`Memory::Own`].
+    /// There must be room for a header.
     pub(super) unsafe fn put(header: *mut Header, memory: Memory) {
         // SAFETY: the caller's.
         unsafe {
             header.write(Header {
                 #[cfg(feature = "luajit")]
-                window: Window::of(memory, header.add(1).cast::<u8>()),
+                window: Window::of(memory),
                 memory,
             });
         }
@@ -47,8 +46,8 @@ impl Header {
 
 #[derive(Clone, Copy)]
 pub(super) enum Memory {
-    /// This many bytes behind the header.
-    Own(usize),
+    /// A script's own bytes, in the same block as the header.
+    Own(*mut [u8]),
     /// A read request that is to be filled.
     Fill(*mut ReadBuffer<'static>),
     /// A write request.
@@ -114,21 +113,50 @@ impl Interpreter {
     }
 }
 
+/// What the address of a script's own bytes is a multiple of: the length of a line of a processor's
+/// cache. The C library copies many bytes by `rep movsb`. On AMD's Zen 3 and 4 that takes 13 times as
+/// long where the target is 8 bytes past the source, modulo 4096, and a fifth longer at other
+/// distances that are no multiple of 16. What nbdkit and the C library allocate is at multiples
+/// of 16; a userdata is not.
+const ALIGNMENT: usize = 64;
+
 /// Pushes a buffer of a script's own, and returns where its bytes are, which are not yet set.
 ///
 /// # Safety
 /// Only from a function that has the metatable of buffers as its first upvalue, and that Lua
 /// protects: it may raise an error. The caller writes all the bytes.
 pub(super) unsafe fn new_own(state: *mut lua_State, size: usize) -> *mut u8 {
-    // SAFETY: the userdata has room for the header and the bytes; a size that overflows is more
-    // than Lua takes, which raises an error, as for any that there is no memory for.
+    // SAFETY: the userdata has room for the header, for the bytes, and for those that are skipped
+    // between the two. A size that overflows is more than Lua takes, which raises an error, as for
+    // any that there is no memory for.
     unsafe {
-        let whole = size.saturating_add(size_of::<Header>());
-        let block: *mut c_void = ffi::lua_newuserdata(state, whole);
-        let header = block.cast::<Header>();
-        Header::put(header, Memory::Own(size));
+        let whole = size.saturating_add(size_of::<Header>() + ALIGNMENT - 1);
+        let header = ffi::lua_newuserdata(state, whole).cast::<Header>();
+        let behind = header.add(1).cast::<u8>();
+        let bytes = behind.add(behind.align_offset(ALIGNMENT));
+        Header::put(header, Memory::Own(ptr::slice_from_raw_parts_mut(bytes, size)));
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
         ffi::lua_setmetatable(state, -2);
-        header.add(1).cast::<u8>()
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scripts_own_bytes_begin_with_a_line_of_the_cache() {
+        let interpreter = Interpreter::new().unwrap();
+        crate::module::register(&interpreter).unwrap();
+        for size in [0, 1, 100, 1 << 20] {
+            let text = format!("return nbdkit.buffer({size})");
+            let buffer: mlua::Value = interpreter.lua().load(text).eval().unwrap();
+            // SAFETY: the userdata is a buffer, and `buffer` keeps it alive.
+            let memory = unsafe { (*buffer.to_pointer().cast::<Header>()).memory };
+            let Memory::Own(bytes) = memory else { panic!("not a buffer of its own") };
+            assert_eq!(bytes.len(), size);
+            assert_eq!(bytes.cast::<u8>().addr() % ALIGNMENT, 0);
+        }
     }
 }

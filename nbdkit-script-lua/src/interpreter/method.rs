@@ -212,10 +212,7 @@ impl<'a> library::Call<'a> for Call<'a> {
         // running one function, and `take` lets that have each buffer once.
         unsafe {
             match (*header).memory {
-                Memory::Own(length) => {
-                    let bytes = header.add(1).cast::<u8>();
-                    Ok(Buffer::Own(std::slice::from_raw_parts_mut(bytes, length)))
-                }
+                Memory::Own(bytes) => Ok(Buffer::Own(&mut *bytes)),
                 Memory::Fill(buffer) => Ok(Buffer::Fill(&mut *buffer)),
                 Memory::Data(data) => Ok(Buffer::Data(&*data)),
                 Memory::Gone => Err(library::gone()),

@@ -22,11 +22,12 @@ pub(super) struct Window {
 const CLOSED: i32 = -1;
 
 impl Window {
-    /// What there is to see of a buffer, whose own bytes would be at `own`.
-    pub(super) fn of(memory: Memory, own: *mut u8) -> Window {
+    /// What there is to see of a buffer.
+    pub(super) fn of(memory: Memory) -> Window {
         match memory {
-            Memory::Own(length) => {
-                Window { bytes: own, readable: count(length), writable: count(length) }
+            Memory::Own(bytes) => {
+                let length = count(bytes.len());
+                Window { bytes: bytes.cast::<u8>(), readable: length, writable: length }
             }
             // The script may not do this at all, or only by methods that are written in C. They
             // know which bytes are still missing; a window does not.
