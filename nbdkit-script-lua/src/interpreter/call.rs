@@ -8,7 +8,7 @@ use mlua::ffi;
 use nbdkit_script::Callbacks;
 
 use super::entry::{Task, push};
-use super::returned::{FIRST, RESULTS, Returned};
+use super::returned::{FIRST, Returned};
 use super::{
     Argument, CALLBACKS, ENTRY, Failure, Interpreter, REMEMBER, RESTING, Reference, Target,
 };
@@ -120,24 +120,12 @@ impl Interpreter {
                 return Ok(false);
             }
             for argument in arguments {
-                push(state, &self.places, argument);
+                push(state, self, argument);
             }
             // All results are taken as they are. To have Lua make three of them would take it
             // longer than to look where there is none.
             let status = ffi::lua_pcall(state, N as c_int, ffi::LUA_MULTRET, REMEMBER);
             if status == ffi::LUA_OK { Ok(true) } else { Err(self.failure(status)) }
-        }
-    }
-
-    /// Whether a callback is there without asking a metatable.
-    fn is_plain(&self, callback: Callbacks) -> bool {
-        let state = self.state;
-        // SAFETY: as in `call_plain`.
-        unsafe {
-            ffi::lua_pushvalue(state, place_of_name(callback));
-            let plain = ffi::lua_rawget(state, CALLBACKS) == ffi::LUA_TFUNCTION;
-            self.rest();
-            plain
         }
     }
 
@@ -149,39 +137,40 @@ impl Interpreter {
         arguments: &[Argument<'_>],
         keep: Option<&mut Reference>,
     ) -> Result<(), Failure> {
-        if let Target::Callback(callback) = target
-            && !self.is_plain(callback)
-            && !self.is_defined(callback)
-        {
-            return Err(Failure::NotDefined);
+        let state = self.state;
+        let mut task = Task::Call { interpreter: self, target, arguments, defined: true, keep };
+        // SAFETY: `lay_out_stack` has put the values at these places and made room. Pushing a value
+        // that is on the stack, or a light userdata, allocates nothing. `entry` uses `task` only
+        // until lua_pcall returns.
+        let status = unsafe {
+            ffi::lua_pushvalue(state, ENTRY);
+            ffi::lua_pushlightuserdata(state, ptr::from_mut(&mut task).cast::<c_void>());
+            let mut count = 1;
+            if let Target::Callback(callback) = target {
+                // A function that is plainly there goes along, and is not looked up again.
+                ffi::lua_pushvalue(state, place_of_name(callback));
+                if ffi::lua_rawget(state, CALLBACKS) == ffi::LUA_TFUNCTION {
+                    count = 2;
+                } else if self.is_defined(callback) {
+                    ffi::lua_settop(state, -2);
+                } else {
+                    self.rest();
+                    return Err(Failure::NotDefined);
+                }
+            }
+            ffi::lua_pcall(state, count, ffi::LUA_MULTRET, REMEMBER)
+        };
+        self.take_back();
+        if status != ffi::LUA_OK {
+            // SAFETY: lua_pcall has just failed.
+            return Err(unsafe { self.failure(status) });
         }
-        let places = self.places;
-        let mut task = Task::Call { places, target, arguments, defined: true, keep };
-        let run = self.run(&mut task);
-        if arguments.iter().any(|argument| matches!(argument, Argument::Lent(_))) {
-            self.take_back();
-        }
-        run?;
         match task {
             Task::Call { defined: false, .. } => {
                 self.rest();
                 Err(Failure::NotDefined)
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Runs a task under lua_pcall. The results of [`entry`](super::entry::entry) are on top.
-    fn run(&self, task: &mut Task<'_>) -> Result<(), Failure> {
-        let state = self.state;
-        // SAFETY: `lay_out_stack` has put the functions there and made room. Pushing a value that
-        // is on the stack, or a light userdata, allocates nothing. `entry` uses `task` only until
-        // lua_pcall returns.
-        unsafe {
-            ffi::lua_pushvalue(state, ENTRY);
-            ffi::lua_pushlightuserdata(state, ptr::from_mut(task).cast::<c_void>());
-            let status = ffi::lua_pcall(state, 1, RESULTS, REMEMBER);
-            if status == ffi::LUA_OK { Ok(()) } else { Err(self.failure(status)) }
         }
     }
 
@@ -205,7 +194,7 @@ impl Interpreter {
     /// Puts the text of the first result, a number, in the place of the others. False if there is
     /// no memory.
     pub(super) fn push_text_of_first(&self) -> bool {
-        // SAFETY: as in `run`; that there are no other results any more makes room.
+        // SAFETY: as in `call_protected`; that there are no other results any more makes room.
         unsafe {
             ffi::lua_settop(self.state, FIRST);
             let mut task = Task::Text;
@@ -218,7 +207,7 @@ impl Interpreter {
 
     /// Runs what may fail without anybody having to know.
     fn run_alone(&self, task: &mut Task<'_>) {
-        // SAFETY: as in `run`; whatever came of it is popped.
+        // SAFETY: as in `call_protected`; whatever came of it is popped.
         unsafe {
             let top = ffi::lua_gettop(self.state);
             ffi::lua_pushvalue(self.state, ENTRY);

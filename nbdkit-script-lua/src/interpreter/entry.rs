@@ -6,13 +6,13 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::Callbacks;
 
-use super::returned::RESULTS;
-use super::{Argument, BALLAST, Places, Reference, Target, lend};
+use super::{Argument, BALLAST, Interpreter, Places, Reference, Target, lend};
 
 /// What [`entry`] is to do, and its answer.
 pub(super) enum Task<'a> {
+    /// Calls a function, which is the next argument if it has been found already.
     Call {
-        places: Places,
+        interpreter: &'a Interpreter,
         target: Target,
         arguments: &'a [Argument<'a>],
         defined: bool,
@@ -34,34 +34,41 @@ pub(super) enum Task<'a> {
 pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
     // SAFETY: `run` passes a task that outlives this call and that nobody else is using. A C
     // function may use 20 places of the stack; there are at most one for each argument, of which
-    // callbacks have four, and three more.
+    // callbacks have four, and four more. lua_call makes room for the results.
     unsafe {
         let task = &mut *ffi::lua_touserdata(state, 1).cast::<Task<'_>>();
         match task {
-            Task::Call { places, target, arguments, defined, keep } => {
+            Task::Call { interpreter, target, arguments, defined, keep } => {
                 match *target {
                     Target::Reference(function) => {
                         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, function.0.into());
                     }
+                    Target::Callback(_) if ffi::lua_gettop(state) == 2 => {}
                     Target::Callback(callback) => {
-                        let place = places.callbacks.0.into();
+                        let place = interpreter.places.callbacks.0.into();
                         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, place);
                         push_field(state, callback.name());
+                        ffi::lua_replace(state, 2);
                     }
                 }
-                if ffi::lua_type(state, -1) != ffi::LUA_TFUNCTION {
+                if ffi::lua_type(state, 2) != ffi::LUA_TFUNCTION {
                     *defined = false;
                     return 0;
                 }
                 for argument in *arguments {
-                    push(state, places, *argument);
+                    push(state, interpreter, *argument);
                 }
-                ffi::lua_call(state, arguments.len() as c_int, RESULTS);
+                ffi::lua_call(state, arguments.len() as c_int, ffi::LUA_MULTRET);
+                // The results are where the function was.
+                let results = ffi::lua_gettop(state) - 1;
                 if let Some(keep) = keep {
-                    ffi::lua_pushvalue(state, -RESULTS);
+                    if results == 0 {
+                        ffi::lua_pushnil(state);
+                    }
+                    ffi::lua_pushvalue(state, 2);
                     **keep = Reference(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
                 }
-                RESULTS
+                results
             }
             Task::Probe { places, callback, defined } => {
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.callbacks.0.into());
@@ -106,7 +113,11 @@ unsafe fn push_field(state: *mut lua_State, name: &str) {
 /// With room on the stack; and only from [`entry`] if it needs memory, for that may raise a Lua
 /// error.
 #[inline(always)]
-pub(super) unsafe fn push(state: *mut lua_State, places: &Places, argument: Argument<'_>) {
+pub(super) unsafe fn push(
+    state: *mut lua_State,
+    interpreter: &Interpreter,
+    argument: Argument<'_>,
+) {
     // SAFETY: the caller's, and a slice is as long as it says.
     unsafe {
         match argument {
@@ -121,7 +132,7 @@ pub(super) unsafe fn push(state: *mut lua_State, places: &Places, argument: Argu
             Argument::Bytes(bytes) | Argument::Parameter(bytes) => {
                 ffi::lua_pushlstring(state, bytes.as_ptr().cast::<c_char>(), bytes.len());
             }
-            Argument::Lent(lent) => lend::push(state, places, lent),
+            Argument::Lent(lent) => lend::push(state, interpreter, lent),
         }
     }
 }

@@ -14,9 +14,9 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::{ReadBuffer, language};
 
+use super::Interpreter;
 #[cfg(feature = "luajit")]
 use super::window::Window;
-use super::{Interpreter, Places};
 
 /// What a buffer's userdata begins with.
 #[repr(C)]
@@ -85,7 +85,8 @@ impl<'a> language::Lent<'a> for Lent<'a> {
 ///
 /// # Safety
 /// Only from `entry::entry`: it may raise a Lua error. `take_back` must follow.
-pub(super) unsafe fn push(state: *mut lua_State, places: &Places, lent: &Lent<'_>) {
+pub(super) unsafe fn push(state: *mut lua_State, interpreter: &Interpreter, lent: &Lent<'_>) {
+    let places = &interpreter.places;
     // SAFETY: lua_newuserdata makes room for a header, which is written before anything sees it.
     unsafe {
         let header = ffi::lua_newuserdata(state, size_of::<Header>()).cast::<Header>();
@@ -94,21 +95,17 @@ pub(super) unsafe fn push(state: *mut lua_State, places: &Places, lent: &Lent<'_
         ffi::lua_setmetatable(state, -2);
         ffi::lua_pushvalue(state, -1);
         ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.lent.0.into());
+        interpreter.known.lent.set(header);
     }
 }
 
 impl Interpreter {
     /// After a call, whether it failed or not: its buffer is gone.
     pub(super) fn take_back(&self) {
-        // SAFETY: the place holds a buffer, which it keeps alive, or `false`, which is no userdata.
-        // None of these functions raises an error.
-        unsafe {
-            ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, self.places.lent.0.into());
-            let header = ffi::lua_touserdata(self.state, -1).cast::<Header>();
-            if !header.is_null() {
-                Header::put(header, Memory::Gone);
-            }
-            ffi::lua_settop(self.state, -2);
+        let header = self.known.lent.replace(ptr::null_mut());
+        if !header.is_null() {
+            // SAFETY: `push` has put it into a place of the registry as well, which keeps it alive.
+            unsafe { Header::put(header, Memory::Gone) };
         }
     }
 }

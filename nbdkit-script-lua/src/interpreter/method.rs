@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_int};
-use std::marker::PhantomData;
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
@@ -18,19 +17,36 @@ use nbdkit_script::store::Disk;
 use super::lend::{self, Header, Memory};
 use super::{DOUBLES, EXACT, Interpreter};
 
-/// The upvalues of each function: the metatables of the two types.
+/// The upvalues of each function: the metatables of the two types, and [`Known`].
 const BUFFERS: c_int = 1;
 const DISKS: c_int = 2;
+const KNOWN: c_int = 3;
+
+/// What tells methods whose userdata they have been given. Its place stays the same.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The buffer that is lent now. It stays alive until it is taken back, so that nothing else can
+    /// be where it is: no need to look at its metatable.
+    pub(super) lent: Cell<*mut Header>,
+    /// Where the two metatables are.
+    buffers: Cell<*const c_void>,
+    disks: Cell<*const c_void>,
+}
 
 impl Interpreter {
     /// Makes the types of buffers and of disks, with these methods and metamethods.
     pub fn register_types(&self, buffers: Type<'_>, disks: Type<'_>) -> mlua::Result<()> {
         let places = self.places;
-        // SAFETY: mlua calls this protected. The values at 1 and 2 are the metatables.
+        let known = &*self.known;
+        // SAFETY: mlua calls this protected. The values at 1 and 2 are the metatables, and at 3 is
+        // what methods know.
         unsafe {
             self.lua.exec_raw::<()>((), |state| {
                 ffi::lua_newtable(state);
                 ffi::lua_newtable(state);
+                known.buffers.set(ffi::lua_topointer(state, BUFFERS));
+                known.disks.set(ffi::lua_topointer(state, DISKS));
+                push_known(state, known);
                 for (metatable, kind) in [(BUFFERS, buffers), (DISKS, disks)] {
                     for function in kind.metamethods {
                         set(state, metatable, function);
@@ -46,6 +62,7 @@ impl Interpreter {
                         ffi::lua_setfield(state, metatable, field.as_ptr());
                     }
                 }
+                ffi::lua_settop(state, DISKS);
                 ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.disk.0.into());
                 ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.buffer.0.into());
             })?;
@@ -63,16 +80,26 @@ impl Interpreter {
             self.lua.exec_raw((), |state| {
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.buffer.0.into());
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.disk.0.into());
-                ffi::lua_pushcclosure(state, function.function, 2);
+                push_known(state, &self.known);
+                ffi::lua_pushcclosure(state, function.function, KNOWN);
             })
         }
     }
 }
 
+/// Pushes what methods know.
+///
+/// # Safety
+/// With room on the stack.
+unsafe fn push_known(state: *mut lua_State, known: &Known) {
+    // SAFETY: the caller's. A light userdata needs no memory.
+    unsafe { ffi::lua_pushlightuserdata(state, ptr::from_ref(known).cast_mut().cast()) };
+}
+
 /// Puts a function into the table at this place.
 ///
 /// # Safety
-/// Only where Lua protects it, with the metatables at the places of their upvalues.
+/// Only where Lua protects it, with the upvalues at the places of their numbers.
 unsafe fn set(state: *mut lua_State, table: c_int, function: &Register) {
     // SAFETY: the caller's.
     unsafe {
@@ -80,7 +107,8 @@ unsafe fn set(state: *mut lua_State, table: c_int, function: &Register) {
         ffi::lua_pushlstring(state, name.as_ptr().cast::<c_char>(), name.len());
         ffi::lua_pushvalue(state, BUFFERS);
         ffi::lua_pushvalue(state, DISKS);
-        ffi::lua_pushcclosure(state, function.function, 2);
+        ffi::lua_pushvalue(state, KNOWN);
+        ffi::lua_pushcclosure(state, function.function, KNOWN);
         ffi::lua_rawset(state, table);
     }
 }
@@ -109,33 +137,54 @@ impl Register {
 /// The arguments of a method.
 pub struct Call<'a> {
     state: *mut lua_State,
+    known: &'a Known,
     /// The buffer that the method has had; null for none, or [`NO_MORE`].
     taken: Cell<*const Header>,
-    running: PhantomData<&'a ()>,
 }
 
 /// In the place of the last buffer that a method has had: it has had two, what it copies from and
 /// what it copies to, and no method needs more.
 const NO_MORE: *const Header = ptr::dangling();
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     fn new(state: *mut lua_State) -> Self {
-        Call { state, taken: Cell::new(ptr::null()), running: PhantomData }
+        // SAFETY: each function has this upvalue, which points into the `Interpreter` that owns the
+        // state; it is dropped after that.
+        let known = unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(KNOWN)).cast() };
+        Call { state, known, taken: Cell::new(ptr::null()) }
     }
 
-    /// What an argument that is a userdata with the metatable in this upvalue begins with.
+    /// Where an argument that is a userdata is, or null.
     #[inline]
-    fn userdata<T>(&self, index: usize, upvalue: c_int) -> Option<*mut T> {
+    fn block(&self, index: usize) -> *mut c_void {
+        // SAFETY: looks at a value.
+        unsafe { ffi::lua_touserdata(self.state, index as c_int) }
+    }
+
+    /// Whether an argument has this metatable.
+    #[inline]
+    fn has_metatable(&self, index: usize, metatable: *const c_void) -> bool {
         // SAFETY: there is room for the metatable; none of these functions raises an error.
         unsafe {
-            let block = ffi::lua_touserdata(self.state, index as c_int).cast::<T>();
-            if block.is_null() || ffi::lua_getmetatable(self.state, index as c_int) == 0 {
-                return None;
+            if ffi::lua_getmetatable(self.state, index as c_int) == 0 {
+                return false;
             }
-            let own = ffi::lua_rawequal(self.state, -1, ffi::lua_upvalueindex(upvalue)) != 0;
+            let same = ffi::lua_topointer(self.state, -1) == metatable;
             ffi::lua_settop(self.state, -2);
-            own.then_some(block)
+            same
         }
+    }
+
+    /// What an argument that is a buffer begins with.
+    #[inline]
+    fn header(&self, index: usize) -> Option<*mut Header> {
+        let header = self.block(index).cast::<Header>();
+        if header.is_null() {
+            return None;
+        }
+        let is_buffer =
+            header == self.known.lent.get() || self.has_metatable(index, self.known.buffers.get());
+        is_buffer.then_some(header)
     }
 
     /// Whether this buffer may be had: it was not yet. There is nobody who asks for one twice, but
@@ -200,7 +249,7 @@ impl<'a> library::Call<'a> for Call<'a> {
     // Always: the compiler would not, and then each method of a few bytes takes 1 ns longer.
     #[inline(always)]
     fn buffer(&self, index: usize) -> Result<Buffer<'a>, Message> {
-        let Some(header) = self.userdata::<Header>(index, BUFFERS) else {
+        let Some(header) = self.header(index) else {
             return Err(self.wrong_type(index, "a buffer"));
         };
         if !self.take(header) {
@@ -221,11 +270,12 @@ impl<'a> library::Call<'a> for Call<'a> {
     }
 
     fn disk(&self, index: usize) -> Result<&'static Disk, Message> {
-        match self.userdata::<&'static Disk>(index, DISKS) {
-            // SAFETY: only `method` makes a userdata with this metatable, and it begins so.
-            Some(disk) => Ok(unsafe { *disk }),
-            None => Err(self.wrong_type(index, "a disk")),
+        let block = self.block(index);
+        if block.is_null() || !self.has_metatable(index, self.known.disks.get()) {
+            return Err(self.wrong_type(index, "a disk"));
         }
+        // SAFETY: only `method` makes a userdata with this metatable, and it begins so.
+        Ok(unsafe { *block.cast::<&'static Disk>() })
     }
 
     fn same(&self, one: usize, other: usize) -> bool {

@@ -23,6 +23,7 @@ mod tables;
 mod window;
 
 pub use lend::Lent;
+use method::Known;
 pub use method::{Register, Type};
 pub use returned::Returned;
 
@@ -56,6 +57,8 @@ pub struct Interpreter {
     ballast_lost: Cell<bool>,
     #[allow(dead_code, reason = "closes the state when it is dropped")]
     owner: Owner,
+    /// Behind `owner`, for finalizers may call methods, which look at this.
+    known: Box<Known>,
 }
 
 /// A Lua state of our own. mlua would make one with an allocator that aborts the process when
@@ -73,7 +76,8 @@ impl Drop for Owner {
 // SAFETY: a Lua state may be used from any thread, by one at a time. What ties mlua's `Lua` and
 // the `Rc` to a thread is that their clones share a count that is not atomic. All clones of these
 // live inside this `Interpreter` or inside the Lua state that it owns; none is ever given out but
-// by reference, or to what is put into that state. So they move together.
+// by reference, or to what is put into that state. So they move together. The pointers in `known`
+// are to what that state owns.
 unsafe impl Send for Interpreter {}
 
 /// Places in Lua's registry, made once, so that nothing has to be allocated outside of protection.
@@ -178,8 +182,15 @@ impl Interpreter {
         let [thrown, traceback, lent, callbacks, buffer, disk, ballast] = kept;
         let places = Places { thrown, traceback, lent, callbacks, buffer, disk, ballast };
         let pending_errno = Rc::new(Cell::new(0));
-        let interpreter =
-            Interpreter { lua, state, places, pending_errno, ballast_lost: Cell::new(true), owner };
+        let interpreter = Interpreter {
+            lua,
+            state,
+            places,
+            pending_errno,
+            ballast_lost: Cell::new(true),
+            owner,
+            known: Box::default(),
+        };
         interpreter.lay_out_stack()?;
         interpreter.take_ballast();
         interpreter.look_up_callbacks_in(&interpreter.lua.globals())?;

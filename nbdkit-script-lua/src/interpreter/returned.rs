@@ -57,8 +57,9 @@ impl<'a> Returned<'a> {
     }
 
     fn failure_after_nil(self) -> Option<Failure> {
-        let [_, message, errno] = self.all();
-        let message = text_of(message.bytes()?);
+        // A read into a buffer returns nothing at all, which is to be found out at once.
+        let message = text_of(Self::at(self.interpreter, SECOND).bytes()?);
+        let errno = Self::at(self.interpreter, THIRD);
         let errno = match returned::Returned::number(&errno) {
             Some(Number::Integer(number)) => Some(Errno::Number(number)),
             Some(Number::Float(number)) => Some(Errno::Number(number as i64)),
