@@ -105,6 +105,19 @@ impl Callbacks {
     pub const REQUIRED: Callbacks =
         Callbacks::OPEN.union(Callbacks::GET_SIZE).union(Callbacks::PREAD);
 
+    /// The callbacks among functions with these names.
+    ///
+    /// ```
+    /// use nbdkit_script::Callbacks;
+    /// let callbacks = Callbacks::named(["open", "helper", "pread"]);
+    /// assert_eq!(callbacks, Callbacks::OPEN | Callbacks::PREAD);
+    /// ```
+    pub fn named(functions: impl IntoIterator<Item = impl AsRef<str>>) -> Callbacks {
+        let named = |function: &str| Self::NAMES.iter().find(|(_, name)| *name == function);
+        let callbacks = functions.into_iter().filter_map(|function| named(function.as_ref()));
+        callbacks.map(|(callback, _)| *callback).collect()
+    }
+
     /// nbdkit's names of the callbacks in this set, in the order of a plugin's life.
     ///
     /// ```

@@ -144,6 +144,15 @@ impl Script {
         &text[end..]
     }
 
+    /// The same for a language whose texts are UTF-8.
+    ///
+    /// # Errors
+    /// `EINVAL` for a file that is not, with its name in front.
+    pub fn utf8_without_first_line(&self, mark: &str) -> Result<&str> {
+        std::str::from_utf8(self.text_without_first_line(mark))
+            .map_err(|error| Error::new(libc::EINVAL, format!("{}: {error}", self.name())))
+    }
+
     fn name(&self) -> std::path::Display<'_> {
         self.path.display()
     }
@@ -265,6 +274,14 @@ mod tests {
         assert_eq!(cut("x = 1 #! y"), "x = 1 #! y");
         assert_eq!(cut("#{}"), "#{}");
         assert_eq!(cut(""), "");
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf_8_is_refused_with_its_name() {
+        assert_eq!(script(b"#!\nx").utf8_without_first_line("#!").unwrap(), "\nx");
+        let error = script(b"caf\xe9\n").utf8_without_first_line("#!").unwrap_err();
+        assert!(error.message().starts_with("disk.lua: invalid utf-8 sequence"), "{error}");
+        assert_eq!(error.errno(), libc::EINVAL);
     }
 
     #[test]

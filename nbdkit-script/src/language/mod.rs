@@ -17,22 +17,25 @@ use crate::types::{BlockSize, ThreadModel};
 
 /// Which signatures a script's callbacks have.
 ///
-/// | callback | version 1 | version 2 |
-/// | --- | --- | --- |
-/// | `pread` | `h, count, offset`; returns the bytes | `h, buffer, offset, flags` |
-/// | `pwrite` | `h, data, offset` | `h, buffer, offset, flags` |
-/// | `flush` | `h` | `h, flags` |
-/// | `trim` | `h, count, offset` | `h, count, offset, flags` |
-/// | `zero` | `h, count, offset, may_trim` | `h, count, offset, flags` |
+/// | callback | version 1 | version 2 | as in sh |
+/// | --- | --- | --- | --- |
+/// | `pread` | `h, count, offset`; returns the bytes | `h, buffer, offset, flags` | as version 1 |
+/// | `pwrite` | `h, data, offset` | `h, buffer, offset, flags` | `h, data, offset, flags` |
+/// | `flush` | `h` | `h, flags` | `h` |
+/// | `trim` | `h, count, offset` | `h, count, offset, flags` | as version 2 |
+/// | `zero` | `h, count, offset, may_trim` | `h, count, offset, flags` | as version 2 |
+/// | `cache` | `h, count, offset, flags` | `h, count, offset, flags` | `h, count, offset` |
 ///
-/// `extents` and `cache` get `h, count, offset, flags` in both, and all other callbacks have no
-/// flags.
+/// `extents` gets `h, count, offset, flags` in all of them, and all other callbacks have no flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiVersion {
     /// Those of nbdkit's own plugins for Lua and Tcl.
     V1,
     /// Those of nbdkit's Python plugin: buffers and flags.
     V2,
+    /// Those of nbdkit's sh plugin: data is passed as a copy, and flags where there may be some. A
+    /// language whose scripts have no way into nbdkit's memory has no others.
+    Sh,
 }
 
 /// What a callback is called with. `H` is the language's handle, `M` how it lends memory.
@@ -75,10 +78,18 @@ pub trait Lent<'a> {
     fn data(data: &'a [u8]) -> Self;
 }
 
+/// For a language that has nothing to lend: it never answers [`ApiVersion::V2`].
+impl<'a> Lent<'a> for () {
+    fn fill(_: &'a mut ReadBuffer<'_>) -> Self {}
+
+    fn data(_: &'a [u8]) -> Self {}
+}
+
 /// A scripting language: an interpreter with a script loaded.
 ///
 /// It is for scripts whose callbacks have the signatures of an [`ApiVersion`]. A language with
-/// others implements [`ScriptPlugin`](crate::ScriptPlugin).
+/// others implements [`ScriptPlugin`](crate::ScriptPlugin). One whose values are values of Rust's
+/// has less to say as a [`PlainLanguage`](crate::PlainLanguage).
 ///
 /// Exported with [`Isolated`](crate::Isolated), as any [`ScriptPlugin`](crate::ScriptPlugin). What
 /// has the same name there means the same here.
@@ -161,7 +172,7 @@ pub trait Language: Sized + Send + 'static {
     fn call_for_handle(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Self::Handle>;
 
     /// Lets go of what `open` returned. `close` has been called.
-    fn release(&self, handle: Self::Handle);
+    fn release(&self, _handle: Self::Handle) {}
 
     /// Puts what a read of version 1 returned into the client's buffer, by the shortest way there
     /// is: [`ReadBuffer::copy_from`].

@@ -40,6 +40,12 @@ fn is_v2(language: &impl Language) -> bool {
     language.api_version() == ApiVersion::V2
 }
 
+/// Whether the requests that may have flags pass them on.
+#[inline]
+fn has_flags(language: &impl Language) -> bool {
+    language.api_version() != ApiVersion::V1
+}
+
 /// A string or none. The empty string is a string in a language whose none it is, too.
 fn string<R: Returned>(returned: R) -> Result<Option<String>> {
     let is_empty = returned.string().is_some_and(|string| string.is_empty());
@@ -87,7 +93,7 @@ impl<L: Language> ScriptPlugin for L {
     }
 
     fn takes_flags(&self) -> bool {
-        is_v2(self)
+        has_flags(self)
     }
 
     fn function_names(&self) -> Vec<String> {
@@ -200,7 +206,11 @@ impl<L: Language> ScriptPlugin for L {
             let arguments = [handle, Argument::Lent(&lent), offset, number(flags.bits())];
             return act(self, Callbacks::PWRITE, arguments);
         }
-        act(self, Callbacks::PWRITE, [handle, Argument::Bytes(data), offset])
+        let data = Argument::Bytes(data);
+        if has_flags(self) {
+            return act(self, Callbacks::PWRITE, [handle, data, offset, number(flags.bits())]);
+        }
+        act(self, Callbacks::PWRITE, [handle, data, offset])
     }
 
     fn flush(&self, handle: &L::Handle) -> Result<()> {
@@ -213,7 +223,7 @@ impl<L: Language> ScriptPlugin for L {
 
     fn trim(&self, handle: &L::Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
         let (handle, offset) = (Argument::Handle(handle), offset_of::<L>(offset)?);
-        if is_v2(self) {
+        if has_flags(self) {
             let arguments = [handle, number(count), offset, number(flags.bits())];
             return act(self, Callbacks::TRIM, arguments);
         }
@@ -222,7 +232,7 @@ impl<L: Language> ScriptPlugin for L {
 
     fn zero(&self, handle: &L::Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
         let (handle, offset) = (Argument::Handle(handle), offset_of::<L>(offset)?);
-        let last = if is_v2(self) {
+        let last = if has_flags(self) {
             number(flags.bits())
         } else {
             Argument::Boolean(flags.contains(Flags::MAY_TRIM))
@@ -244,6 +254,9 @@ impl<L: Language> ScriptPlugin for L {
 
     fn cache(&self, handle: &L::Handle, count: u32, offset: u64) -> Result<()> {
         let (handle, offset) = (Argument::Handle(handle), offset_of::<L>(offset)?);
+        if self.api_version() == ApiVersion::Sh {
+            return act(self, Callbacks::CACHE, [handle, number(count), offset]);
+        }
         let arguments = [handle, number(count), offset, number(NO_FLAGS.bits())];
         act(self, Callbacks::CACHE, arguments)
     }

@@ -210,9 +210,28 @@ fn version_2_has_flags_and_lends_memory() {
 }
 
 #[test]
-fn only_version_2_takes_flags() {
+fn as_in_sh_there_are_flags_where_there_may_be_some_and_data_is_copied() {
+    let (fua, may_trim) = (Flags::FUA.bits(), Flags::MAY_TRIM.bits());
+    assert_eq!(
+        requests(ApiVersion::Sh),
+        [
+            "pread h 4 512",
+            &format!("pwrite h 3 bytes 513 {fua}"),
+            "flush h",
+            &format!("trim h 7 514 {fua}"),
+            &format!("zero h 8 515 {may_trim}"),
+            &format!("zero h 8 515 {fua}"),
+            &format!("extents h 9 516 {}", Flags::REQ_ONE.bits()),
+            "cache h 10 517",
+        ]
+    );
+}
+
+#[test]
+fn only_version_1_takes_no_flags() {
     assert!(!Noting::new(ApiVersion::V1, "").takes_flags());
     assert!(Noting::new(ApiVersion::V2, "").takes_flags());
+    assert!(Noting::new(ApiVersion::Sh, "").takes_flags());
 }
 
 #[test]
