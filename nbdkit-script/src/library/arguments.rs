@@ -156,7 +156,7 @@ fn invalid(message: String) -> Error {
 }
 
 /// Rust would end the process where it gets no memory.
-fn copied(bytes: &[u8], what: &str) -> Result<Vec<u8>> {
+pub(crate) fn copied(bytes: &[u8], what: &str) -> Result<Vec<u8>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len()).map_err(|_| {
         Error::new(libc::ENOMEM, format!("no memory for {} bytes of {what}", bytes.len()))

@@ -29,6 +29,12 @@ pub trait Call<'a> {
     /// The bytes of an argument that is a string. A number is none, nor is a buffer.
     fn string(&self, index: usize) -> Option<&'a [u8]>;
 
+    /// Whether the language has buffers. Without them, what is read is always returned.
+    #[inline]
+    fn has_buffers(&self) -> bool {
+        true
+    }
+
     /// An argument that must be a buffer. Each buffer can be had only once in a call, for it may
     /// be written to: see [`same`](Call::same).
     ///

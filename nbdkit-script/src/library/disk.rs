@@ -72,7 +72,7 @@ impl Method for Pread {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         let offset = offset_at(call, 3)?;
-        if call.number(2).is_some() {
+        if call.number(2).is_some() || !call.has_buffers() {
             let count = count_at(call, 2, "count")?;
             // Asks whether there is so much of the disk, before memory is taken for it.
             disk.read(offset, 0, |_| Ok(())).map_err(text)?;

@@ -39,6 +39,7 @@ mod scalar;
 pub mod shared;
 
 pub use crate::store::Number;
+pub(crate) use arguments::copied;
 pub use arguments::{Arguments, Found};
 pub use call::{Answer, Call, Message, Method, Methods, run};
 pub use constants::constants;

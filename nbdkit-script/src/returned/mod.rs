@@ -121,7 +121,7 @@ impl Seen {
 }
 
 /// A number that is none of those expected, or the type of what is no number.
-fn number_or_type(value: &impl Returned) -> Cow<'static, str> {
+pub(crate) fn number_or_type(value: &impl Returned) -> Cow<'static, str> {
     match (value.seen(), value.number()) {
         (Seen::Type(_), Some(Number::Integer(number))) => number.to_string().into(),
         (Seen::Type(_), Some(Number::Float(number))) => number.to_string().into(),

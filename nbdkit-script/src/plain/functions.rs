@@ -1,0 +1,177 @@
+//! What a script can call: the tables of `library`, as functions from values to a value.
+
+use super::library::{Called, Given};
+use super::value::{list, string};
+use super::{PlainLanguage, Returned, Value, thrown};
+use crate::error::{Error, Result};
+use crate::library::functions::{self as nbdkit, Value as OfNbdkit};
+use crate::library::shared::{self, Operation, Outcome};
+use crate::library::{Answer, Message, Method, Methods, copied, disk, run};
+use crate::store::{self, Number};
+use crate::types::Extent;
+
+/// The most bytes that a script gets of a disk at once: nbdkit's longest request.
+const LONGEST_READ: usize = 64 << 20;
+
+/// A function that a language gives its scripts.
+#[derive(Debug)]
+pub struct Function<P: PlainLanguage> {
+    /// Its name.
+    pub name: &'static str,
+    run: Run<P>,
+}
+
+// Not derived: that would want the language to be `Copy`.
+impl<P: PlainLanguage> Copy for Function<P> {}
+
+impl<P: PlainLanguage> Clone for Function<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+type RunMethod<P> = for<'a> fn(&Called<'a, P>) -> Result<Answer<'a>, Message>;
+
+#[derive(Debug)]
+enum Run<P: PlainLanguage> {
+    Nbdkit(&'static nbdkit::Function),
+    Shared(&'static Operation),
+    NewDisk,
+    Method(RunMethod<P>),
+}
+
+impl<P: PlainLanguage> Copy for Run<P> {}
+
+impl<P: PlainLanguage> Clone for Run<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// The functions of the module `nbdkit`: nbdkit's own, and `disk(name, size)`.
+pub fn functions<P: PlainLanguage>() -> impl Iterator<Item = Function<P>> {
+    let all = nbdkit::ALL.iter();
+    all.map(|function| Function { name: function.name, run: Run::Nbdkit(function) })
+        .chain([Function { name: "disk", run: Run::NewDisk }])
+}
+
+/// The operations of the dictionary that all instances see.
+pub fn operations<P: PlainLanguage>() -> impl Iterator<Item = Function<P>> {
+    let all = shared::ALL.iter();
+    all.map(|operation| Function { name: operation.name, run: Run::Shared(operation) })
+}
+
+/// The methods of disks. The first argument is the disk.
+pub fn methods<P: PlainLanguage>() -> impl Iterator<Item = Function<P>> {
+    struct List<P: PlainLanguage>(Vec<Function<P>>);
+
+    impl<P: PlainLanguage> Methods for List<P> {
+        fn add<M: Method>(&mut self, name: &'static str) {
+            self.0.push(Function { name, run: Run::Method(|call| run::<M>(call)) });
+        }
+    }
+
+    let mut list = List(Vec::new());
+    disk::methods(&mut list);
+    list.0.into_iter()
+}
+
+impl<P: PlainLanguage> Function<P> {
+    /// The most arguments that any of them takes, the disk of a method among them.
+    pub const MOST_ARGUMENTS: usize = 3;
+
+    /// Calls it.
+    ///
+    /// # Errors
+    /// What the language is to throw: a map of `errno`, a number, and `message`.
+    pub fn call(&self, arguments: Vec<P::Value>) -> Result<P::Value, P::Value> {
+        let values = arguments.into_iter().map(Returned::new).collect();
+        self.run(values).map(P::to_script).map_err(|error| thrown::value::<P>(&error))
+    }
+
+    fn run(&self, values: Vec<Returned<P>>) -> Result<Value<P::Value>> {
+        let named = |error: Error| error.context(self.name);
+        let method = |run: RunMethod<P>, is_method| {
+            let answer = run(&Called { values: &values, is_method });
+            let answer = answer.map_err(|message| Error::new(libc::EINVAL, message));
+            answer.and_then(of_method::<P>)
+        };
+        match self.run {
+            Run::NewDisk => method(|call| run::<disk::New>(call), false),
+            Run::Method(run) => method(run, true),
+            Run::Nbdkit(function) => {
+                function.call(&mut Given::new(values)).and_then(of_nbdkit::<P>).map_err(named)
+            }
+            Run::Shared(operation) => {
+                operation.call(&mut Given::new(values)).and_then(of_shared::<P>).map_err(named)
+            }
+        }
+    }
+}
+
+pub(super) fn of_nbdkit<P: PlainLanguage>(value: OfNbdkit) -> Result<Value<P::Value>> {
+    Ok(match value {
+        OfNbdkit::Nothing => Value::None,
+        OfNbdkit::Boolean(boolean) => Value::Boolean(boolean),
+        OfNbdkit::Float(float) => Value::Float(float),
+        OfNbdkit::Bytes(bytes) => string(bytes)?,
+        OfNbdkit::Integer(integer) => Value::Integer(integer.try_into().map_err(|_| {
+            let message = format!("found {integer}, expected at most {}", i64::MAX);
+            Error::new(libc::EOVERFLOW, message)
+        })?),
+        OfNbdkit::Time(time) => {
+            let parts = [time.as_secs() as i64, time.subsec_nanos().into()];
+            list::<P>(parts.map(Value::Integer))
+        }
+    })
+}
+
+/// What the dictionary refuses is an error; not to do what a condition does not hold for is none.
+fn of_shared<P: PlainLanguage>(outcome: Outcome) -> Result<Value<P::Value>> {
+    Ok(match outcome {
+        Outcome::Done | Outcome::NotFound => Value::None,
+        Outcome::Tried(result) => Value::Boolean(result.is_ok()),
+        Outcome::Value(store::Value::String(text)) => string(text)?,
+        Outcome::Value(store::Value::Number(Number::Integer(integer))) => Value::Integer(integer),
+        Outcome::Value(store::Value::Number(Number::Float(float))) => Value::Float(float),
+        Outcome::Value(store::Value::Boolean(boolean)) => Value::Boolean(boolean),
+        Outcome::Keys(keys) => list::<P>(keys.into_iter().map(string).collect::<Result<Vec<_>>>()?),
+        Outcome::Refused(refusal) => return Err(Error::new(libc::EINVAL, refusal)),
+    })
+}
+
+fn of_method<P: PlainLanguage>(answer: Answer<'_>) -> Result<Value<P::Value>> {
+    Ok(match answer {
+        Answer::Nothing => Value::None,
+        Answer::Integer(integer) => Value::Integer(integer),
+        Answer::Float(float) => Value::Float(float),
+        Answer::Bytes(bytes) | Answer::BufferOf(bytes) => Value::Bytes(copied(bytes, "data")?),
+        Answer::NewBuffer(size) => Value::Bytes(zeroes(size)?),
+        Answer::Disk(disk) => Value::Disk(disk),
+        Answer::ReadDisk { disk, offset, count } => {
+            let mut bytes = zeroes(count)?;
+            disk::read(disk, offset, &mut bytes)?;
+            Value::Bytes(bytes)
+        }
+        Answer::Extents(extents) => list::<P>(extents.into_iter().map(extent::<P>)),
+    })
+}
+
+fn extent<P: PlainLanguage>(extent: Extent) -> Value<P::Value> {
+    // The store has checked that they are at most i64::MAX.
+    let Extent { offset, length, kind } = extent;
+    list::<P>([offset as i64, length as i64, kind.bits().into()].map(Value::Integer))
+}
+
+/// Bytes for a script. A language in Rust would end the process where there is no memory for them.
+fn zeroes(count: usize) -> Result<Vec<u8>> {
+    if count > LONGEST_READ {
+        let message = format!("found {count} bytes, expected at most {LONGEST_READ}");
+        return Err(Error::new(libc::EINVAL, message));
+    }
+    let mut bytes = Vec::new();
+    let reserved = bytes.try_reserve_exact(count);
+    reserved.map_err(|_| Error::new(libc::ENOMEM, format!("no memory for {count} bytes")))?;
+    bytes.resize(count, 0);
+    Ok(bytes)
+}

@@ -1,0 +1,139 @@
+//! The arguments of what a script calls, as `library` sees them.
+
+use std::borrow::Cow;
+use std::vec;
+
+use super::{PlainLanguage, Returned, Value};
+use crate::error::Result;
+use crate::library::{Arguments, Buffer, Call, Found, Message};
+use crate::returned::{Returned as _, number_or_type};
+use crate::store::{self, Disk, Number};
+
+/// What is left of a function's arguments.
+pub(super) struct Given<P: PlainLanguage> {
+    values: vec::IntoIter<Returned<P>>,
+    taken: usize,
+}
+
+impl<P: PlainLanguage> Given<P> {
+    pub(super) fn new(values: Vec<Returned<P>>) -> Self {
+        Given { values: values.into_iter(), taken: 0 }
+    }
+
+    fn peek(&self) -> Option<&Value<P::Value>> {
+        self.values.as_slice().first().map(|next| &next.value)
+    }
+
+    /// What is made of the next one, or what it is instead.
+    fn next<T>(&mut self, make: impl FnOnce(&Returned<P>) -> Option<T>) -> Result<T, Found> {
+        self.taken += 1;
+        let Some(value) = self.values.next() else { return Err("nothing".into()) };
+        make(&value).ok_or_else(|| number_or_type(&value).into())
+    }
+}
+
+impl<P: PlainLanguage> Arguments for Given<P> {
+    fn left(&self) -> usize {
+        self.values.len()
+    }
+
+    fn taken(&self) -> usize {
+        self.taken
+    }
+
+    fn has_next(&self) -> bool {
+        !matches!(self.peek(), None | Some(Value::None))
+    }
+
+    fn next_is_number(&self) -> bool {
+        matches!(self.peek(), Some(Value::Integer(_) | Value::Float(_)))
+    }
+
+    fn skip(&mut self) {
+        self.taken += 1;
+        self.values.next();
+    }
+
+    fn next_bytes(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
+        self.next(|value| value.string().map(|text| take(&text)))
+    }
+
+    fn next_number(&mut self) -> Result<Number, Found> {
+        self.next(Returned::number)
+    }
+
+    fn next_boolean(&mut self) -> Result<bool, Found> {
+        self.next(Returned::boolean)
+    }
+
+    fn value(&mut self, what: &str) -> Result<store::Value> {
+        match self.peek() {
+            Some(Value::Boolean(_)) => self.boolean(what).map(store::Value::Boolean),
+            _ if self.next_is_number() => self.number(what).map(store::Value::Number),
+            _ => self.bytes(what).map(store::Value::String),
+        }
+    }
+}
+
+/// The arguments of a disk's method, or of what makes a disk. There are no buffers.
+pub(super) struct Called<'a, P: PlainLanguage> {
+    pub(super) values: &'a [Returned<P>],
+    /// Whether the first one is what the method belongs to, which nobody counts.
+    pub(super) is_method: bool,
+}
+
+impl<P: PlainLanguage> Called<'_, P> {
+    fn get(&self, index: usize) -> Option<&Returned<P>> {
+        self.values.get(index - 1)
+    }
+}
+
+impl<'a, P: PlainLanguage> Call<'a> for Called<'a, P> {
+    fn count(&self) -> usize {
+        self.values.len()
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.get(index).is_some_and(|value| !value.is_none())
+    }
+
+    fn number(&self, index: usize) -> Option<Number> {
+        self.get(index)?.number()
+    }
+
+    fn string(&self, index: usize) -> Option<&'a [u8]> {
+        match &self.values.get(index - 1)?.value {
+            Value::String(text) => Some(text.as_bytes()),
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn has_buffers(&self) -> bool {
+        false
+    }
+
+    /// Asked for where data may be a buffer.
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>, Message> {
+        Err(self.wrong_type(index, P::BYTES))
+    }
+
+    fn disk(&self, index: usize) -> Result<&'static Disk, Message> {
+        match self.get(index).map(|value| &value.value) {
+            Some(Value::Disk(disk)) => Ok(disk),
+            _ => Err(self.wrong_type(index, "a disk")),
+        }
+    }
+
+    fn same(&self, _: usize, _: usize) -> bool {
+        false
+    }
+
+    fn found(&self, index: usize) -> Cow<'_, str> {
+        self.get(index).map_or("nothing".into(), number_or_type)
+    }
+
+    fn position(&self, index: usize) -> usize {
+        index - usize::from(self.is_method)
+    }
+}

@@ -1,0 +1,35 @@
+//! What scripts throw, and what is thrown into them: `{errno, message}`, or any other value.
+
+use super::value::named;
+use super::{PlainLanguage, Value};
+use crate::errno;
+use crate::error::Error;
+
+/// The failure of a script that has thrown this.
+///
+/// A map may have the error number or its name as `errno`, and its text as `message`. Any other
+/// value is `EIO`, with the value's own text.
+pub fn error<P: PlainLanguage>(thrown: P::Value) -> Error {
+    let text = thrown.to_string();
+    match P::from_script(thrown) {
+        Value::None => Error::msg(format!("error value is {}", P::NOTATION.none)),
+        Value::Map(map) => {
+            let errno = named(&map, "errno").cloned().map(P::from_script);
+            let errno = errno.and_then(|value| match value {
+                Value::Integer(number) => i32::try_from(number).ok(),
+                Value::String(name) => errno::from_name(&name),
+                _ => None,
+            });
+            let message = named(&map, "message").map_or(text, ToString::to_string);
+            Error::new(errno.unwrap_or(libc::EIO), message)
+        }
+        _ => Error::msg(text),
+    }
+}
+
+/// What a function of the framework's throws: a script can catch it, and throw it again.
+pub(super) fn value<P: PlainLanguage>(error: &Error) -> P::Value {
+    let errno = P::to_script(Value::Integer(error.errno().into()));
+    let message = P::to_script(Value::String(error.message().into()));
+    P::to_script(Value::Map(vec![("errno".into(), errno), ("message".into(), message)]))
+}
