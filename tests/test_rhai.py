@@ -343,6 +343,84 @@ def test_a_function_imports_from_beside_the_script_when_nbdkit_has_gone_to_the_r
         client.pread(4, 4)
 
 
+# --- what a script calls ---
+
+
+def test_all_engines_see_one_dictionary(start, write):
+    # The first read waits until the second one, in another engine, has set the key.
+    server = start(
+        PLUGIN,
+        "interpreters=2",
+        write("""
+            fn thread_model() { "parallel" }
+            fn pread(h, count, offset) {
+                nbdkit::dictionary::incr("reads", 1, 0);
+                while nbdkit::dictionary::get("reads") != 2 { sleep(0.001); }
+                blob(count, nbdkit::dictionary::incr("answers", 1, 10))
+            }
+        """),
+    )
+    requests, read = InFlight(server.connect()), []
+    for number in range(2):
+        requests.pread(1, number, read.append)
+    requests.wait_for_all()
+    assert sorted(read) == [b"\x0b", b"\x0c"]
+
+
+def test_functions_of_nbdkit_and_of_the_dictionary(start, write):
+    server = start(
+        PLUGIN,
+        write("""
+            fn expect(found, expected) {
+                if found != expected { throw `found ${found}, expected ${expected}`; }
+            }
+            fn get_ready() {
+                expect(nbdkit::parse_size("1M"), 1048576);
+                expect(nbdkit::parse_bool("on"), true);
+                expect(nbdkit::parse_int("n", "0x10"), 16);
+                expect(nbdkit::parse_int("n", "255", "uint8_t"), 255);
+                expect(nbdkit::name(), "rhai");
+                expect(nbdkit::dictionary::get("absent"), ());
+                expect(nbdkit::dictionary::rpush("list", 1.5), 1);
+                expect(nbdkit::dictionary::rpush("list", "two"), 2);
+                expect(nbdkit::dictionary::lpop("list"), 1.5);
+                expect(nbdkit::dictionary::add("list", true), false);
+                expect(nbdkit::dictionary::get_keys(), ["list"]);
+                // The methods of disks leave those of other values alone.
+                let text = "  trimmed ";
+                text.trim();
+                expect(text, "trimmed");
+            }
+            fn extents(h, count, offset, flags) {
+                [#{ offset: 0, length: 65536, type: "hole" }]
+            }
+        """),
+    )
+    assert extents(server.connect(), 65536, 0) == [(65536, 1)]
+
+
+@pytest.mark.parametrize(
+    "call, line",
+    [
+        ("nbdkit::parse_size()", "parse_size: argument 1 (the size): found nothing, expected a string"),
+        ("nbdkit::parse_size(7)", "parse_size: argument 1 (the size): found 7, expected a string"),
+        ("nbdkit::export_name(1, 2)", "export_name: 2 arguments, expected at most 0"),
+        ('nbdkit::dictionary::incr("absent", 1)', "incr: not found"),
+        ('nbdkit::disk("d", 8).pwrite(7, 0)', "argument 1: found 7, expected a blob"),
+        ('nbdkit::disk("d", 8).pread("x", 0)', "argument 1: found string, expected a number"),
+        ('nbdkit::disk("d", 8).size(1)', "1 arguments, expected at most 0"),
+        ("blob(4, 0).zero(1, 1)", "argument 0: found blob, expected a disk"),
+    ],
+)  # fmt: skip
+def test_calls_that_are_refused(start, write, call, line):
+    server = start(PLUGIN, write(f"fn pread(h, count, offset) {{\n{call}\n}}"))
+    with pytest.raises(nbd.Error) as caught:
+        server.connect().pread(512, 0)
+    assert caught.value.errno == "EINVAL"
+    found = one_error(server).removeprefix("pread: disk.rhai:2: ")
+    assert found.startswith(line[:-1]) if line.endswith("*") else found == line
+
+
 # --- what a script fails with ---
 
 
@@ -360,7 +438,7 @@ def test_a_function_imports_from_beside_the_script_when_nbdkit_has_gone_to_the_r
         ('nbdkit::disk("d", 8).pread(9, 0)', "EINVAL", "disk.rhai:2: offset 0 and 9 bytes from "
          "there are past the end of the disk, which has 8 bytes"),
         ('nbdkit::disk("d", -1)', "EINVAL",
-         "disk.rhai:2: found -1, expected a number of bytes from 0 on"),
+         "disk.rhai:2: argument 2, the size: found -1, expected a whole number from 0 on"),
         ('try { nbdkit::disk("d", -1) } catch (e) { throw #{ errno: e.errno, message: "again" } }',
          "EINVAL", "disk.rhai:2: again"),
         # Rhai's own limits have no line.
@@ -407,7 +485,7 @@ def test_the_calls_that_led_to_an_error_are_in_the_debug_log(start, write):
     "script, line",
     [
         ('fn get_size(h) { "big" }', 'get_size: returned the string "big", expected a whole number of bytes'),
-        ("fn get_size(h) { 1.5 }", "get_size: returned f64, expected a whole number of bytes"),
+        ("fn get_size(h) { 1.5 }", "get_size: returned 1.5, expected a whole number of bytes"),
         ("fn get_size(h) { -1 }", "get_size: returned -1, expected a size of 0 or more bytes"),
         ("fn can_flush(h) { 1 }", "can_flush: return value is not a boolean: returned i64, expected "
                                    "true or false"),

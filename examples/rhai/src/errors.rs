@@ -1,0 +1,27 @@
+//! What a script fails with, as nbdkit's log has it.
+
+use nbdkit_script::{Error, plain};
+use rhai::{EvalAltResult, Position};
+
+use crate::Rhai;
+
+/// A failure as `FILE:LINE: message`, and the calls that led there.
+pub fn of(file: &str, mut error: EvalAltResult) -> Error {
+    let (mut file, mut calls) = (file.to_owned(), Vec::new());
+    while let EvalAltResult::ErrorInFunctionCall(function, source, inner, position) = error {
+        calls.push(format!("{}: calls {function}", place(&file, position)));
+        file = if source.is_empty() { file } else { source };
+        error = *inner;
+    }
+    let place = place(&file, error.take_position());
+    let error = match error {
+        EvalAltResult::ErrorRuntime(thrown, _) => plain::error::<Rhai>(thrown),
+        error => Error::msg(error.to_string()),
+    };
+    error.context(place).with_traceback(calls.join("\n"))
+}
+
+/// Rhai names no line where a script has run into one of its limits.
+fn place(file: &str, position: Position) -> String {
+    position.line().map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
+}
