@@ -5,6 +5,8 @@
 //! it makes its own values of those, and back; all that depends on values is made of that here: a
 //! `PlainLanguage` is a [`Language`](crate::Language).
 
+#[cfg(test)]
+mod fake;
 mod functions;
 mod language;
 mod library;
@@ -30,6 +32,8 @@ pub use value::Value;
 /// Its callbacks have the signatures of nbdkit's sh plugin:
 /// [`ApiVersion::Sh`](crate::language::ApiVersion::Sh). A language that can lend nbdkit's memory to
 /// a script, or look at its values where they are, implements [`Language`](crate::Language).
+///
+/// The adapter for Rhai in the repository of this crate, `examples/rhai`, is one.
 ///
 /// Exported with [`Isolated`](crate::Isolated), as any [`ScriptPlugin`](crate::ScriptPlugin). What
 /// has the same name there means the same here.

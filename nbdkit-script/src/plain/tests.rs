@@ -1,150 +1,17 @@
-//! A language of a few lines, whose functions return what the test says.
+//! Callbacks, what is thrown, and what scripts can call, in a language of a few lines.
 
-use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fmt;
 use std::time::Duration;
 
+use super::fake::V::{self, Array, Blob, Bool, Int, Nil, Real};
+use super::fake::{Plain, object, returning, text};
 use super::*;
 use crate::error::Error;
 use crate::library::functions::Value as OfNbdkit;
-use crate::store::{self, Disk};
+use crate::store;
 use crate::types::{BlockSize, Export, Extent, ExtentKind, Flags};
 use crate::{ReadBuffer, ScriptPlugin};
-
-#[derive(Debug, Clone, PartialEq)]
-enum V {
-    Nil,
-    Bool(bool),
-    Int(i64),
-    Real(f64),
-    Str(String),
-    Blob(Vec<u8>),
-    Array(Vec<V>),
-    Object(Vec<(String, V)>),
-    Disk(Same),
-    Function,
-}
-
-/// A disk, which is equal to itself.
-#[derive(Debug, Clone)]
-struct Same(&'static Disk);
-
-impl PartialEq for Same {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0)
-    }
-}
-
-use V::{Array, Blob, Bool, Int, Nil, Object, Real, Str};
-
-impl fmt::Display for V {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Str(text) => f.write_str(text),
-            other => write!(f, "{other:?}"),
-        }
-    }
-}
-
-struct Plain {
-    returns: V,
-    callbacks: Callbacks,
-    calls: RefCell<Vec<(Callbacks, Vec<V>)>>,
-}
-
-impl PlainLanguage for Plain {
-    const NAME: &'static str = "plain";
-    const LANGUAGE: &'static str = "Plain";
-    const BYTES: &'static str = "a blob";
-    const NOTATION: Notation = Notation {
-        none: "nil",
-        extent: "[offset, length, type]",
-        extent_type: "EXTENT_*",
-        export: "names or [name, description]",
-    };
-
-    type Value = V;
-
-    fn load(_: &Script) -> Result<Self> {
-        Err(Error::not_defined())
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        self.callbacks
-    }
-
-    fn function_names(&self) -> Vec<String> {
-        self.callbacks.names().map(Into::into).collect()
-    }
-
-    fn call(&self, callback: Callbacks, arguments: Vec<V>) -> Result<V> {
-        self.calls.borrow_mut().push((callback, arguments));
-        Ok(self.returns.clone())
-    }
-
-    fn handle(opened: V) -> V {
-        Array(vec![opened])
-    }
-
-    fn type_name(value: &V) -> &'static str {
-        match value {
-            Nil => "nil",
-            Bool(_) => "bool",
-            Int(_) => "int",
-            Real(_) => "real",
-            Str(_) => "str",
-            Blob(_) => "blob",
-            Array(_) => "array",
-            Object(_) => "object",
-            V::Disk(_) => "some::path::Disk",
-            V::Function => "function",
-        }
-    }
-
-    fn to_script(value: Value<V>) -> V {
-        match value {
-            Value::None => Nil,
-            Value::Boolean(boolean) => Bool(boolean),
-            Value::Integer(integer) => Int(integer),
-            Value::Float(float) => Real(float),
-            Value::String(text) => Str(text),
-            Value::Bytes(bytes) => Blob(bytes),
-            Value::List(list) => Array(list),
-            Value::Map(map) => Object(map),
-            Value::Disk(disk) => V::Disk(Same(disk)),
-            Value::Other(value) => value,
-        }
-    }
-
-    fn from_script(value: V) -> Value<V> {
-        match value {
-            Nil => Value::None,
-            Bool(boolean) => Value::Boolean(boolean),
-            Int(integer) => Value::Integer(integer),
-            Real(float) => Value::Float(float),
-            Str(text) => Value::String(text),
-            Blob(bytes) => Value::Bytes(bytes),
-            Array(list) => Value::List(list),
-            Object(map) => Value::Map(map),
-            V::Disk(Same(disk)) => Value::Disk(disk),
-            V::Function => Value::Other(value),
-        }
-    }
-}
-
-/// A plugin each of whose callbacks returns this.
-fn returning(returns: V) -> Plain {
-    Plain { returns, callbacks: Callbacks::all(), calls: RefCell::default() }
-}
-
-fn text(text: &str) -> V {
-    Str(text.into())
-}
-
-fn object<const N: usize>(fields: [(&str, V); N]) -> V {
-    Object(fields.map(|(name, value)| (name.to_owned(), value)).into())
-}
 
 fn message<T: fmt::Debug>(result: Result<T>) -> String {
     result.unwrap_err().to_string()
