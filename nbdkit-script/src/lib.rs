@@ -27,9 +27,10 @@
 //! - to keep what a script prints out of a client's data, where nbdkit serves one on standard
 //!   output.
 //!
-//! A scripting language implements [`Language`] instead, and has the arguments of all callbacks from
-//! there. Its adapter finds what scripts see beside their callbacks in [`library`], and what makes
-//! nbdkit's values of what callbacks return in [`returned`].
+//! A scripting language implements [`PlainLanguage`] instead, if its values are values of Rust's, or
+//! else [`Language`]. It has the arguments of all callbacks from there. The adapter of a `Language`
+//! finds what scripts see beside their callbacks in [`library`], and what makes nbdkit's values of
+//! what callbacks return in [`returned`]; that of a `PlainLanguage` finds both in [`plain`].
 //!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
