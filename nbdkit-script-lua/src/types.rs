@@ -1,6 +1,7 @@
 //! The types of buffers and of disks: the library's methods, and what Lua has besides.
 
-use nbdkit_script::library::{self, Answer, Message, Method, Methods, buffer, disk};
+use nbdkit_script::Result;
+use nbdkit_script::library::{self, Answer, Method, Methods, buffer, disk};
 
 use crate::interpreter::{Interpreter, Register, Type};
 
@@ -43,7 +44,7 @@ impl Methods for List {
 struct DescribeBuffer;
 
 impl Method for DescribeBuffer {
-    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>> {
         Ok(Answer::Bytes(b"nbdkit.buffer"))
     }
 }
@@ -52,7 +53,7 @@ impl Method for DescribeBuffer {
 struct DescribeDisk;
 
 impl Method for DescribeDisk {
-    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>> {
         Ok(Answer::Bytes(b"nbdkit.disk"))
     }
 }

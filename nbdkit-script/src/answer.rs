@@ -38,10 +38,7 @@ pub trait Answer: Copy + Sized + 'static {
 fn unknown<A: Answer>(found: &str) -> Error {
     let known: Vec<_> =
         A::ALL.iter().map(|(_, number, word)| format!("\"{word}\" ({number})")).collect();
-    Error::new(
-        libc::EINVAL,
-        format!("returned {found}, expected {}: {}", A::WHAT, known.join(", ")),
-    )
+    Error::invalid(format!("returned {found}, expected {}: {}", A::WHAT, known.join(", ")))
 }
 
 impl Answer for ThreadModel {
@@ -79,10 +76,9 @@ impl Answer for ExtentKind {
     fn from_number(number: i64) -> Result<ExtentKind> {
         let kind = u32::try_from(number).ok().and_then(ExtentKind::from_bits);
         kind.ok_or_else(|| {
-            Error::new(
-                libc::EINVAL,
-                format!("{number} is no type of an extent: 0 is data, 1 a hole, 2 zeroes, 3 both"),
-            )
+            Error::invalid(format!(
+                "{number} is no type of an extent: 0 is data, 1 a hole, 2 zeroes, 3 both"
+            ))
         })
     }
 
@@ -93,10 +89,9 @@ impl Answer for ExtentKind {
             |kind, word| match word {
                 "hole" => Ok(kind | ExtentKind::HOLE),
                 "zero" => Ok(kind | ExtentKind::ZERO),
-                word => Err(Error::new(
-                    libc::EINVAL,
-                    format!("\"{word}\" is no type of an extent: they are \"hole\" and \"zero\""),
-                )),
+                word => Err(Error::invalid(format!(
+                    "\"{word}\" is no type of an extent: they are \"hole\" and \"zero\""
+                ))),
             },
         )
     }

@@ -7,25 +7,23 @@ use crate::types::{BlockSize, Export, Extent};
 /// The NBD protocol's limit for the name and the description of an export, in bytes.
 const LONGEST_STRING: usize = 4096;
 
-fn invalid(message: String) -> Error {
-    Error::new(libc::EINVAL, message)
-}
-
 /// Extents: at least one, each with a length, in order, without gaps, from the request's offset on.
 /// The first may begin before it, and the last end anywhere.
 pub(crate) fn extents(extents: &[Extent], offset: u64) -> Result<()> {
     let Some(first) = extents.first() else {
-        return Err(invalid(format!("returned no extents, expected one that holds {offset}")));
+        return Err(Error::invalid(format!(
+            "returned no extents, expected one that holds {offset}"
+        )));
     };
     let mut expected = first.offset;
     for (index, extent) in extents.iter().enumerate() {
         let number = index + 1;
         if extent.length == 0 {
-            return Err(invalid(format!("extent {number} has a length of 0")));
+            return Err(Error::invalid(format!("extent {number} has a length of 0")));
         }
         if extent.offset != expected {
             let how = if extent.offset < expected { "overlaps" } else { "leaves a gap after" };
-            return Err(invalid(format!(
+            return Err(Error::invalid(format!(
                 "extent {number} begins at {}, expected {expected}: it {how} the one before",
                 extent.offset
             )));
@@ -33,10 +31,10 @@ pub(crate) fn extents(extents: &[Extent], offset: u64) -> Result<()> {
         expected = extent
             .offset
             .checked_add(extent.length)
-            .ok_or_else(|| invalid(format!("extent {number} ends past 2^64")))?;
+            .ok_or_else(|| Error::invalid(format!("extent {number} ends past 2^64")))?;
     }
     if first.offset > offset || expected <= offset {
-        return Err(invalid(format!(
+        return Err(Error::invalid(format!(
             "the extents span {}..{expected}, which does not hold the request's offset {offset}",
             first.offset
         )));
@@ -53,7 +51,7 @@ pub(crate) fn exports(exports: &[Export]) -> Result<()> {
             export_string("the description of an export", description)?;
         }
         if !names.insert(&export.name) {
-            return Err(invalid(format!("the export {:?} is there twice", export.name)));
+            return Err(Error::invalid(format!("the export {:?} is there twice", export.name)));
         }
     }
     Ok(())
@@ -62,13 +60,13 @@ pub(crate) fn exports(exports: &[Export]) -> Result<()> {
 /// A string that goes to the client.
 pub(crate) fn export_string(what: &str, text: &str) -> Result<()> {
     if text.len() > LONGEST_STRING {
-        return Err(invalid(format!(
+        return Err(Error::invalid(format!(
             "{what} has {} bytes, which is more than {LONGEST_STRING}",
             text.len()
         )));
     }
     if text.contains('\0') {
-        return Err(invalid(format!("{what} has a NUL byte in it")));
+        return Err(Error::invalid(format!("{what} has a NUL byte in it")));
     }
     Ok(())
 }
@@ -77,7 +75,7 @@ pub(crate) fn export_string(what: &str, text: &str) -> Result<()> {
 pub(crate) fn block_size(sizes: BlockSize) -> Result<()> {
     let BlockSize { minimum, preferred, maximum } = sizes;
     let broken = |rule: &str| {
-        Err(invalid(format!(
+        Err(Error::invalid(format!(
             "returned minimum {minimum}, preferred {preferred}, maximum {maximum}: {rule}"
         )))
     };

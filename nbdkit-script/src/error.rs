@@ -50,6 +50,12 @@ impl Error {
         Error::new(libc::EIO, message)
     }
 
+    /// A failure with `EINVAL`: an argument or an answer that does not do. The message says what was
+    /// found and what was expected.
+    pub fn invalid(message: impl Into<String>) -> Error {
+        Error::new(libc::EINVAL, message)
+    }
+
     /// A failure whose message is a script's own bytes, which need not be UTF-8: see
     /// [`printable`]. Of a long one only the beginning is copied, so that a script which throws all
     /// the memory there is does not need as much again.

@@ -148,10 +148,7 @@ fn callback_name<E: Exported>(callback: Callbacks) -> &'static str {
 /// The flags of a request, if all of them are known.
 fn known_flags<E: Exported>(callback: Callbacks, flags: u32) -> Result<Flags, c_int> {
     Flags::from_bits(flags).ok_or_else(|| {
-        fail(&Error::new(
-            libc::EINVAL,
-            format!("{}: unknown flags {flags:#x}", callback_name::<E>(callback)),
-        ))
+        fail(&Error::invalid(format!("{}: unknown flags {flags:#x}", callback_name::<E>(callback))))
     })
 }
 
@@ -252,8 +249,7 @@ extern "C" fn config<E: Exported>(key: *const c_char, value: *const c_char) -> c
         // SAFETY: nbdkit passes two C strings, which stay while this runs.
         let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
         let key = key.to_str().map_err(|_| {
-            Error::new(libc::EINVAL, "a key that is not ASCII")
-                .context(callback_name::<E>(Callbacks::CONFIG))
+            Error::invalid("a key that is not ASCII").context(callback_name::<E>(Callbacks::CONFIG))
         })?;
         E::slot().config(key, OsStr::from_bytes(value.to_bytes()))
     });

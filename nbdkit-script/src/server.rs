@@ -212,10 +212,9 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     fn get_size(&self) -> nbdkit::Result<i64> {
         self.call(Callbacks::GET_SIZE, |plugin, handle| match plugin.get_size(handle)? {
             size @ 0.. => Ok(size),
-            size => Err(Error::new(
-                libc::EINVAL,
-                format!("returned {size}, expected a size of 0 or more bytes"),
-            )),
+            size => {
+                Err(Error::invalid(format!("returned {size}, expected a size of 0 or more bytes")))
+            }
         })
         .map_err(report)
     }

@@ -87,10 +87,7 @@ impl Source for Compiled {
     }
 
     fn unwanted_parameter(&self, key: &str, _name_of: NameOf) -> Error {
-        Error::new(
-            libc::EINVAL,
-            format!("{key}=: this plugin does not need command line configuration"),
-        )
+        Error::invalid(format!("{key}=: this plugin does not need command line configuration"))
     }
 
     fn missing_parameter(_language: &str) -> Error {
@@ -150,7 +147,7 @@ impl Script {
     /// `EINVAL` for a file that is not, with its name in front.
     pub fn utf8_without_first_line(&self, mark: &str) -> Result<&str> {
         std::str::from_utf8(self.text_without_first_line(mark))
-            .map_err(|error| Error::new(libc::EINVAL, format!("{}: {error}", self.name())))
+            .map_err(|error| Error::invalid(format!("{}: {error}", self.name())))
     }
 
     fn name(&self) -> std::path::Display<'_> {
@@ -173,28 +170,22 @@ impl Source for Script {
         let count = digits.and_then(|digits| digits.parse().ok());
         match count.filter(|count| (1..=MOST_INSTANCES).contains(count)) {
             Some(count) => Ok(Some(count)),
-            None => Err(Error::new(
-                libc::EINVAL,
-                format!(
-                    "interpreters={}: expected a whole number from 1 to {MOST_INSTANCES}",
-                    value.display()
-                ),
-            )),
+            None => Err(Error::invalid(format!(
+                "interpreters={}: expected a whole number from 1 to {MOST_INSTANCES}",
+                value.display()
+            ))),
         }
     }
 
     fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self> {
         if key != KEY {
-            return Err(Error::new(
-                libc::EINVAL,
-                format!(
-                    "the first parameter must be script=/path/to/script.{}, not {key}=",
-                    language.to_lowercase()
-                ),
-            ));
+            return Err(Error::invalid(format!(
+                "the first parameter must be script=/path/to/script.{}, not {key}=",
+                language.to_lowercase()
+            )));
         }
         if value.as_bytes().is_empty() {
-            return Err(Error::new(libc::EINVAL, "script= names no file"));
+            return Err(Error::invalid("script= names no file"));
         }
         Script::read(value).map_err(|error| {
             error
@@ -207,28 +198,22 @@ impl Source for Script {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Error::new(
-            libc::EINVAL,
-            format!(
-                "{}: nbdkit requires these callbacks, which are not defined by the script: {}",
-                self.name(),
-                missing.join(", ")
-            ),
-        ))
+        Err(Error::invalid(format!(
+            "{}: nbdkit requires these callbacks, which are not defined by the script: {}",
+            self.name(),
+            missing.join(", ")
+        )))
     }
 
     fn unwanted_parameter(&self, key: &str, name_of: NameOf) -> Error {
-        Error::new(
-            libc::EINVAL,
-            format!(
-                "{}: this plugin does not need command line configuration: \
+        Error::invalid(format!(
+            "{}: this plugin does not need command line configuration: \
                  the script defines no {} callback to take {}",
-                self.name(),
-                name_of(Callbacks::CONFIG),
-                // A parameter without a key has this one.
-                if key == KEY { "a further parameter".into() } else { format!("{key}=") }
-            ),
-        )
+            self.name(),
+            name_of(Callbacks::CONFIG),
+            // A parameter without a key has this one.
+            if key == KEY { "a further parameter".into() } else { format!("{key}=") }
+        ))
     }
 
     fn warn_of_misspellings(&self, names: &[String], defined: Callbacks, name_of: NameOf) {
@@ -243,13 +228,10 @@ impl Source for Script {
     }
 
     fn missing_parameter(language: &str) -> Error {
-        Error::new(
-            libc::EINVAL,
-            format!(
-                "no script was given: the first parameter must be script=/path/to/script.{}",
-                language.to_lowercase()
-            ),
-        )
+        Error::invalid(format!(
+            "no script was given: the first parameter must be script=/path/to/script.{}",
+            language.to_lowercase()
+        ))
     }
 }
 

@@ -10,9 +10,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::Extent;
-use nbdkit_script::library::{self, Answer, Buffer, Message, Method, Number};
+use nbdkit_script::library::{self, Answer, Buffer, Method, Number};
 use nbdkit_script::store::Disk;
+use nbdkit_script::{Error, Extent, Result};
 
 use super::lend::{self, Header, Memory};
 use super::{DOUBLES, EXACT, Interpreter};
@@ -248,12 +248,12 @@ impl<'a> library::Call<'a> for Call<'a> {
 
     // Always: the compiler would not, and then each method of a few bytes takes 1 ns longer.
     #[inline(always)]
-    fn buffer(&self, index: usize) -> Result<Buffer<'a>, Message> {
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
         let Some(header) = self.header(index) else {
             return Err(self.wrong_type(index, "a buffer"));
         };
         if !self.take(header) {
-            return Err("internal error: a buffer is used twice".to_string());
+            return Err(Error::msg("internal error: a buffer is used twice"));
         }
         // SAFETY: the argument keeps the header alive while the method runs, and the bytes behind
         // it with it; the request that a lent one points at goes on as long as it is not Gone, as
@@ -269,7 +269,7 @@ impl<'a> library::Call<'a> for Call<'a> {
         }
     }
 
-    fn disk(&self, index: usize) -> Result<&'static Disk, Message> {
+    fn disk(&self, index: usize) -> Result<&'static Disk> {
         let block = self.block(index);
         if block.is_null() || !self.has_metatable(index, self.known.disks.get()) {
             return Err(self.wrong_type(index, "a disk"));
@@ -296,8 +296,10 @@ impl<'a> library::Call<'a> for Call<'a> {
 /// How much of a message Lua gets.
 const LONGEST_MESSAGE: usize = 256;
 
-/// A message on the stack, and its length: a Lua error would not free a `String`.
-fn on_stack(message: Message) -> ([u8; LONGEST_MESSAGE], usize) {
+/// A message on the stack, and its length: a Lua error would not free an `Error`.
+#[cold]
+fn on_stack(error: Error) -> ([u8; LONGEST_MESSAGE], usize) {
+    let message = error.message();
     let mut text = [0; LONGEST_MESSAGE];
     let length = message.len().min(LONGEST_MESSAGE);
     text[..length].copy_from_slice(&message.as_bytes()[..length]);
@@ -361,10 +363,10 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
 }
 
 /// Refuses an integer that the engine would round.
-fn exact(answer: Answer<'_>) -> Result<Answer<'_>, Message> {
+fn exact(answer: Answer<'_>) -> Result<Answer<'_>> {
     match answer {
-        Answer::Integer(integer) if DOUBLES && integer.unsigned_abs() > EXACT => Err(format!(
-            "{integer} is past 2^53, where the numbers of this Lua engine are not exact"
+        Answer::Integer(integer) if DOUBLES && integer.unsigned_abs() > EXACT => Err(Error::msg(
+            format!("{integer} is past 2^53, where the numbers of this Lua engine are not exact"),
         )),
         answer => Ok(answer),
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use nbdkit_script::library::{self, Answer, Buffer, Call, Message, Method, Methods};
+use nbdkit_script::library::{self, Answer, Buffer, Call, Method, Methods};
 use nbdkit_script::store::{Disk, Number};
 use nbdkit_script::{Error, Result};
 use once_cell::sync::Lazy;
@@ -28,7 +28,7 @@ struct MethodCall<'a> {
     taken: Cell<[*const Instance; 2]>,
 }
 
-type Run = for<'a> fn(&MethodCall<'a>) -> std::result::Result<Answer<'a>, Message>;
+type Run = for<'a> fn(&MethodCall<'a>) -> Result<Answer<'a>>;
 
 /// The methods of one type, by their names.
 #[derive(Default)]
@@ -73,24 +73,25 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
         call.words = call.words.after(1);
         call.not_data = 2;
     }
-    method(&call).map_err(Error::msg)
-}
-
-fn invalid(message: Message) -> Error {
-    Error::new(libc::EINVAL, message)
+    method(&call).map_err(|error| match error.errno() {
+        // A method that is called wrongly is a mistake in the script, as any other. What there is no
+        // memory for keeps its number.
+        libc::EINVAL => Error::msg(error.message()),
+        _ => error,
+    })
 }
 
 /// `nbdkit::buffer SIZE`.
 pub fn new_buffer<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     // A number is data as well; here it is a size.
     let call = MethodCall::new(None, words.after(1), 1);
-    library::run::<library::buffer::New>(&call).map_err(invalid)
+    library::run::<library::buffer::New>(&call)
 }
 
 /// `nbdkit::disk NAME SIZE`.
 pub fn new_disk<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     let call = MethodCall::new(None, words.after(1), 0);
-    library::run::<library::disk::New>(&call).map_err(invalid)
+    library::run::<library::disk::New>(&call)
 }
 
 impl<'a> MethodCall<'a> {
@@ -147,13 +148,13 @@ impl<'a> Call<'a> for MethodCall<'a> {
         self.value(index)?.bytes().ok()
     }
 
-    fn buffer(&self, index: usize) -> std::result::Result<Buffer<'a>, Message> {
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
         let Some(instance @ Instance { kind: Kind::Buffer(memory), .. }) = self.instance(index)
         else {
             return Err(self.wrong_type(index, "the name of a buffer"));
         };
         if !self.take(instance) {
-            return Err("internal error: a buffer is used twice".to_string());
+            return Err(Error::msg("internal error: a buffer is used twice"));
         }
         // SAFETY: a command's memory is there while it runs. Nobody else has a reference to these
         // bytes: Tcl is running one command, and `take` lets that have each buffer once. What is
@@ -168,7 +169,7 @@ impl<'a> Call<'a> for MethodCall<'a> {
         }
     }
 
-    fn disk(&self, index: usize) -> std::result::Result<&'static Disk, Message> {
+    fn disk(&self, index: usize) -> Result<&'static Disk> {
         match self.instance(index).map(|instance| &instance.kind) {
             Some(Kind::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "the name of a disk")),
@@ -190,14 +191,14 @@ impl<'a> Call<'a> for MethodCall<'a> {
     }
 
     /// Every word is a string here; what makes one no data is a character that is no byte.
-    fn wrong_type(&self, index: usize, expected: &str) -> Message {
+    fn wrong_type(&self, index: usize, expected: &str) -> Error {
         let argument = self.position(index);
-        match self.value(index).map(Value::bytes) {
+        Error::invalid(match self.value(index).map(Value::bytes) {
             Some(Err(no_byte)) if index != self.not_data && !expected.contains("number") => {
                 format!("argument {argument}: found {no_byte}")
             }
             _ => format!("argument {argument}: found {}, expected {expected}", self.found(index)),
-        }
+        })
     }
 
     fn position(&self, index: usize) -> usize {

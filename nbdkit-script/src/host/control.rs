@@ -24,7 +24,7 @@ pub(crate) fn serves() {
 /// `EINVAL` before `after_fork`: there is no server yet. Return an error to end nbdkit then.
 pub fn shutdown() -> Result<()> {
     if !SERVES.load(Ordering::Relaxed) {
-        return Err(Error::new(libc::EINVAL, "nbdkit does not serve yet"));
+        return Err(Error::invalid("nbdkit does not serve yet"));
     }
     // SAFETY: takes nothing; may be called from any thread.
     unsafe { nbdkit_shutdown.require()?() };
@@ -36,7 +36,7 @@ pub fn shutdown() -> Result<()> {
 /// # Errors
 /// If the sleep was cut short, as there is no point in going on; over more than `i32::MAX` seconds.
 pub fn nanosleep(time: Duration) -> Result<()> {
-    let too_long = || Error::new(libc::EINVAL, format!("{} seconds is too long", time.as_secs()));
+    let too_long = || Error::invalid(format!("{} seconds is too long", time.as_secs()));
     let seconds = c_uint::try_from(time.as_secs()).map_err(|_| too_long())?;
     if i32::try_from(seconds).is_err() {
         return Err(too_long());

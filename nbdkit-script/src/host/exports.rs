@@ -46,6 +46,6 @@ pub(crate) unsafe fn add_export(exports: *mut Exports, export: &Export) -> Resul
     match nbdkit_add_export.get() {
         // SAFETY: the caller passes nbdkit's own list; nbdkit copies both strings.
         Some(function) if unsafe { function(exports, name.as_ptr(), description) } == 0 => Ok(()),
-        _ => Err(Error::new(libc::EINVAL, format!("nbdkit refused the export {:?}", export.name))),
+        _ => Err(Error::invalid(format!("nbdkit refused the export {:?}", export.name))),
     }
 }

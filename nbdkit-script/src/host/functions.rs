@@ -111,12 +111,12 @@ functions! {
 /// # Errors
 /// `EINVAL` over a NUL byte.
 pub(super) fn c_string(what: &str, text: &[u8]) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::new(libc::EINVAL, format!("{what} has a NUL byte in it")))
+    CString::new(text).map_err(|_| Error::invalid(format!("{what} has a NUL byte in it")))
 }
 
 /// The error after a function of nbdkit's failed, which has logged the reason itself.
 pub(super) fn logged(name: &str) -> Error {
-    Error::new(libc::EINVAL, format!("{name} failed: nbdkit has logged the reason"))
+    Error::invalid(format!("{name} failed: nbdkit has logged the reason"))
 }
 
 #[cfg(test)]

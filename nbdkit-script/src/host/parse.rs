@@ -51,10 +51,10 @@ const TYPES: &[(&str, i128, i128)] = &[
 pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
     let Some((_, least, greatest)) = TYPES.iter().find(|(name, ..)| *name == c_type) else {
         let known: Vec<_> = TYPES.iter().map(|(name, ..)| *name).collect();
-        return Err(Error::new(
-            libc::EINVAL,
-            format!("\"{c_type}\" is no type of a number, expected one of {}", known.join(", ")),
-        ));
+        return Err(Error::invalid(format!(
+            "\"{c_type}\" is no type of a number, expected one of {}",
+            known.join(", ")
+        )));
     };
     let (what, text) = (c_string("the description", what)?, c_string("the number", text)?);
     let number = if *least < 0 {

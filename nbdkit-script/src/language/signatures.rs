@@ -114,7 +114,7 @@ impl<L: Language> ScriptPlugin for L {
         self.call(Callbacks::MAGIC_CONFIG_KEY, [], |returned| {
             string(returned)?.ok_or_else(|| {
                 let none = <L::Returned<'_>>::NOTATION.none;
-                Error::new(libc::EINVAL, format!("returned {none}, expected a string"))
+                Error::invalid(format!("returned {none}, expected a string"))
             })
         })
     }

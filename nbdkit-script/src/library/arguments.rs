@@ -64,12 +64,15 @@ pub trait Arguments {
         if count <= most {
             return Ok(());
         }
-        Err(invalid(format!("{count} arguments, expected at most {most}")))
+        Err(Error::invalid(format!("{count} arguments, expected at most {most}")))
     }
 
     /// The error about the argument that was taken last.
     fn wrong(&self, what: &str, found: &str, expected: &str) -> Error {
-        invalid(format!("argument {} ({what}): found {found}, expected {expected}", self.taken()))
+        Error::invalid(format!(
+            "argument {} ({what}): found {found}, expected {expected}",
+            self.taken()
+        ))
     }
 
     /// A string of bytes.
@@ -137,7 +140,7 @@ pub trait Arguments {
             self.next_bytes(&mut |bytes| name = String::from_utf8_lossy(bytes).into_owned())
                 .map_err(|found| self.wrong(WHAT, &found, EXPECTED))?;
             return errno::from_name(&name)
-                .ok_or_else(|| invalid(format!("\"{name}\" is not the name of an errno")));
+                .ok_or_else(|| Error::invalid(format!("\"{name}\" is not the name of an errno")));
         }
         let number = self.next_number().map_err(|found| self.wrong(WHAT, &found, EXPECTED))?;
         let (integer, found) = match number {
@@ -149,10 +152,6 @@ pub trait Arguments {
             .filter(|number| *number > 0)
             .ok_or_else(|| self.wrong(WHAT, &found, EXPECTED))
     }
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(libc::EINVAL, message)
 }
 
 /// Rust would end the process where it gets no memory.

@@ -6,11 +6,10 @@
 
 use std::marker::PhantomData;
 
-use super::call::{
-    Answer, Call, Message, Method, Methods, at_most, count_at, number_at, optional_count_at,
-};
+use super::call::{Answer, Call, Method, Methods, at_most, count_at, number_at, optional_count_at};
 use super::number::bits;
 use super::scalar::Scalar;
+use crate::error::{Error, Result};
 
 /// Gives a language all methods of buffers.
 pub fn methods(list: &mut impl Methods) {
@@ -58,7 +57,7 @@ pub fn methods(list: &mut impl Methods) {
 struct Read<T, const BIG_ENDIAN: bool>(PhantomData<T>);
 
 impl<T: Scalar, const BIG_ENDIAN: bool> Method for Read<T, BIG_ENDIAN> {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 2)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
@@ -70,12 +69,13 @@ impl<T: Scalar, const BIG_ENDIAN: bool> Method for Read<T, BIG_ENDIAN> {
 struct Write<T, const BIG_ENDIAN: bool>(PhantomData<T>);
 
 impl<T: Scalar, const BIG_ENDIAN: bool> Method for Write<T, BIG_ENDIAN> {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
         let bytes = T::write(number_at(call, 3)?, BIG_ENDIAN).ok_or_else(|| {
-            format!("argument {}, the value: expected a whole number", call.position(3))
+            let argument = call.position(3);
+            Error::invalid(format!("argument {argument}, the value: expected a whole number"))
         })?;
         buffer.write(offset, &bytes[..T::SIZE])?;
         Ok(Answer::Nothing)
@@ -86,7 +86,7 @@ impl<T: Scalar, const BIG_ENDIAN: bool> Method for Write<T, BIG_ENDIAN> {
 struct ReadString;
 
 impl Method for ReadString {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
@@ -99,14 +99,15 @@ impl Method for ReadString {
 struct WriteString;
 
 impl Method for WriteString {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 4)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
         let data = call.string(3).ok_or_else(|| call.wrong_type(3, "a string"))?;
         let count = optional_count_at(call, 4, "count")?.unwrap_or(data.len());
         let data = data.get(..count).ok_or_else(|| {
-            format!("the count is {count}, but the string has {} bytes", data.len())
+            let length = data.len();
+            Error::invalid(format!("the count is {count}, but the string has {length} bytes"))
         })?;
         buffer.write(offset, data)?;
         Ok(Answer::Nothing)
@@ -117,7 +118,7 @@ impl Method for WriteString {
 struct Copy;
 
 impl Method for Copy {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 5)?;
         let target_offset = count_at(call, 2, "target offset")?;
         let source_offset = optional_count_at(call, 4, "source offset")?.unwrap_or(0);
@@ -145,12 +146,13 @@ fn rest(count: Option<usize>, offset: usize, length: usize) -> usize {
 struct Fill;
 
 impl Method for Fill {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 4)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
         let byte = bits(number_at(call, 3)?).ok_or_else(|| {
-            format!("argument {}, the byte: expected a whole number", call.position(3))
+            let argument = call.position(3);
+            Error::invalid(format!("argument {argument}, the byte: expected a whole number"))
         })? as u8;
         let count = rest(optional_count_at(call, 4, "count")?, offset, buffer.len());
         buffer.fill(offset, byte, count)?;
@@ -162,7 +164,7 @@ impl Method for Fill {
 struct ToString;
 
 impl Method for ToString {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         let buffer = call.buffer(1)?;
         let length = buffer.len();
@@ -175,7 +177,7 @@ impl Method for ToString {
 pub struct Length;
 
 impl Method for Length {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 2)?;
         Ok(Answer::Integer(call.buffer(1)?.len() as i64))
     }
@@ -185,12 +187,12 @@ impl Method for Length {
 pub struct New;
 
 impl Method for New {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         if call.count() != 1 {
-            return Err(format!(
-                "{} arguments, expected 1: a size in bytes, or a string",
-                call.count()
-            ));
+            let count = call.count();
+            return Err(Error::invalid(format!(
+                "{count} arguments, expected 1: a size in bytes, or a string"
+            )));
         }
         match call.string(1) {
             Some(bytes) => Ok(Answer::BufferOf(bytes)),
@@ -207,7 +209,7 @@ mod tests {
     use crate::library::Buffer;
     use std::cell::RefCell;
 
-    fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, Message> {
+    fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, String> {
         fake::call(name, values, |find| methods(find))
     }
 
@@ -233,7 +235,7 @@ mod tests {
     #[test]
     fn messages_count_arguments_as_the_language_does() {
         let mut bytes = [0; 4];
-        fn message(values: Vec<Value<'_>>) -> Message {
+        fn message(values: Vec<Value<'_>>) -> String {
             call("writeu8", values).unwrap_err()
         }
         assert_eq!(
@@ -306,11 +308,11 @@ mod tests {
     fn a_panic_is_an_error() {
         struct Panics;
         impl Method for Panics {
-            fn run<'a>(_: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+            fn run<'a>(_: &impl Call<'a>) -> Result<Answer<'a>> {
                 panic!("on purpose")
             }
         }
-        let message = super::super::run::<Panics>(&fake::Fake(Vec::new())).unwrap_err();
-        assert!(message.starts_with("internal error"), "{message}");
+        let error = super::super::run::<Panics>(&fake::Fake(Vec::new())).unwrap_err();
+        assert!(error.message().starts_with("internal error"), "{error}");
     }
 }

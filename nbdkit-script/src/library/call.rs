@@ -5,11 +5,9 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::memory::Buffer;
+use crate::error::{Error, Result};
 use crate::store::{Disk, Number};
 use crate::types::Extent;
-
-/// What a method failed with, without the position in the script.
-pub type Message = String;
 
 /// The arguments of a method, as a language has them. They stay as long as `'a`, whatever else is
 /// asked of the call.
@@ -41,13 +39,13 @@ pub trait Call<'a> {
     /// # Errors
     /// [`wrong_type`](Call::wrong_type) for any other argument; [`gone`](super::gone) for a buffer
     /// whose callback has returned.
-    fn buffer(&self, index: usize) -> Result<Buffer<'a>, Message>;
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>>;
 
     /// An argument that must be a disk.
     ///
     /// # Errors
     /// [`wrong_type`](Call::wrong_type) for any other argument.
-    fn disk(&self, index: usize) -> Result<&'static Disk, Message>;
+    fn disk(&self, index: usize) -> Result<&'static Disk>;
 
     /// Whether two arguments are the same buffer.
     fn same(&self, one: usize, other: usize) -> bool;
@@ -63,9 +61,10 @@ pub trait Call<'a> {
 
     /// The message about an argument of another type than expected.
     #[cold]
-    fn wrong_type(&self, index: usize, expected: &str) -> Message {
+    fn wrong_type(&self, index: usize, expected: &str) -> Error {
         let found = self.found(index);
-        format!("argument {}: found {found}, expected {expected}", self.position(index))
+        let argument = self.position(index);
+        Error::invalid(format!("argument {argument}: found {found}, expected {expected}"))
     }
 }
 
@@ -106,7 +105,7 @@ pub trait Method {
     ///
     /// # Errors
     /// What the script is to be told, without its position in the script.
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message>;
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>>;
 }
 
 /// Who takes a list of methods: a language, which makes a function of its own of each.
@@ -120,32 +119,28 @@ pub trait Methods {
 /// # Errors
 /// Those of the method.
 #[inline]
-pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>> {
     catch_unwind(AssertUnwindSafe(|| M::run(call))).unwrap_or_else(|payload| {
         // Dropping it could panic again.
         std::mem::forget(payload);
-        Err("internal error: a buffer's method panicked".to_string())
+        Err(Error::msg("internal error: a buffer's method panicked"))
     })
 }
 
 /// An argument that must be a number. A string is none.
 #[inline]
-pub(super) fn number_at<'a>(call: &impl Call<'a>, index: usize) -> Result<Number, Message> {
+pub(super) fn number_at<'a>(call: &impl Call<'a>, index: usize) -> Result<Number> {
     call.number(index).ok_or_else(|| call.wrong_type(index, "a number"))
 }
 
 /// An argument that counts bytes.
 #[inline]
-pub(super) fn count_at<'a>(
-    call: &impl Call<'a>,
-    index: usize,
-    what: &str,
-) -> Result<usize, Message> {
+pub(super) fn count_at<'a>(call: &impl Call<'a>, index: usize, what: &str) -> Result<usize> {
     let invalid = |found: &dyn Display| {
-        format!(
-            "argument {}, the {what}: found {found}, expected a whole number from 0 on",
-            call.position(index)
-        )
+        let argument = call.position(index);
+        Error::invalid(format!(
+            "argument {argument}, the {what}: found {found}, expected a whole number from 0 on"
+        ))
     };
     match number_at(call, index)? {
         Number::Integer(number) => usize::try_from(number).map_err(|_| invalid(&number)),
@@ -163,20 +158,20 @@ pub(super) fn optional_count_at<'a>(
     call: &impl Call<'a>,
     index: usize,
     what: &str,
-) -> Result<Option<usize>, Message> {
+) -> Result<Option<usize>> {
     if call.has(index) { count_at(call, index, what).map(Some) } else { Ok(None) }
 }
 
 /// Refuses arguments after the last one that a method knows. What the method belongs to is the
 /// first, and nobody counts it.
 #[inline]
-pub(super) fn at_most<'a>(call: &impl Call<'a>, most: usize) -> Result<(), Message> {
+pub(super) fn at_most<'a>(call: &impl Call<'a>, most: usize) -> Result<()> {
     let count = call.count();
     if count > most { Err(surplus(count - 1, most - 1)) } else { Ok(()) }
 }
 
 /// The message about too many arguments.
 #[cold]
-pub(super) fn surplus(count: usize, most: usize) -> Message {
-    format!("{count} arguments, expected at most {most}")
+pub(super) fn surplus(count: usize, most: usize) -> Error {
+    Error::invalid(format!("{count} arguments, expected at most {most}"))
 }

@@ -1,7 +1,7 @@
 //! The methods of `nbdkit.disk`: a disk in memory that all interpreters see.
 
-use super::call::{Answer, Call, Message, Method, Methods, at_most, count_at, surplus};
-use crate::error::Error;
+use super::call::{Answer, Call, Method, Methods, at_most, count_at, surplus};
+use crate::error::{Error, Result};
 use crate::store::{self, Disk, Part};
 
 /// Gives a language all methods of disks.
@@ -36,11 +36,7 @@ pub fn read(disk: &Disk, offset: u64, bytes: &mut [u8]) -> crate::Result<()> {
     })
 }
 
-fn text(error: Error) -> Message {
-    error.to_string()
-}
-
-fn offset_at<'a>(call: &impl Call<'a>, index: usize) -> Result<u64, Message> {
+fn offset_at<'a>(call: &impl Call<'a>, index: usize) -> Result<u64> {
     count_at(call, index, "offset").map(|offset| offset as u64)
 }
 
@@ -48,19 +44,19 @@ fn offset_at<'a>(call: &impl Call<'a>, index: usize) -> Result<u64, Message> {
 pub struct New;
 
 impl Method for New {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         if call.count() > 2 {
             return Err(surplus(call.count(), 2));
         }
         let name = call.string(1).ok_or_else(|| call.wrong_type(1, "a string, the name"))?;
         let size = count_at(call, 2, "size")? as u64;
         if i64::try_from(size).is_err() {
-            return Err(format!(
+            return Err(Error::invalid(format!(
                 "argument {}, the size: {size} is more than 2^63 - 1",
                 call.position(2)
-            ));
+            )));
         }
-        store::disk(name, size).map(Answer::Disk).map_err(text)
+        store::disk(name, size).map(Answer::Disk)
     }
 }
 
@@ -68,47 +64,34 @@ impl Method for New {
 struct Pread;
 
 impl Method for Pread {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         let offset = offset_at(call, 3)?;
         if call.number(2).is_some() || !call.has_buffers() {
             let count = count_at(call, 2, "count")?;
             // Asks whether there is so much of the disk, before memory is taken for it.
-            disk.read(offset, 0, |_| Ok(())).map_err(text)?;
+            disk.read(offset, 0, |_| Ok(()))?;
             if count as u64 > disk.size() - offset {
-                return Err(format!(
+                return Err(Error::invalid(format!(
                     "offset {offset} and {count} bytes from there are past the end of the disk, \
                      which has {} bytes",
                     disk.size()
-                ));
+                )));
             }
             return Ok(Answer::ReadDisk { disk, offset, count });
         }
         let mut buffer = call.buffer(2)?;
         let count = buffer.len() as u64;
         let mut done = 0;
-        let mut refused = None;
-        let read = disk.read(offset, count, |part| {
-            let put = match part {
-                Part::Data(data) => buffer.write(done, data).map(|()| data.len()),
-                Part::Hole(count) => buffer.fill(done, 0, count).map(|()| count),
+        disk.read(offset, count, |part| {
+            done += match part {
+                Part::Data(data) => buffer.write(done, data).map(|()| data.len())?,
+                Part::Hole(count) => buffer.fill(done, 0, count).map(|()| count)?,
             };
-            match put {
-                Ok(count) => {
-                    done += count;
-                    Ok(())
-                }
-                Err(message) => {
-                    refused = Some(message);
-                    Err(Error::not_defined())
-                }
-            }
-        });
-        match (refused, read) {
-            (Some(message), _) => Err(message),
-            (None, read) => read.map(|()| Answer::Nothing).map_err(text),
-        }
+            Ok(())
+        })?;
+        Ok(Answer::Nothing)
     }
 }
 
@@ -116,7 +99,7 @@ impl Method for Pread {
 struct Pwrite;
 
 impl Method for Pwrite {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         let offset = offset_at(call, 3)?;
@@ -128,7 +111,7 @@ impl Method for Pwrite {
                 disk.write(buffer.bytes(0, count)?, offset)
             }
         };
-        written.map(|()| Answer::Nothing).map_err(text)
+        written.map(|()| Answer::Nothing)
     }
 }
 
@@ -136,11 +119,11 @@ impl Method for Pwrite {
 struct Zero;
 
 impl Method for Zero {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         let count = count_at(call, 2, "count")? as u64;
-        disk.zero(offset_at(call, 3)?, count).map(|()| Answer::Nothing).map_err(text)
+        disk.zero(offset_at(call, 3)?, count).map(|()| Answer::Nothing)
     }
 }
 
@@ -148,11 +131,11 @@ impl Method for Zero {
 struct Extents;
 
 impl Method for Extents {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         let count = count_at(call, 2, "count")? as u64;
-        disk.extents(offset_at(call, 3)?, count).map(Answer::Extents).map_err(text)
+        disk.extents(offset_at(call, 3)?, count).map(Answer::Extents)
     }
 }
 
@@ -160,7 +143,7 @@ impl Method for Extents {
 struct Size;
 
 impl Method for Size {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>, Message> {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         Ok(Answer::Integer(call.disk(1)?.size() as i64))
     }
@@ -171,12 +154,14 @@ mod tests {
     use super::super::fake::{self, Value, integer, own};
     use super::*;
 
-    fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, Message> {
+    fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, String> {
         fake::call(name, values, |find| methods(find))
     }
 
-    fn new(name: &'static [u8], size: i64) -> Result<&'static Disk, Message> {
-        match New::run(&fake::Fake(vec![Value::Text(name), integer(size)]))? {
+    fn new(name: &'static [u8], size: i64) -> Result<&'static Disk, String> {
+        match New::run(&fake::Fake(vec![Value::Text(name), integer(size)]))
+            .map_err(|error| error.to_string())?
+        {
             Answer::Disk(disk) => Ok(disk),
             other => panic!("{other:?}"),
         }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use super::{Answer, Arguments, Buffer, Call, Found, Message, Method, run};
+use super::{Answer, Arguments, Buffer, Call, Found, Method, run};
+use crate::error::Result;
 use crate::store::{self, Disk, Number};
 
 /// A value of the language.
@@ -65,14 +66,14 @@ impl<'a> Call<'a> for Fake<'a> {
         }
     }
 
-    fn buffer(&self, index: usize) -> Result<Buffer<'a>, Message> {
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
         match self.0.get(index - 1) {
             Some(Value::Buffer(buffer)) => Ok(buffer.take().expect("each buffer is taken once")),
             _ => Err(self.wrong_type(index, "a buffer")),
         }
     }
 
-    fn disk(&self, index: usize) -> Result<&'static Disk, Message> {
+    fn disk(&self, index: usize) -> Result<&'static Disk> {
         match self.0.get(index - 1) {
             Some(Value::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "a disk")),
@@ -92,23 +93,24 @@ impl<'a> Call<'a> for Fake<'a> {
     }
 }
 
-/// Runs the method of this name.
+/// Runs the method of this name. An error is its message.
 pub(super) fn call<'a>(
     methods: &'static str,
     values: Vec<Value<'a>>,
     list: fn(&mut Find<'_, 'a>),
-) -> Result<Answer<'a>, Message> {
+) -> Result<Answer<'a>, String> {
     let call = Fake(values);
     let mut find = Find { wanted: methods, call: &call, result: None };
     list(&mut find);
-    find.result.unwrap_or_else(|| panic!("there is no method {methods}"))
+    let result = find.result.unwrap_or_else(|| panic!("there is no method {methods}"));
+    result.map_err(|error| error.to_string())
 }
 
 /// Takes a list of methods, and runs one of them.
 pub(super) struct Find<'c, 'a> {
     wanted: &'static str,
     call: &'c Fake<'a>,
-    result: Option<Result<Answer<'a>, Message>>,
+    result: Option<Result<Answer<'a>>>,
 }
 
 impl super::Methods for Find<'_, '_> {
@@ -180,7 +182,7 @@ impl Arguments for Given<'_> {
         }
     }
 
-    fn value(&mut self, what: &str) -> crate::Result<store::Value> {
+    fn value(&mut self, what: &str) -> Result<store::Value> {
         match self.next_is_number() {
             true => self.number(what).map(store::Value::Number),
             false => self.bytes(what).map(store::Value::String),

@@ -150,10 +150,7 @@ fn nanosleep(arguments: &mut dyn Arguments) -> Result<Value> {
     let more = u64::try_from(nanoseconds).ok().map(Duration::from_nanos);
     let time = time.zip(more).and_then(|(time, more)| time.checked_add(more));
     let time = time.ok_or_else(|| {
-        Error::new(
-            libc::EINVAL,
-            format!("{seconds} s and {nanoseconds} ns is no time that can be slept"),
-        )
+        Error::invalid(format!("{seconds} s and {nanoseconds} ns is no time that can be slept"))
     })?;
     host::nanosleep(time).map(nothing)
 }

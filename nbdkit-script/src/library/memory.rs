@@ -1,7 +1,7 @@
 //! The bytes of a buffer, whoever they belong to.
 
-use super::Message;
 use crate::buffer::ReadBuffer;
+use crate::error::{Error, Result};
 
 /// A buffer's bytes, for as long as a method runs. All access is checked against its end.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl<'a> Buffer<'a> {
     /// # Errors
     /// If they are not all in the buffer.
     #[inline]
-    pub fn bytes(self, offset: usize, count: usize) -> Result<&'a [u8], Message> {
+    pub fn bytes(self, offset: usize, count: usize) -> Result<&'a [u8]> {
         let length = self.len();
         let bytes = match self {
             Buffer::Own(bytes) => offset.checked_add(count).and_then(|end| bytes.get(offset..end)),
@@ -61,7 +61,7 @@ impl<'a> Buffer<'a> {
     /// # Errors
     /// If they are not all in the buffer.
     #[inline]
-    pub fn read(&mut self, offset: usize, count: usize) -> Result<&[u8], Message> {
+    pub fn read(&mut self, offset: usize, count: usize) -> Result<&[u8]> {
         self.again().bytes(offset, count)
     }
 
@@ -70,7 +70,7 @@ impl<'a> Buffer<'a> {
     /// # Errors
     /// If they do not all fit, or if the buffer is read-only. Nothing is written then.
     #[inline]
-    pub fn write(&mut self, offset: usize, data: &[u8]) -> Result<(), Message> {
+    pub fn write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
         let length = self.len();
         let written = match self {
             Buffer::Own(bytes) => offset
@@ -89,7 +89,7 @@ impl<'a> Buffer<'a> {
     /// # Errors
     /// As of [`write`](Buffer::write).
     #[inline]
-    pub fn fill(&mut self, offset: usize, byte: u8, count: usize) -> Result<(), Message> {
+    pub fn fill(&mut self, offset: usize, byte: u8, count: usize) -> Result<()> {
         let length = self.len();
         let filled = match self {
             Buffer::Own(bytes) => offset
@@ -107,7 +107,7 @@ impl<'a> Buffer<'a> {
     ///
     /// # Errors
     /// As of [`write`](Buffer::write), and if what is read is not all in the buffer.
-    pub fn copy_within(&mut self, to: usize, from: usize, count: usize) -> Result<(), Message> {
+    pub fn copy_within(&mut self, to: usize, from: usize, count: usize) -> Result<()> {
         let length = self.len();
         self.read(from, count)?;
         if to.checked_add(count).is_none_or(|end| end > length) {
@@ -125,21 +125,21 @@ impl<'a> Buffer<'a> {
 }
 
 #[cold]
-fn past_end(offset: usize, count: usize, length: usize) -> Message {
-    format!(
+fn past_end(offset: usize, count: usize, length: usize) -> Error {
+    Error::invalid(format!(
         "offset {offset} and {count} bytes from there are past the end of the buffer, \
          which has {length} bytes"
-    )
+    ))
 }
 
 #[cold]
-fn read_only() -> Message {
-    "this buffer is read-only: it is what a client writes".to_string()
+fn read_only() -> Error {
+    Error::invalid("this buffer is read-only: it is what a client writes")
 }
 
 /// The message about a buffer over nbdkit's memory that a script has kept for longer than the call
 /// it was lent for.
 #[cold]
-pub fn gone() -> Message {
-    "this buffer is gone: it was nbdkit's, and its callback has returned".to_string()
+pub fn gone() -> Error {
+    Error::invalid("this buffer is gone: it was nbdkit's, and its callback has returned")
 }

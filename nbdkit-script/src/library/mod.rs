@@ -41,7 +41,7 @@ pub mod shared;
 pub use crate::store::Number;
 pub(crate) use arguments::copied;
 pub use arguments::{Arguments, Found};
-pub use call::{Answer, Call, Message, Method, Methods, run};
+pub use call::{Answer, Call, Method, Methods, run};
 pub use constants::constants;
 pub use memory::{Buffer, gone};
 pub use number::{in_short, whole};

@@ -168,10 +168,9 @@ fn lives(arguments: &mut dyn Arguments) -> Result<Option<Duration>> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(Duration::ZERO) => Ok(None),
         Ok(time) => Ok(Some(time)),
-        Err(_) => Err(Error::new(
-            libc::EINVAL,
-            format!("{} is no time for a key to live", in_short(seconds)),
-        )),
+        Err(_) => {
+            Err(Error::invalid(format!("{} is no time for a key to live", in_short(seconds))))
+        }
     }
 }
 

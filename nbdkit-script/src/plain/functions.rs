@@ -6,7 +6,7 @@ use super::{PlainLanguage, Returned, Value, thrown};
 use crate::error::{Error, Result};
 use crate::library::functions::{self as nbdkit, Value as OfNbdkit};
 use crate::library::shared::{self, Operation, Outcome};
-use crate::library::{Answer, Message, Method, Methods, copied, disk, run};
+use crate::library::{Answer, Method, Methods, copied, disk, run};
 use crate::store::{self, Number};
 use crate::types::Extent;
 
@@ -30,7 +30,7 @@ impl<P: PlainLanguage> Clone for Function<P> {
     }
 }
 
-type RunMethod<P> = for<'a> fn(&Called<'a, P>) -> Result<Answer<'a>, Message>;
+type RunMethod<P> = for<'a> fn(&Called<'a, P>) -> Result<Answer<'a>>;
 
 #[derive(Debug)]
 enum Run<P: PlainLanguage> {
@@ -92,9 +92,7 @@ impl<P: PlainLanguage> Function<P> {
     fn run(&self, values: Vec<Returned<P>>) -> Result<Value<P::Value>> {
         let named = |error: Error| error.context(self.name);
         let method = |run: RunMethod<P>, is_method| {
-            let answer = run(&Called { values: &values, is_method });
-            let answer = answer.map_err(|message| Error::new(libc::EINVAL, message));
-            answer.and_then(of_method::<P>)
+            run(&Called { values: &values, is_method }).and_then(of_method::<P>)
         };
         match self.run {
             Run::NewDisk => method(|call| run::<disk::New>(call), false),
@@ -136,7 +134,7 @@ fn of_shared<P: PlainLanguage>(outcome: Outcome) -> Result<Value<P::Value>> {
         Outcome::Value(store::Value::Number(Number::Float(float))) => Value::Float(float),
         Outcome::Value(store::Value::Boolean(boolean)) => Value::Boolean(boolean),
         Outcome::Keys(keys) => list::<P>(keys.into_iter().map(string).collect::<Result<Vec<_>>>()?),
-        Outcome::Refused(refusal) => return Err(Error::new(libc::EINVAL, refusal)),
+        Outcome::Refused(refusal) => return Err(Error::invalid(refusal)),
     })
 }
 
@@ -167,11 +165,26 @@ fn extent<P: PlainLanguage>(extent: Extent) -> Value<P::Value> {
 fn zeroes(count: usize) -> Result<Vec<u8>> {
     if count > LONGEST_READ {
         let message = format!("found {count} bytes, expected at most {LONGEST_READ}");
-        return Err(Error::new(libc::EINVAL, message));
+        return Err(Error::invalid(message));
     }
     let mut bytes = Vec::new();
     let reserved = bytes.try_reserve_exact(count);
     reserved.map_err(|_| Error::new(libc::ENOMEM, format!("no memory for {count} bytes")))?;
     bytes.resize(count, 0);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Plain, V, object, text};
+    use super::*;
+
+    #[test]
+    fn what_a_method_fails_with_keeps_its_errno() {
+        let full: RunMethod<Plain> = |_| Err(Error::new(libc::ENOMEM, "no memory"));
+        let method = Function { name: "pwrite", run: Run::Method(full) };
+        let errno = V::Int(libc::ENOMEM.into());
+        let thrown = object([("errno", errno), ("message", text("no memory"))]);
+        assert_eq!(method.call(vec![]), Err(thrown));
+    }
 }

@@ -5,7 +5,7 @@ use std::vec;
 
 use super::{PlainLanguage, Returned, Value};
 use crate::error::Result;
-use crate::library::{Arguments, Buffer, Call, Found, Message};
+use crate::library::{Arguments, Buffer, Call, Found};
 use crate::returned::{Returned as _, number_or_type};
 use crate::store::{self, Disk, Number};
 
@@ -114,11 +114,11 @@ impl<'a, P: PlainLanguage> Call<'a> for Called<'a, P> {
     }
 
     /// Asked for where data may be a buffer.
-    fn buffer(&self, index: usize) -> Result<Buffer<'a>, Message> {
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
         Err(self.wrong_type(index, P::BYTES))
     }
 
-    fn disk(&self, index: usize) -> Result<&'static Disk, Message> {
+    fn disk(&self, index: usize) -> Result<&'static Disk> {
         match self.get(index).map(|value| &value.value) {
             Some(Value::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "a disk")),

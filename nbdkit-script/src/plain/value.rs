@@ -37,7 +37,7 @@ pub enum Value<V> {
 pub(super) fn string<V>(text: Vec<u8>) -> Result<Value<V>> {
     String::from_utf8(text).map(Value::String).map_err(|error| {
         let text = OsString::from_vec(error.into_bytes());
-        Error::new(libc::EINVAL, format!("found {text:?}, expected UTF-8"))
+        Error::invalid(format!("found {text:?}, expected UTF-8"))
     })
 }
 

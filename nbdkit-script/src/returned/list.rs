@@ -1,7 +1,7 @@
 //! What is made of a value that has others in it.
 
 use super::scalar::{answer, whole_number};
-use super::{FromReturned, List, Returned, Seen, in_full, invalid, number_or_type};
+use super::{FromReturned, List, Returned, Seen, in_full, number_or_type};
 use crate::error::{Error, Result};
 use crate::types::{BlockSize, Export, Extent, ExtentKind};
 
@@ -16,7 +16,7 @@ pub fn block_size<R: Returned>(sizes: [R; 3]) -> Result<BlockSize> {
         let number = whole_number(value).map(|n| if n == -1 { u32::MAX.into() } else { n });
         number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
             const EXPECTED: &str = "a whole number from 0 to 4294967295";
-            invalid(match value.seen() {
+            Error::invalid(match value.seen() {
                 Seen::Type(_) => format!(
                     "the {which} is not {EXPECTED}: \
                      expected three, the minimum, the preferred and the maximum size"
@@ -40,7 +40,7 @@ impl<R: List> FromReturned<R> for Option<BlockSize> {
         }
         let sizes = value.elements().map(Iterator::collect::<Result<Vec<R>>>).transpose()?;
         let sizes = sizes.and_then(|sizes| <[R; 3]>::try_from(sizes).ok()).ok_or_else(|| {
-            invalid(format!(
+            Error::invalid(format!(
                 "returned {}, \
                  expected a list of three numbers: minimum, preferred and maximum size",
                 in_full(&value)
@@ -70,14 +70,14 @@ impl<R: List> FromReturned<R> for Vec<Extent> {
 fn count(value: &impl Returned, what: &str) -> Result<u64> {
     whole_number(value).and_then(|number| u64::try_from(number).ok()).ok_or_else(|| {
         let found = number_or_type(value);
-        invalid(format!("the {what} is {found}, expected a whole number of bytes from 0 on"))
+        Error::invalid(format!("the {what} is {found}, expected a whole number of bytes from 0 on"))
     })
 }
 
 fn extent_kind<R: Returned>(value: &R) -> Result<ExtentKind> {
     answer(value)?.ok_or_else(|| {
         let found = value.seen().in_short();
-        invalid(format!("the type is {found}, expected {}", R::NOTATION.extent_type))
+        Error::invalid(format!("the type is {found}, expected {}", R::NOTATION.extent_type))
     })
 }
 
@@ -105,10 +105,10 @@ impl<R: List> FromReturned<R> for Vec<Export> {
 fn text(value: &impl Returned, what: &str) -> Result<String> {
     let Some(bytes) = value.string() else {
         let found = value.seen().in_short();
-        return Err(invalid(format!("the {what} is {found}, expected a string")));
+        return Err(Error::invalid(format!("the {what} is {found}, expected a string")));
     };
     String::from_utf8(bytes.into_owned()).map_err(|error| {
-        invalid(format!("the {what} \"{}\" is not UTF-8", error.as_bytes().escape_ascii()))
+        Error::invalid(format!("the {what} \"{}\" is not UTF-8", error.as_bytes().escape_ascii()))
     })
 }
 
@@ -120,12 +120,12 @@ fn converted<R: List, T>(
 ) -> Result<Vec<T>> {
     let Some(elements) = value.elements() else {
         let found = value.seen().in_short();
-        return Err(invalid(format!("returned {found}, expected a list of {of}")));
+        return Err(Error::invalid(format!("returned {found}, expected a list of {of}")));
     };
     elements.enumerate().map(|(index, element)| convert(index + 1, element?)).collect()
 }
 
 fn not_this(what: &str, number: usize, element: &impl Returned, expected: &str) -> Error {
     let found = element.seen().with_article();
-    invalid(format!("{what} {number} is {found}, expected {expected}"))
+    Error::invalid(format!("{what} {number} is {found}, expected {expected}"))
 }

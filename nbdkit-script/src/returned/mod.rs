@@ -27,7 +27,7 @@ pub use list::block_size;
 
 use std::borrow::Cow;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::Number;
 
 /// A value of a language.
@@ -135,8 +135,4 @@ fn in_full(value: &impl Returned) -> Cow<'static, str> {
         (Seen::Type(_), Some(text)) => format!("the string \"{}\"", text.escape_ascii()).into(),
         _ => number_or_type(value),
     }
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(libc::EINVAL, message)
 }

@@ -1,8 +1,8 @@
 //! What is made of a single value.
 
-use super::{FromReturned, Returned, Seen, in_full, invalid};
+use super::{FromReturned, Returned, Seen, in_full};
 use crate::answer::Answer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::library::whole;
 use crate::store::Number;
 use crate::types::{Cache, Fua, ThreadModel};
@@ -17,7 +17,7 @@ impl<R> FromReturned<R> for () {
 impl<R: Returned> FromReturned<R> for bool {
     fn from_returned(value: R) -> Result<Self> {
         value.boolean().ok_or_else(|| {
-            invalid(match value.seen() {
+            Error::invalid(match value.seen() {
                 // What nbdkit's own plugin for Lua says, with the type.
                 Seen::Type(name) => format!(
                     "return value is not a boolean: returned {name}, expected true or false"
@@ -35,7 +35,7 @@ impl<R: Returned> FromReturned<R> for i64 {
         if let Some(size) = whole_number(&value) {
             return Ok(size);
         }
-        Err(invalid(match value.number() {
+        Err(Error::invalid(match value.number() {
             Some(Number::Float(size)) if size.fract() == 0.0 => {
                 format!("returned {size} (more than 2^63 - 1), {EXPECTED}")
             }
@@ -63,10 +63,10 @@ impl<R: Returned> FromReturned<R> for Option<String> {
 fn text(value: &impl Returned, expected: &str) -> Result<String> {
     let Some(bytes) = value.string() else {
         let found = value.seen().in_short();
-        return Err(invalid(format!("returned {found}, expected {expected}")));
+        return Err(Error::invalid(format!("returned {found}, expected {expected}")));
     };
     String::from_utf8(bytes.into_owned())
-        .map_err(|_| invalid(format!("returned {}, expected UTF-8", in_full(value))))
+        .map_err(|_| Error::invalid(format!("returned {}, expected UTF-8", in_full(value))))
 }
 
 macro_rules! answers {
@@ -74,7 +74,7 @@ macro_rules! answers {
         $(impl<R: Returned> FromReturned<R> for $answer {
             fn from_returned(value: R) -> Result<Self> {
                 answer(&value)?.ok_or_else(|| {
-                    invalid(format!("returned {}, expected {}", in_full(&value), Self::WHAT))
+                    Error::invalid(format!("returned {}, expected {}", in_full(&value), Self::WHAT))
                 })
             }
         })*

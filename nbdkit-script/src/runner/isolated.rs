@@ -113,5 +113,5 @@ impl<P: ScriptPlugin> Runner for Isolated<P> {
 /// nbdkit does not call with a handle that it has closed; a bug there is to be an error here.
 #[cold]
 pub(super) fn not_open() -> Error {
-    Error::new(libc::EINVAL, "this connection is not open")
+    Error::invalid("this connection is not open")
 }

@@ -176,14 +176,11 @@ impl Disk {
         if offset.checked_add(count).is_some_and(|end| end <= self.size) {
             return Ok(());
         }
-        Err(Error::new(
-            libc::EINVAL,
-            format!(
-                "offset {offset} and {count} bytes from there are past the end of the disk, \
+        Err(Error::invalid(format!(
+            "offset {offset} and {count} bytes from there are past the end of the disk, \
                  which has {} bytes",
-                self.size
-            ),
-        ))
+            self.size
+        )))
     }
 }
 

@@ -34,14 +34,11 @@ pub fn disk(name: &[u8], size: u64) -> Result<&'static Disk> {
     let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
     let disk = *disks.entry(name.to_vec()).or_insert_with(|| Box::leak(Box::new(Disk::new(size))));
     if disk.size() != size {
-        return Err(Error::new(
-            libc::EINVAL,
-            format!(
-                "the disk \"{}\" has {} bytes, and {size} were asked for",
-                name.escape_ascii(),
-                disk.size()
-            ),
-        ));
+        return Err(Error::invalid(format!(
+            "the disk \"{}\" has {} bytes, and {size} were asked for",
+            name.escape_ascii(),
+            disk.size()
+        )));
     }
     Ok(disk)
 }
