@@ -1,18 +1,27 @@
 //! A request goes to any instance that is free.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use slab::Slab;
+
+use super::close;
 use super::isolated::not_open;
-use super::pool::{Hold, Pool};
-use super::{close, drop_each};
+use super::pool::{Pool, Taken};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
 use crate::plugin::ScriptPlugin;
 
-/// Instances in a pool. Who takes one owns it until it is put back, so that no lock is held while
-/// a plugin runs.
+/// Instances in a pool.
 pub(super) struct Roaming<P: ScriptPlugin> {
-    pool: Arc<Pool<Instance<P>>>,
+    instances: Arc<Instances<P>>,
+}
+
+/// What connections hold on to.
+struct Instances<P: ScriptPlugin> {
+    pool: Pool<Instance<P>>,
+    /// The keys of the connections that are open in any instance.
+    keys: Mutex<Slab<()>>,
 }
 
 /// A plugin and the handles of the connections that are open in it, by the connection's key.
@@ -24,15 +33,11 @@ struct Instance<P: ScriptPlugin> {
 
 /// One client's connection, which may be open in any number of instances.
 pub(super) struct Connection<P: ScriptPlugin> {
-    pool: Arc<Pool<Instance<P>>>,
+    instances: Arc<Instances<P>>,
     key: usize,
     readonly: bool,
-}
-
-impl<P: ScriptPlugin> Hold for Instance<P> {
-    fn holds(&self, key: usize) -> bool {
-        self.handle(key).is_some()
-    }
+    /// In which instances it is open. Who has an instance changes this; others may look.
+    open_in: Box<[AtomicBool]>,
 }
 
 impl<P: ScriptPlugin> Instance<P> {
@@ -48,47 +53,64 @@ impl<P: ScriptPlugin> Instance<P> {
     }
 }
 
-impl<P: ScriptPlugin> Drop for Roaming<P> {
-    fn drop(&mut self) {
-        drop_each(self.pool.drain());
+impl<P: ScriptPlugin> Instances<P> {
+    fn take_any(&self) -> Taken<'_, Instance<P>> {
+        self.pool.take(|_| true)
+    }
+
+    fn register(&self) -> usize {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(())
+    }
+
+    fn unregister(&self, key: usize) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).try_remove(key);
     }
 }
 
 impl<P: ScriptPlugin> Roaming<P> {
     pub(super) fn new(plugins: Vec<P>) -> Self {
         let instance = |plugin| Instance { handles: Vec::new(), plugin };
-        Roaming { pool: Arc::new(Pool::new(plugins.into_iter().map(instance))) }
+        let pool = Pool::new(plugins.into_iter().map(instance));
+        Roaming { instances: Arc::new(Instances { pool, keys: Mutex::default() }) }
     }
 
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
-        call(&self.pool.take(None).plugin)
+        call(&self.instances.take_any().plugin)
     }
 
     pub(super) fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
-        self.pool.with_each(|instance| call(&instance.plugin));
+        let pool = &self.instances.pool;
+        (0..pool.size()).for_each(|number| call(&pool.take_this(number).plugin));
     }
 
     pub(super) fn open(&self, readonly: bool) -> Result<Connection<P>> {
-        let mut instance = self.pool.take(None);
+        let mut instance = self.instances.take_any();
         let handle = instance.plugin.open(readonly)?;
-        let key = self.pool.register();
+        let key = self.instances.register();
         instance.keep(key, handle);
-        self.pool.held(key);
-        Ok(Connection { pool: Arc::clone(&self.pool), key, readonly })
+        let open_in = |number| AtomicBool::new(number == instance.number());
+        Ok(Connection {
+            instances: Arc::clone(&self.instances),
+            key,
+            readonly,
+            open_in: (0..self.instances.pool.size()).map(open_in).collect(),
+        })
     }
 }
 
 impl<P: ScriptPlugin> Connection<P> {
+    /// Whether it is open in the instance of this number. Exact for who has that instance, and when
+    /// there are no requests any more.
+    #[inline]
+    fn is_open_in(&self, number: usize) -> bool {
+        self.open_in[number].load(Ordering::Acquire)
+    }
+
     #[inline]
     pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
-        let mut instance = self.pool.take(Some(self.key));
-        if !instance.holds(self.key) {
-            let handle = instance
-                .plugin
-                .open(self.readonly)
-                .map_err(|error| error.context(P::callback_name(Callbacks::OPEN)))?;
-            instance.keep(self.key, handle);
-            self.pool.held(self.key);
+        let mut instance = self.instances.pool.take(|number| self.is_open_in(number));
+        if !self.is_open_in(instance.number()) {
+            self.open_in(&mut instance)?;
         }
         match instance.handle(self.key) {
             Some(handle) => call(&instance.plugin, handle),
@@ -96,13 +118,25 @@ impl<P: ScriptPlugin> Connection<P> {
         }
     }
 
+    /// Opens it in one more instance.
+    #[cold]
+    fn open_in(&self, instance: &mut Taken<'_, Instance<P>>) -> Result<()> {
+        let handle = instance
+            .plugin
+            .open(self.readonly)
+            .map_err(|error| error.context(P::callback_name(Callbacks::OPEN)))?;
+        instance.keep(self.key, handle);
+        self.open_in[instance.number()].store(true, Ordering::Release);
+        Ok(())
+    }
+
     /// Closes it in each instance where it is open, waiting for those that are at work for another
     /// connection. Returns the first error; the others are logged.
     pub(super) fn close(self) -> Result<()> {
-        let key = self.key;
         let mut result = Ok(());
-        while let Some(mut instance) = self.pool.take_holder(key) {
-            let mut handle = instance.handles.get_mut(key).and_then(Option::take);
+        for number in (0..self.open_in.len()).filter(|number| self.is_open_in(*number)) {
+            let mut instance = self.instances.pool.take_this(number);
+            let mut handle = instance.handles.get_mut(self.key).and_then(Option::take);
             // A panic must not keep the connection from being closed in the others.
             let closed = crate::panic::catch(|| match handle.take() {
                 Some(handle) => close(&instance.plugin, handle),
@@ -116,7 +150,7 @@ impl<P: ScriptPlugin> Connection<P> {
                 (Err(_), Ok(())) => {}
             }
         }
-        self.pool.unregister(key);
+        self.instances.unregister(self.key);
         result
     }
 }
