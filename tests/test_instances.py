@@ -100,6 +100,14 @@ def test_the_most_interpreters_there_may_be(many, disk, language):
     assert server.stop() == (0, b"")
 
 
+def test_a_number_of_interpreters_that_the_script_refuses(disk, language, write_script, tmp_path):
+    script = write_script(disk(language.define("config", only(
+        lua='error("unknown parameter " .. key)', tcl='error "unknown parameter $key"',
+    ))))  # fmt: skip
+    line = failure(language.plugin, script, "interpreters=2", cwd=tmp_path)
+    assert "unknown parameter interpreters (interpreters= comes before the script" in line
+
+
 def test_after_the_script_the_parameter_is_the_scripts_own(start, disk, language, write_script):
     script = write_script(disk(language.script("instances", "reads as its configuration")))
     server = start(language.plugin, script, "interpreters=many")

@@ -94,6 +94,13 @@ impl Error {
         self
     }
 
+    /// Adds a remark behind the message.
+    pub(crate) fn remark(mut self, remark: &str) -> Error {
+        let failed = self.failed();
+        failed.message = format!("{} ({remark})", failed.message);
+        self
+    }
+
     /// The error number that the client of a data request sees, always positive.
     pub fn errno(&self) -> i32 {
         self.0.as_ref().map_or(libc::EOPNOTSUPP, |failed| failed.errno)

@@ -49,7 +49,9 @@ impl<P: ScriptPlugin> Setup<P> {
     }
 
     pub(crate) fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        config(&mut self.plugin, &self.source, key, value)?;
+        config(&mut self.plugin, &self.source, key, value).map_err(|error| {
+            P::Source::remark_on_refused(key).into_iter().fold(error, Error::remark)
+        })?;
         self.parameters.push((key.into(), value.into()));
         Ok(())
     }

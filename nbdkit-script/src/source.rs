@@ -14,6 +14,9 @@ use crate::spelling;
 /// The parameter that names a script.
 const KEY: &str = "script";
 
+/// The parameter before it that says how many instances there are to be.
+const INSTANCES_KEY: &str = "interpreters";
+
 /// More than this is a slip of the finger.
 const MOST_INSTANCES: usize = 1024;
 
@@ -34,6 +37,13 @@ pub trait Source: sealed::Sealed + Send + Sized + 'static {
     #[doc(hidden)]
     fn instances_parameter(_key: &str, _value: &OsStr) -> Result<Option<usize>> {
         Ok(None)
+    }
+
+    /// What is to be said of a parameter that the plugin has refused, if it may have been meant for
+    /// the framework.
+    #[doc(hidden)]
+    fn remark_on_refused(_key: &str) -> Option<&'static str> {
+        None
     }
 
     /// The source, if it is known before the command line is read.
@@ -163,7 +173,7 @@ impl Source for Script {
     }
 
     fn instances_parameter(key: &str, value: &OsStr) -> Result<Option<usize>> {
-        if key != "interpreters" {
+        if key != INSTANCES_KEY {
             return Ok(None);
         }
         let digits = value.to_str().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
@@ -175,6 +185,11 @@ impl Source for Script {
                 value.display()
             ))),
         }
+    }
+
+    fn remark_on_refused(key: &str) -> Option<&'static str> {
+        let meant = "interpreters= comes before the script where it is not the script's own";
+        (key == INSTANCES_KEY).then_some(meant)
     }
 
     fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self> {
