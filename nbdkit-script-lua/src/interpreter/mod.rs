@@ -57,8 +57,9 @@ pub struct Interpreter {
     ballast_lost: Cell<bool>,
     #[allow(dead_code, reason = "closes the state when it is dropped")]
     owner: Owner,
-    /// Behind `owner`, for finalizers may call methods, which look at this.
-    known: Box<Known>,
+    /// Behind `owner`, for finalizers may call methods, which look at this. Not a `Box`, which would
+    /// claim that nobody else points there.
+    known: Rc<Known>,
 }
 
 /// A Lua state of our own. mlua would make one with an allocator that aborts the process when
@@ -189,7 +190,7 @@ impl Interpreter {
             pending_errno,
             ballast_lost: Cell::new(true),
             owner,
-            known: Box::default(),
+            known: Rc::default(),
         };
         interpreter.lay_out_stack()?;
         interpreter.take_ballast();
