@@ -2,6 +2,7 @@
 
 import computing
 import end_to_end
+import floor
 import growth
 import in_process
 import instructions
@@ -14,6 +15,7 @@ import waiting
 # The name, which is that of the file of results, a heading, and what measures it.
 GROUPS = {
     "in-process": ("One call, in one process", in_process.measure),
+    "floor": ("What the calls of Lua take by themselves, in one process", floor.measure),
     "instructions": ("Instructions of one call, as callgrind counts them", instructions.measure),
     "threads": ("One call as the threads become more", threads.measure),
     "memory": ("Memory of a server as the connections become more", memory.measure),

@@ -56,4 +56,7 @@ DISK_SERVER = "release/libbench_disk_server.so"
 OFFICIAL_LUA = "lua"
 OFFICIAL_TCL = "tcl"
 MEMORY = "memory"
+NULL = "null"
 PATTERN = "pattern"
+# One in C, built once for each of its steps.
+FLOORS = [f"bench-floor/floor-{step}.so" for step in range(4)]
