@@ -16,6 +16,7 @@ class Side:
     name: str
     plugin: str  # one of plugins.py
     parameters: tuple = ()
+    same_disk: bool = True  # whether it reads as the others' disks do
 
     @property
     def missing(self):
