@@ -1,4 +1,7 @@
-"""The programs that send requests to a server, and what they measure."""
+"""The programs that send requests to a server, and what they measure.
+
+A job returns how fast it was, in its unit, and how many requests it sent, if it counts them.
+"""
 
 import filecmp
 import json
@@ -22,12 +25,13 @@ class Fio:
     depth: int
     jobs: int = 1
 
+    counts_requests = True
     writes = property(lambda self: "write" in self.direction)
     unit = property(lambda self: "requests/s" if self.block == 4096 else "MiB/s")
 
     def run(self, server, extent):
         if extent.seconds:
-            length = ["--time_based", f"--runtime={extent.seconds}"]
+            length = ["--time_based", f"--runtime={extent.seconds * 1000:g}ms"]
         else:
             length = [f"--io_size={self.block * self.depth}"]
         command = [
@@ -48,7 +52,8 @@ class Fio:
         if job["error"]:
             raise RuntimeError(f"fio, {self.what}: error {job['error']}")
         result = job["write" if self.writes else "read"]
-        return result["iops"] if self.unit == "requests/s" else result["bw_bytes"] / MEBIBYTE
+        speed = result["iops"] if self.unit == "requests/s" else result["bw_bytes"] / MEBIBYTE
+        return speed, result["total_ios"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,10 @@ class CopyTo:
 
     what: str = "nbdcopy to it"
     unit = "MiB/s"
+    counts_requests = False
 
     def run(self, server, extent):
-        return copy_speed(random_file(extent.disk), server.uri, extent)
+        return copy_speed(random_file(extent.disk), server.uri, extent), None
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,10 @@ class CopyFrom:
 
     what: str = "nbdcopy from it"
     unit = "MiB/s"
+    counts_requests = False
 
     def run(self, server, extent):
-        return copy_speed(server.uri, "null:", extent, "--no-extents")
+        return copy_speed(server.uri, "null:", extent, "--no-extents"), None
 
 
 def copy_speed(source, target, extent, *options):

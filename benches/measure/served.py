@@ -1,27 +1,51 @@
 """A contest of servers, each with the same jobs from the same clients."""
 
 import contextlib
+import dataclasses
 
 from clients import CopyTo, random_file, same_content
-from contest import Contest, in_turn
+from contest import Contest, Peer, in_turn
 from server import Server
 
 
 def contest_of_servers(what, ours, peers, jobs, extent):
     """The rows of all jobs. In each round all sides are served anew, and take turns in each job."""
     contests = [Contest(f"{what}: {job.what}", job.unit, ours, peers) for job in jobs]
-    numbers = [{side.name: [] for side in contest.sides} for contest in contests]
+    speeds = [{side.name: [] for side in contest.sides} for contest in contests]
+    times = [{side.name: [] for side in contest.sides} for contest in contests]
     sides = contests[0].sides
     for round_number in range(extent.server_rounds if sides else 0):
         with contextlib.ExitStack() as stack:
             servers = {side.name: stack.enter_context(Server(side)) for side in sides}
             for turn, job in enumerate(jobs):
                 for side in in_turn(sides, round_number + turn):
-                    numbers[turn][side.name].append(job.run(servers[side.name], extent))
+                    speed, time = run(job, servers[side.name], extent)
+                    speeds[turn][side.name].append(speed)
+                    times[turn][side.name].append(time)
                 if turn == 0 and round_number == 0:
                     check(list(servers.values()), job, extent)
-    for contest, rounds in zip(contests, numbers):
-        yield from contest.rows(rounds)
+    for job, contest, its_speeds, its_times in zip(jobs, contests, speeds, times):
+        yield from contest.rows(its_speeds)
+        if job.counts_requests:
+            yield from of_processor_time(contest).rows(its_times)
+
+
+def run(job, server, extent):
+    """How fast it was, and the server's processor time per request in µs, if they are counted."""
+    before = server.processor_time
+    speed, requests = job.run(server, extent)
+    seconds = server.processor_time - before
+    return speed, seconds * 1e6 / requests if requests else None
+
+
+def of_processor_time(contest):
+    """The same contest, about the server's time on a processor. It has no aim."""
+    return dataclasses.replace(
+        contest,
+        what=f"{contest.what}: processor time",
+        unit="µs/request",
+        peers=tuple(Peer(peer.side) for peer in contest.peers),
+    )
 
 
 def check(servers, job, extent):
