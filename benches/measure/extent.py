@@ -22,7 +22,7 @@ class Extent:
 
 MEBIBYTE = 1 << 20
 
-FULL = Extent("full", 9, 1, 7, 2, 128 * MEBIBYTE, 41, (1, 16, 256), (1, 2, 4, 8, 16))
+FULL = Extent("full", 9, 1, 11, 1.5, 128 * MEBIBYTE, 41, (1, 16, 256), (1, 2, 4, 8, 16))
 QUICK = Extent("quick", 3, 0.25, 2, 1, 64 * MEBIBYTE, 9, (1, 16, 256), (1, 2, 4, 8, 16))
 # Shows that all of it still runs. Its numbers are no results.
 SMOKE = Extent("smoke", 1, 0, 1, None, MEBIBYTE, 1, (1, 2), (1, 2))
