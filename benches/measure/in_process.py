@@ -49,6 +49,8 @@ def _filling(order):
 TABLE = [
     ("Lua: read of 512 B, a ready string", _lua(READY), calls("pread", 512, 4_000_000)),
     ("Lua: write of 4 KiB, ignored", _lua(READY), calls("pwrite", 4096, 1_000_000)),
+    ("Lua: read of 512 B, a copy", _lua(COPYING, None), calls("pread", 512, 1_000_000)),
+    ("Lua: read of 4 KiB, a copy", _lua(COPYING, None), calls("pread", 4096, 1_000_000)),
     ("Lua: read of 64 KiB, a copy", _lua(COPYING, A_COPY_LESS), calls("pread", 65536, 100_000)),
     ("Lua: read of 1 MiB, a copy", _lua(COPYING, A_COPY_LESS), calls("pread", 1 << 20, 5_000)),
     ("Tcl: read of 512 B, a ready string", _tcl(), calls("pread", 512, 400_000)),
