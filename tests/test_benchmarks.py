@@ -1,6 +1,8 @@
 """The benchmarks' own arithmetic: which way a ratio is good, and what the published pages say."""
 
+import os
 import sys
+import time
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -8,8 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benches/measure"))
 
-from judge import Judged  # noqa: E402
+import served  # noqa: E402
+from contest import Contest, Peer, Side  # noqa: E402
+from judge import Judged, interval_of_median  # noqa: E402
 from plot import plot  # noqa: E402
+from server import processor_time  # noqa: E402
 from table import line  # noqa: E402
 
 
@@ -44,6 +49,85 @@ def test_judged(unit, ours, theirs, wanted, met, advantage):
 @pytest.mark.parametrize("ours, met", [([14], True), ([16], False)])
 def test_a_difference_as_the_aim(ours, met):
     assert Judged(row("ns/call", ours, [5], ["at most more", 10])).met is met
+
+
+@pytest.mark.parametrize(
+    "count, least, most",
+    [
+        # All five on the same side of the median: the chance of that is 2/32, which is too much.
+        (5, None, None),
+        (6, 1, 6),  # 2/64
+        (7, 1, 7),  # 2/128, but with those where one is on the other side it would be 16/128
+        (9, 2, 8),  # 20/512
+        (11, 2, 10),  # 24/2048, and with those where two are 134/2048
+    ],
+)
+def test_the_interval_of_a_median(count, least, most):
+    numbers = list(range(count, 0, -1))
+    assert interval_of_median(numbers) == (least and (least, most))
+
+
+@pytest.mark.parametrize(
+    "unit, ours, wanted, verdict",
+    [
+        # Of eleven rounds against 100, the interval leaves the lowest and the highest out.
+        ("requests/s", [50, *range(101, 110), 500], ["at least", 1.0], "yes"),
+        ("requests/s", [50, 99, *range(101, 109), 500], ["at least", 1.0], "yes, within noise"),
+        ("requests/s", [50, *range(92, 100), 101, 500], ["at least", 1.0], "no, within noise"),
+        ("requests/s", [50, *range(91, 100), 500], ["at least", 1.0], "**no**"),
+        ("ns/call", [50, *range(91, 100), 500], ["at most", 1.0], "yes"),
+        ("ns/call", [50, *range(92, 100), 101, 500], ["at most", 1.0], "yes, within noise"),
+        ("ns/call", [50, 99, *range(101, 109), 500], ["at most", 1.0], "no, within noise"),
+        ("ns/call", [50, *range(101, 110), 500], ["at most", 1.0], "**no**"),
+        # An aim on the border of the interval is one that the interval contains.
+        ("requests/s", [50, 100, *range(102, 110), 500], ["at least", 1.0], "yes, within noise"),
+        # A difference as the aim: 110 is wanted.
+        ("ns/call", [50, *range(101, 110), 500], ["at most more", 10], "yes"),
+        ("ns/call", [50, *range(102, 110), 111, 500], ["at most more", 10], "yes, within noise"),
+        # Five rounds say nothing about noise.
+        ("requests/s", [50, 99, 101, 102, 500], ["at least", 1.0], "yes"),
+        ("requests/s", [50, 98, 99, 101, 500], ["at least", 1.0], "**no**"),
+        ("requests/s", [100] * 11, None, ""),
+    ],
+)
+def test_the_verdict(unit, ours, wanted, verdict):
+    text = line(row(unit, ours, [100] * len(ours), wanted))
+    assert text.split("|")[-2].strip() == verdict
+
+
+def test_the_interval_is_that_of_each_rounds_own_ratio():
+    disturbed = [100, 200, 400, 800, 1600, 3200]
+    ours = [number * 1.1 for number in disturbed]
+    assert Judged(row("ns/call", ours, disturbed)).interval == pytest.approx((1.1, 1.1))
+
+
+def test_processor_time_counts_work_and_no_waiting():
+    before, start = processor_time(os.getpid()), time.monotonic()
+    while time.monotonic() < start + 0.05:
+        pass
+    time.sleep(0.3)
+    assert 0 < processor_time(os.getpid()) - before < 0.25
+
+
+def test_processor_time_is_that_of_a_request():
+    class Idle:
+        processor_time = property(lambda self: next(self.clock))
+        clock = iter([2.0, 2.5])
+
+    class Job:
+        def run(self, server, extent):
+            return 7.0, 50_000
+
+    assert served.run(Job(), Idle(), None) == (7.0, pytest.approx(10))
+
+
+def test_a_row_of_processor_time_has_no_aim_and_less_is_better():
+    sides = Side("ours", "ours.so"), Side("peer", "peer.so")
+    contest = Contest("a job", "requests/s", sides[0], (Peer(sides[1], ("at least", 1.0)),))
+    (made,) = served.of_processor_time(contest).rows({})
+    judged = Judged(made)
+    assert (judged.what, judged.wanted) == ("a job: processor time", None)
+    assert not judged.more_is_better
 
 
 def test_a_row_of_the_table():

@@ -33,14 +33,21 @@ def wanted(judged):
             return f"{'≤' if direction == 'at most' else '≥'} {ratio:g}"
 
 
+def verdict(judged):
+    if judged.met is None:
+        return ""
+    if judged.within_noise:
+        return "yes, within noise" if judged.met else "no, within noise"
+    return "yes" if judged.met else "**no**"
+
+
 def line(row):
     judged = Judged(row)
     if judged.skipped:
         cells = ["", "", "", wanted(judged), f"not measured: {judged.skipped}"]
     else:
-        met = {True: "yes", False: "**no**", None: ""}[judged.met]
         sides = [spread(getattr(judged, role), judged.rounds(role)) for role in ("ours", "theirs")]
-        cells = [*sides, spread(judged.ratio, judged.ratios), wanted(judged), met]
+        cells = [*sides, spread(judged.ratio, judged.ratios), wanted(judged), verdict(judged)]
     return "| " + " | ".join([judged.what, judged.against, judged.unit, *cells]) + " |\n"
 
 
