@@ -3,6 +3,7 @@
 A job returns how fast it was, in its unit, and how many requests it sent, if it counts them.
 """
 
+import contextlib
 import filecmp
 import json
 import os
@@ -12,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import processors
 from extent import MEBIBYTE
 
 
@@ -24,8 +26,10 @@ class Fio:
     block: int
     depth: int
     jobs: int = 1
+    one_processor: bool = False  # for fio and the server
 
     counts_requests = True
+    has_aim = property(lambda self: not self.one_processor)
     writes = property(lambda self: "write" in self.direction)
     unit = property(lambda self: "requests/s" if self.block == 4096 else "MiB/s")
 
@@ -41,9 +45,10 @@ class Fio:
             *(*length, "--output-format=json"),
         ]
         # It would leave files in its directory.
-        finished = subprocess.run(
-            command, capture_output=True, text=True, cwd=server.directory.name
-        )
+        with processors.on_one(server.pid) if self.one_processor else contextlib.nullcontext():
+            finished = subprocess.run(
+                command, capture_output=True, text=True, cwd=server.directory.name
+            )
         # Its engine says something before it.
         start = finished.stdout.find("\n{")
         if finished.returncode or start < 0:
@@ -63,6 +68,7 @@ class CopyTo:
     what: str = "nbdcopy to it"
     unit = "MiB/s"
     counts_requests = False
+    has_aim = True
 
     def run(self, server, extent):
         return copy_speed(random_file(extent.disk), server.uri, extent), None
@@ -75,6 +81,7 @@ class CopyFrom:
     what: str = "nbdcopy from it"
     unit = "MiB/s"
     counts_requests = False
+    has_aim = True
 
     def run(self, server, extent):
         return copy_speed(server.uri, "null:", extent, "--no-extents"), None
@@ -117,6 +124,12 @@ def same_content(server, other):
                 copies.append(Path(directory) / str(number))
                 copy(source.uri, copies[-1])
         return filecmp.cmp(*copies, shallow=False)
+
+
+def on_one_processor(direction):
+    """A job of one request at a time, where it makes no difference who runs on which processor."""
+    what = f"{direction}s of 4 KiB, depth 1, on one processor"
+    return Fio(what, f"rand{direction}", 4096, 1, one_processor=True)
 
 
 def shapes(direction):

@@ -4,7 +4,7 @@ The sides take turns in each round, and each round begins with the next one, so 
 the machine for a while disturbs them all.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import plugins
 
@@ -55,6 +55,9 @@ class Contest:
         """Those that can be measured here; none, if ours cannot be."""
         sides = [self.ours, *(peer.side for peer in self.peers)]
         return [] if self.ours.missing else [side for side in sides if not side.missing]
+
+    def without_aims(self):
+        return replace(self, peers=tuple(Peer(peer.side) for peer in self.peers))
 
     def rows(self, rounds):
         """A row for each peer, of the numbers of all rounds by the name of the side."""

@@ -4,7 +4,7 @@ What nbdkit and its client leave for a plugin to gain is seen from one that does
 """
 
 import plugins
-from clients import CopyFrom, CopyTo, shapes
+from clients import CopyFrom, CopyTo, on_one_processor, shapes
 from contest import Peer, Side
 from served import contest_of_servers
 
@@ -21,10 +21,18 @@ def measure(extent):
         ("--filter=noparallel", "serialize=all-requests", size),
         same_disk=False,
     )
+    jobs = [
+        CopyTo(),
+        *shapes("read"),
+        on_one_processor("read"),
+        *shapes("write"),
+        on_one_processor("write"),
+        CopyFrom(),
+    ]
     yield from contest_of_servers(
         "Lua",
         Side("ours", plugins.LUA, parameters),
         (Peer(peer, ("at least", 1.0)), Peer(nothing)),
-        [CopyTo(), *shapes("read"), *shapes("write"), CopyFrom()],
+        jobs,
         extent,
     )

@@ -4,13 +4,13 @@ import contextlib
 import dataclasses
 
 from clients import CopyTo, random_file, same_content
-from contest import Contest, Peer, in_turn
+from contest import Contest, in_turn
 from server import Server
 
 
 def contest_of_servers(what, ours, peers, jobs, extent):
     """The rows of all jobs. In each round all sides are served anew, and take turns in each job."""
-    contests = [Contest(f"{what}: {job.what}", job.unit, ours, peers) for job in jobs]
+    contests = [contest_of(job, what, ours, peers) for job in jobs]
     speeds = [{side.name: [] for side in contest.sides} for contest in contests]
     times = [{side.name: [] for side in contest.sides} for contest in contests]
     sides = contests[0].sides
@@ -30,6 +30,11 @@ def contest_of_servers(what, ours, peers, jobs, extent):
             yield from of_processor_time(contest).rows(its_times)
 
 
+def contest_of(job, what, ours, peers):
+    contest = Contest(f"{what}: {job.what}", job.unit, ours, peers)
+    return contest if job.has_aim else contest.without_aims()
+
+
 def run(job, server, extent):
     """How fast it was, and the server's processor time per request in µs, if they are counted."""
     before = server.processor_time
@@ -40,12 +45,8 @@ def run(job, server, extent):
 
 def of_processor_time(contest):
     """The same contest, about the server's time on a processor. It has no aim."""
-    return dataclasses.replace(
-        contest,
-        what=f"{contest.what}: processor time",
-        unit="µs/request",
-        peers=tuple(Peer(peer.side) for peer in contest.peers),
-    )
+    what = f"{contest.what}: processor time"
+    return dataclasses.replace(contest.without_aims(), what=what, unit="µs/request")
 
 
 def check(servers, job, extent):
