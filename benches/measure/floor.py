@@ -4,6 +4,7 @@ Each of its steps is one more of the promises that ours makes and nbdkit's own p
 are measured in the same rounds as both plugins, so what lies between two of them is a difference.
 """
 
+import instructions
 import plugins
 from contest import Contest, Peer, Side
 from in_process import READY, calls, compare
@@ -27,3 +28,4 @@ def measure(extent):
         calls("pread", 512, 4_000_000),
     )
     yield from contest.rows(compare(contest, extent))
+    yield from instructions.rows(contest, extent)

@@ -79,8 +79,8 @@ TABLE = [
 ]
 
 
-def contests(unit):
-    return [Contest(what, unit, *sides, details) for what, sides, details in TABLE]
+def contests():
+    return [Contest(what, "ns/call", *sides, details) for what, sides, details in TABLE]
 
 
 def compare(contest, extent, *options):
@@ -104,5 +104,5 @@ def compare(contest, extent, *options):
 
 
 def measure(extent):
-    for contest in contests("ns/call"):
+    for contest in contests():
         yield from contest.rows(compare(contest, extent))

@@ -8,6 +8,7 @@ where the C library copies with `rep movsb`, of which callgrind counts each byte
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import in_process
 import plugins
@@ -42,18 +43,21 @@ def numbers_of_calls(size, extent):
     return calls // 2, calls // 2 + calls
 
 
-def measure(extent):
+def rows(contest, extent):
+    """A row for each peer, of the same calls that the contest is about otherwise."""
+    contest = replace(contest.without_aims(), unit="instructions/call")
+    few, many = numbers_of_calls(contest.details["size"], extent)
     # Nothing is timed, so they may run at once.
     with ThreadPoolExecutor(2) as pool:
-        for contest in in_process.contests("instructions/call"):
-            few, many = numbers_of_calls(contest.details["size"], extent)
 
-            def a_call(side):
-                both = pool.map(lambda calls: count(side, contest.details, calls), (few, many))
-                with_few, with_many = both
-                return (with_many - with_few) / (many - few)
+        def a_call(side):
+            both = pool.map(lambda calls: count(side, contest.details, calls), (few, many))
+            with_few, with_many = both
+            return (with_many - with_few) / (many - few)
 
-            for row in interleave(contest, min(ROUNDS, extent.rounds), a_call):
-                # The aims of these contests are about time.
-                row.pop("wanted", None)
-                yield row
+        yield from interleave(contest, min(ROUNDS, extent.rounds), a_call)
+
+
+def measure(extent):
+    for contest in in_process.contests():
+        yield from rows(contest, extent)
