@@ -1,4 +1,4 @@
-//! The server itself, its time and its memory.
+//! The server itself, and its time.
 
 use std::ffi::{CStr, c_uint};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,13 +61,4 @@ pub fn name() -> Result<String> {
     }
     // SAFETY: nbdkit returns a C string that stays.
     Ok(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
-}
-
-/// Gives memory that was freed back to the system, where the C library would keep it.
-pub(crate) fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: may be called from any thread at any time.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! One that the running nbdkit lacks is an error with `ENOTSUP` that names the version that has
 //! it; the plugin loads all the same. Where nbdkit itself logs why something failed, as the
-//! `parse_*` functions do, the error here says so.
+//! `parse_*` functions do, the error here says so. What is asked of the C library is in `system.rs`.
 #![allow(unsafe_code)]
 
 mod client;
@@ -13,6 +13,7 @@ mod log;
 mod parse;
 mod path;
 mod stdio;
+mod system;
 
 pub use client::{
     disconnect, export_name, is_tls, peer_gid, peer_name, peer_pid, peer_security_context,
@@ -25,7 +26,8 @@ pub use parse::{parse_bool, parse_delay, parse_int, parse_probability, parse_siz
 pub use path::{absolute_path, read_password, realpath};
 pub use stdio::{print_line, stdio_safe};
 
-pub(crate) use control::{give_memory_back, serves};
+pub(crate) use control::serves;
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::set_error;
 pub(crate) use stdio::{StdioGuard, flush_lines};
+pub(crate) use system::{give_memory_back, processor};

@@ -3,8 +3,8 @@
 //! Each item is behind a lock of its own, and a request tries them one after the other. So threads
 //! that find items free do not meet: nothing that they write to is shared.
 //!
-//! - A request takes any item that is free, one that it prefers if there is one, and first of all
-//!   the one that its thread had last. It waits only while all items are in use.
+//! - A request takes any item that is free, one that it prefers if there is one. It says where it
+//!   begins to look. It waits only while all items are in use.
 //! - Who wants one item and no other reserves it: no request that begins later gets it before.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p nbdkit-script --lib pool` tries all the ways in
@@ -76,24 +76,21 @@ impl<T> Pool<T> {
         self.slots.len()
     }
 
-    /// Takes an item that is free, preferably one whose number is preferred.
+    /// Takes an item that is free, preferably one whose number is preferred. Of several, it is the
+    /// first one from the number `first` on, which is one of the pool's.
     #[inline]
-    pub(super) fn take(&self, preferred: impl Fn(usize) -> bool) -> Taken<'_, T> {
-        let last = last_taken::get();
-        if let Some(slot) = self.slots.get(last)
-            && preferred(last)
-            && let Some(item) = slot.try_take()
+    pub(super) fn take(&self, first: usize, preferred: impl Fn(usize) -> bool) -> Taken<'_, T> {
+        if preferred(first)
+            && let Some(item) = self.slots[first].try_take()
         {
-            return Taken { pool: self, number: last, item: Some(item) };
+            return Taken { pool: self, number: first, item: Some(item) };
         }
-        let taken = self.take_another(&preferred);
-        last_taken::set(taken.number);
-        taken
+        self.take_another(first, &preferred)
     }
 
     #[cold]
-    fn take_another(&self, preferred: &dyn Fn(usize) -> bool) -> Taken<'_, T> {
-        if let Some(taken) = self.try_take(preferred) {
+    fn take_another(&self, first: usize, preferred: &dyn Fn(usize) -> bool) -> Taken<'_, T> {
+        if let Some(taken) = self.try_take(first, preferred) {
             return taken;
         }
         let mut about_to_wait = self.lock_waiting();
@@ -102,7 +99,7 @@ impl<T> Pool<T> {
         // other way round, so one of the two sees the other.
         fence(Ordering::SeqCst);
         let taken = loop {
-            if let Some(taken) = self.try_take(preferred) {
+            if let Some(taken) = self.try_take(first, preferred) {
                 break taken;
             }
             about_to_wait = self.freed.wait(about_to_wait).unwrap_or_else(PoisonError::into_inner);
@@ -111,8 +108,8 @@ impl<T> Pool<T> {
         taken
     }
 
-    fn try_take(&self, preferred: &dyn Fn(usize) -> bool) -> Option<Taken<'_, T>> {
-        let all = || 0..self.slots.len();
+    fn try_take(&self, first: usize, preferred: &dyn Fn(usize) -> bool) -> Option<Taken<'_, T>> {
+        let all = || (first..self.slots.len()).chain(0..first);
         let in_order = all().filter(|number| preferred(*number)).chain(all());
         let mut taken =
             in_order.filter_map(|number| self.slots[number].try_take().map(|item| (number, item)));
@@ -189,31 +186,6 @@ impl<T> Drop for Taken<'_, T> {
     }
 }
 
-/// Which item a thread took last: the one whose memory is in its processor's cache, and that most
-/// likely no other thread is after.
-mod last_taken {
-    use std::cell::Cell;
-
-    #[cfg(all(test, loom))]
-    loom::thread_local! {
-        static NUMBER: Cell<usize> = Cell::new(0);
-    }
-    #[cfg(not(all(test, loom)))]
-    thread_local! {
-        static NUMBER: Cell<usize> = const { Cell::new(0) };
-    }
-
-    #[inline]
-    pub(super) fn get() -> usize {
-        NUMBER.with(Cell::get)
-    }
-
-    #[inline]
-    pub(super) fn set(number: usize) {
-        NUMBER.with(|last| last.set(number));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +206,7 @@ mod tests {
 
     /// What a request does.
     fn request(pool: &Pool<usize>) {
-        *pool.take(any) += 1;
+        *pool.take(0, any) += 1;
     }
 
     /// What closing a connection does that was open in all items.
@@ -277,23 +249,23 @@ mod tests {
         model(|| {
             let pool = pool(3);
             let second = |number| number == 1;
-            let taken = pool.take(second);
+            let taken = pool.take(2, second);
             assert_eq!(taken.number(), 1);
-            let other = pool.take(second);
-            assert_eq!(other.number(), 0);
+            let other = pool.take(2, second);
+            assert_eq!(other.number(), 2);
             drop(taken);
-            assert_eq!(pool.take(second).number(), 1);
+            assert_eq!(pool.take(2, second).number(), 1);
         });
     }
 
     #[test]
-    fn a_thread_gets_the_one_that_it_had_last() {
+    fn a_request_gets_the_first_one_from_where_it_begins() {
         model(|| {
             let pool = pool(3);
-            let first = pool.take(any);
-            assert_eq!([first.number(), pool.take(any).number()], [0, 1]);
-            drop(first);
-            assert_eq!(pool.take(any).number(), 1);
+            let taken = [1, 1, 1].map(|first| pool.take(first, any));
+            assert_eq!(taken.each_ref().map(Taken::number), [1, 2, 0]);
+            drop(taken);
+            assert_eq!(pool.take(2, any).number(), 2);
         });
     }
 
@@ -302,7 +274,7 @@ mod tests {
         model(|| {
             let pool = pool(2);
             pool.slots[0].reserved.store(1, Ordering::Relaxed);
-            assert_eq!(pool.take(any).number(), 1);
+            assert_eq!(pool.take(0, any).number(), 1);
             // Who has reserved it gets it.
             assert_eq!(pool.take_this(0).number(), 0);
         });
@@ -340,10 +312,10 @@ mod tests {
     fn an_item_is_put_back_in_a_panic() {
         let pool = pool(1);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _item = pool.take(any);
+            let _item = pool.take(0, any);
             panic!("in a callback");
         }));
         assert!(panicked.is_err());
-        let _item = pool.take(any);
+        let _item = pool.take(0, any);
     }
 }

@@ -10,6 +10,7 @@ use super::isolated::not_open;
 use super::pool::{Pool, Taken};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
+use crate::host;
 use crate::plugin::ScriptPlugin;
 
 /// Instances in a pool.
@@ -54,8 +55,19 @@ impl<P: ScriptPlugin> Instance<P> {
 }
 
 impl<P: ScriptPlugin> Instances<P> {
+    /// Takes an instance, preferably one whose number is preferred.
+    ///
+    /// Each processor begins with an instance of its own. So as many instances are in use as there
+    /// are processors at work, their memory is in these processors' caches, and no two of them are
+    /// after the same one. That is so with any number of threads, of which nbdkit has 16 for each
+    /// connection.
+    #[inline]
+    fn take(&self, preferred: impl Fn(usize) -> bool) -> Taken<'_, Instance<P>> {
+        self.pool.take(host::processor() % self.pool.size(), preferred)
+    }
+
     fn take_any(&self) -> Taken<'_, Instance<P>> {
-        self.pool.take(|_| true)
+        self.take(|_| true)
     }
 
     fn register(&self) -> usize {
@@ -108,7 +120,7 @@ impl<P: ScriptPlugin> Connection<P> {
 
     #[inline]
     pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
-        let mut instance = self.instances.pool.take(|number| self.is_open_in(number));
+        let mut instance = self.instances.take(|number| self.is_open_in(number));
         if !self.is_open_in(instance.number()) {
             self.open_in(&mut instance)?;
         }
