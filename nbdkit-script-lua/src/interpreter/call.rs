@@ -185,7 +185,11 @@ impl Interpreter {
     /// Before each call.
     #[inline]
     fn begin(&self) {
-        self.pending_errno.set(0);
+        // Looked at first: what is written goes from one processor's cache to the other's when
+        // threads take turns, and hardly any script sets it.
+        if self.pending_errno.get() != 0 {
+            self.pending_errno.set(0);
+        }
         if self.ballast_lost.get() {
             self.take_ballast();
         }

@@ -6,6 +6,7 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::Callbacks;
 
+use super::returned::RESULTS;
 use super::{Argument, BALLAST, Interpreter, Places, Reference, Target, lend};
 
 /// What [`entry`] is to do, and its answer.
@@ -58,17 +59,15 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                 for argument in *arguments {
                     push(state, interpreter, *argument);
                 }
-                ffi::lua_call(state, arguments.len() as c_int, ffi::LUA_MULTRET);
-                // The results are where the function was.
-                let results = ffi::lua_gettop(state) - 1;
+                // The results are where the function was. Behind any number of them there need not be
+                // room for another value.
+                let results = if keep.is_some() { RESULTS } else { ffi::LUA_MULTRET };
+                ffi::lua_call(state, arguments.len() as c_int, results);
                 if let Some(keep) = keep {
-                    if results == 0 {
-                        ffi::lua_pushnil(state);
-                    }
                     ffi::lua_pushvalue(state, 2);
                     **keep = Reference(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
                 }
-                results
+                ffi::lua_gettop(state) - 1
             }
             Task::Probe { places, callback, defined } => {
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.callbacks.0.into());
