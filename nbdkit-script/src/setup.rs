@@ -50,7 +50,10 @@ impl<P: ScriptPlugin> Setup<P> {
 
     pub(crate) fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         config(&mut self.plugin, &self.source, key, value).map_err(|error| {
-            P::Source::remark_on_refused(key).into_iter().fold(error, Error::remark)
+            match P::Source::remark_on_refused(key) {
+                Some(remark) => error.remark(remark),
+                None => error,
+            }
         })?;
         self.parameters.push((key.into(), value.into()));
         Ok(())

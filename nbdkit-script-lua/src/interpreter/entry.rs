@@ -33,7 +33,7 @@ pub(super) enum Task<'a> {
 /// Runs a [`Task`], protected by lua_pcall. May leave by a Lua error anywhere: it and what it
 /// calls own nothing that would have to be dropped.
 pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
-    // SAFETY: `run` passes a task that outlives this call and that nobody else is using. A C
+    // SAFETY: who calls it passes a task that outlives this call and that nobody else is using. A C
     // function may use 20 places of the stack; there are at most one for each argument, of which
     // callbacks have four, and four more. lua_call makes room for the results.
     unsafe {

@@ -20,3 +20,27 @@ pub(crate) fn processor() -> usize {
     let number = 0;
     usize::try_from(number).unwrap_or(0)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_kept_on_a_processor_sees_its_number() {
+        // SAFETY: a set of no processors is all zeroes, and the functions take a set and its size.
+        unsafe {
+            let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+            assert_eq!(libc::sched_getaffinity(0, size_of_val(&allowed), &mut allowed), 0);
+            for number in (0..libc::CPU_SETSIZE as usize).filter(|n| libc::CPU_ISSET(*n, &allowed))
+            {
+                let seen = std::thread::spawn(move || {
+                    let mut one: libc::cpu_set_t = std::mem::zeroed();
+                    libc::CPU_SET(number, &mut one);
+                    assert_eq!(libc::sched_setaffinity(0, size_of_val(&one), &one), 0);
+                    processor()
+                });
+                assert_eq!(seen.join().unwrap(), number);
+            }
+        }
+    }
+}

@@ -174,8 +174,8 @@ pub trait Language: Sized + Send + 'static {
     /// Lets go of what `open` returned. `close` has been called.
     fn release(&self, _handle: Self::Handle) {}
 
-    /// Puts what a read of version 1 returned into the client's buffer, by the shortest way there
-    /// is: [`ReadBuffer::copy_from`].
+    /// Puts what a read returned, in any version but 2, into the client's buffer, by the shortest way
+    /// there is: [`ReadBuffer::copy_from`].
     ///
     /// # Errors
     /// If it is not bytes, or too few.

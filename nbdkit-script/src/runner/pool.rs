@@ -8,7 +8,7 @@
 //! - Who wants one item and no other reserves it: no request that begins later gets it before.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p nbdkit-script --lib pool` tries all the ways in
-//! which threads can interleave here.
+//! which threads can interleave here while they are interrupted at most three times.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{PoisonError, TryLockError};
@@ -88,7 +88,8 @@ impl<T> Pool<T> {
         self.take_another(first, &preferred)
     }
 
-    #[cold]
+    // Not in line, so that the short way has less around it.
+    #[inline(never)]
     fn take_another(&self, first: usize, preferred: &dyn Fn(usize) -> bool) -> Taken<'_, T> {
         if let Some(taken) = self.try_take(first, preferred) {
             return taken;

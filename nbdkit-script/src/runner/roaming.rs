@@ -122,7 +122,7 @@ impl<P: ScriptPlugin> Connection<P> {
     pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
         let mut instance = self.instances.take(|number| self.is_open_in(number));
         if !self.is_open_in(instance.number()) {
-            self.open_in(&mut instance)?;
+            self.open_another(&mut instance)?;
         }
         match instance.handle(self.key) {
             Some(handle) => call(&instance.plugin, handle),
@@ -132,7 +132,7 @@ impl<P: ScriptPlugin> Connection<P> {
 
     /// Opens it in one more instance.
     #[cold]
-    fn open_in(&self, instance: &mut Taken<'_, Instance<P>>) -> Result<()> {
+    fn open_another(&self, instance: &mut Taken<'_, Instance<P>>) -> Result<()> {
         let handle = instance
             .plugin
             .open(self.readonly)
