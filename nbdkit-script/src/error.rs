@@ -106,6 +106,19 @@ impl Error {
         self.0.as_ref().map_or(libc::EOPNOTSUPP, |failed| failed.errno)
     }
 
+    /// The error number that nbdkit is given for any request but a zero. To nbdkit, these two are
+    /// the answer of a `zero` that wants writes instead. It asserts that nothing else fails with
+    /// them: out of the `pwrite` or `flush` of a zero, they would end the server. A client sees
+    /// `EINVAL` for them in any case.
+    pub(crate) fn errno_for_nbdkit(&self) -> i32 {
+        if self.is_unsupported() { libc::EINVAL } else { self.errno() }
+    }
+
+    /// Whether a `zero` that fails with this wants writes instead.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        [libc::EOPNOTSUPP, libc::ENOTSUP].contains(&self.errno())
+    }
+
     /// The message, as it was given: any length, any number of lines.
     pub fn message(&self) -> &str {
         self.0.as_ref().map_or(NOT_DEFINED, |failed| &failed.message)
@@ -178,7 +191,7 @@ impl From<Error> for nbdkit::Error {
     // `nbdkit` 0.3.0 makes a C string of the text and aborts the server over a NUL byte in it:
     // log_line() lets none through.
     fn from(error: Error) -> nbdkit::Error {
-        nbdkit::Error::new(error.errno(), error.log_line())
+        nbdkit::Error::new(error.errno_for_nbdkit(), error.log_line())
     }
 }
 
@@ -264,6 +277,16 @@ mod tests {
     fn a_number_that_is_no_errno_becomes_eio() {
         assert_eq!(Error::new(0, "x").errno(), libc::EIO);
         assert_eq!(Error::new(-5, "x").errno(), libc::EIO);
+    }
+
+    #[test]
+    fn only_a_zero_may_tell_nbdkit_that_something_is_not_supported() {
+        for errno in [libc::EOPNOTSUPP, libc::ENOTSUP] {
+            assert!(Error::new(errno, "x").is_unsupported());
+            assert_eq!(Error::new(errno, "x").errno_for_nbdkit(), libc::EINVAL);
+        }
+        assert!(!Error::new(libc::ENOSPC, "x").is_unsupported());
+        assert_eq!(Error::new(libc::ENOSPC, "x").errno_for_nbdkit(), libc::ENOSPC);
     }
 
     #[test]

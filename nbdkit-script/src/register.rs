@@ -136,7 +136,7 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
 #[cold]
 fn fail(error: &Error) -> c_int {
     log(error);
-    host::set_error(error.errno());
+    host::set_error(error.errno_for_nbdkit());
     -1
 }
 
@@ -220,9 +220,8 @@ extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, fl
     let connection = unsafe { connection::<E>(handle) };
     match connection.zero_range(count, offset, flags) {
         Ok(()) => 0,
-        // Not a failure, but a plugin's wish to have zeroes written, or its no to a fast zero. The
-        // crate would log it as an error, for each request.
-        Err(error) if [libc::EOPNOTSUPP, libc::ENOTSUP].contains(&error.errno()) => {
+        // Not a failure, but a no to a fast zero. The crate would log it for each request.
+        Err(error) if flags.contains(Flags::FAST_ZERO) && error.is_unsupported() => {
             host::debug(error.message());
             host::set_error(error.errno());
             -1

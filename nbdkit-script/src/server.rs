@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::buffer::ReadBuffer;
 use crate::callbacks::{Callbacks, absent, or_absent, or_default};
@@ -17,6 +18,9 @@ use crate::plugin::ScriptPlugin;
 use crate::runner::{Handle, Runner};
 use crate::source::Source;
 use crate::types::{BlockSize, Cache, ExtentKind, Flags, Fua, ThreadModel};
+
+/// The longest write, in bytes, that a zero is split into.
+const LONGEST_ZEROES: u32 = 1 << 20;
 
 /// A plugin that [`export!`](crate::export) has given a place to live.
 pub trait Exported: Sized + 'static {
@@ -34,6 +38,8 @@ pub(crate) struct Connection<E: Exported> {
     runner: Arc<E::Runner>,
     /// `None` only while it is being dropped.
     inner: Option<<E::Runner as Runner>::Connection>,
+    /// The plugin has said no to fast zeroes. nbdkit has not been told: see `can_fast_zero`.
+    refuses_fast_zero: AtomicBool,
     exported: PhantomData<fn() -> E>,
 }
 
@@ -66,13 +72,45 @@ impl<E: Exported> Connection<E> {
         })
     }
 
+    /// Zeroes a range. Where the plugin wants writes instead, it gets them from here: nbdkit 1.32
+    /// would write all of a long range at the offset of its first 64 MiB.
     pub(crate) fn zero_range(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
-        self.call(Callbacks::ZERO, |plugin, handle| {
-            if flags.contains(Flags::FAST_ZERO) && !plugin.takes_flags() {
-                return Err(Error::new(libc::EOPNOTSUPP, "a fast zero under API version 1"));
+        let fast = flags.contains(Flags::FAST_ZERO);
+        let zeroed = self.call(Callbacks::ZERO, |plugin, handle| {
+            if fast {
+                let no = |why| Err(Error::new(libc::EOPNOTSUPP, why));
+                if !plugin.takes_flags() {
+                    return no("a fast zero under API version 1");
+                }
+                if self.refuses_fast_zero.load(Ordering::Relaxed) {
+                    return no("can_fast_zero has said that there are no fast zeroes");
+                }
             }
             or_absent(plugin.zero(handle, count, offset, flags), Callbacks::ZERO)
-        })
+        });
+        match zeroed {
+            Err(error) if error.is_unsupported() && !fast => {
+                host::debug(error.message());
+                self.write_zeroes(count, offset, flags & Flags::FUA)
+            }
+            result => result,
+        }
+    }
+
+    fn write_zeroes(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
+        let mut zeroes = Vec::new();
+        let longest = count.min(LONGEST_ZEROES);
+        zeroes
+            .try_reserve_exact(longest as usize)
+            .map_err(|_| Error::new(libc::ENOMEM, format!("zero: no memory for {longest} bytes")))?;
+        zeroes.resize(longest as usize, 0);
+        let mut done = 0;
+        while done < count {
+            let now = (count - done).min(longest);
+            self.write(&zeroes[..now as usize], offset + u64::from(done), flags)?;
+            done += now;
+        }
+        Ok(())
     }
 
     pub(crate) fn export_description(&self) -> Result<Option<String>> {
@@ -203,7 +241,12 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         let connection = panic::catch(|| {
             let runner = E::slot().serving()?;
             let inner = Some(runner.open(readonly)?);
-            Ok(Connection::<E> { runner, inner, exported: PhantomData })
+            Ok(Connection::<E> {
+                runner,
+                inner,
+                refuses_fast_zero: AtomicBool::new(false),
+                exported: PhantomData,
+            })
         })
         .map_err(|error| report(error.context(Plugin::<E>::callback_name(Callbacks::OPEN))))?;
         Ok(Box::new(connection))
@@ -254,17 +297,23 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         .map_err(report)
     }
 
+    /// Always yes. nbdkit asks only where it offers zeroes, and then takes fast ones from any
+    /// client, told or not; where the answer was no, an assertion ends the server. So `zero_range`
+    /// keeps the plugin's no, and fails such a request as nbdkit would.
     fn can_fast_zero(&self) -> nbdkit::Result<bool> {
-        self.call(Callbacks::CAN_FAST_ZERO, |plugin, handle| match plugin.can_fast_zero(handle) {
-            Err(error) if error.is_not_defined() => {
-                let callbacks = plugin.callbacks();
-                let can_zero =
-                    or_default(plugin.can_zero(handle), || callbacks.default_can_zero())?;
-                Ok(callbacks.default_can_fast_zero(can_zero))
-            }
-            result => result,
-        })
-        .map_err(report)
+        let fast = self
+            .call(Callbacks::CAN_FAST_ZERO, |plugin, handle| match plugin.can_fast_zero(handle) {
+                Err(error) if error.is_not_defined() => {
+                    let callbacks = plugin.callbacks();
+                    let can_zero =
+                        or_default(plugin.can_zero(handle), || callbacks.default_can_zero())?;
+                    Ok(callbacks.default_can_fast_zero(can_zero))
+                }
+                result => result,
+            })
+            .map_err(report)?;
+        self.refuses_fast_zero.store(!fast, Ordering::Relaxed);
+        Ok(true)
     }
 
     fn can_extents(&self) -> nbdkit::Result<bool> {
