@@ -1,5 +1,6 @@
 //! [`Language`] for Lua: how a script is loaded and called.
 
+use nbdkit_script::interrupt::Interrupter;
 use nbdkit_script::language::{ApiVersion, ArgumentOf};
 use nbdkit_script::returned::{self, Returned as _};
 use nbdkit_script::{BlockSize, Callbacks, Error, Filled, Language, ReadBuffer, Result, Script};
@@ -23,11 +24,7 @@ impl Language for LuaPlugin {
     const NAME: &'static str = "lua";
     const LANGUAGE: &'static str = "Lua";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
-    const CONFIG_HELP: Option<&'static str> = Some(
-        "interpreters=<N>      How many run at once, where the script's thread model lets them.\n\
-         script=<FILENAME>     (required) The Lua script to run.\n\
-         [other arguments may be used by the script that you load]",
-    );
+    const NO_MEMORY_LIMIT: Option<&'static str> = None;
 
     /// What a script's `open` returned: any Lua value.
     type Handle = Reference;
@@ -39,13 +36,19 @@ impl Language for LuaPlugin {
         let no_interpreter = |error: mlua::Error| {
             Error::msg(format!("could not create Lua interpreter: {}", thrown::lua_message(&error)))
         };
-        let interpreter = Interpreter::new().map_err(no_interpreter)?;
+        let interpreter = Interpreter::new(script.limits().memory).map_err(no_interpreter)?;
         if cfg!(feature = "vendored") {
             c_modules::refuse(interpreter.lua()).map_err(no_interpreter)?;
         }
         module::register(&interpreter).map_err(no_interpreter)?;
-        let loaded = script::run(&interpreter, script)?;
+        let interrupter = interpreter.interrupter();
+        let run = || script::run(&interpreter, script);
+        let loaded = script.run_limited(Some(interrupter), run)?;
         Ok(LuaPlugin { interpreter, loaded })
+    }
+
+    fn interrupter(&self) -> Option<Interrupter> {
+        Some(self.interpreter.interrupter())
     }
 
     #[inline]

@@ -19,11 +19,22 @@ pub const TCL_GLOBAL_ONLY: c_int = 1;
 /// Commands run as on the script's top level.
 pub const TCL_EVAL_GLOBAL: c_int = 0x2_0000;
 
+/// A cancelled script cannot catch that it is.
+pub const TCL_CANCEL_UNWIND: c_int = 0x10_0000;
+
 /// An interpreter.
 #[repr(C)]
 pub struct Tcl_Interp {
     _opaque: [u8; 0],
 }
+
+/// A handler of asynchronous events.
+#[repr(C)]
+pub struct Tcl_AsyncHandler_ {
+    _opaque: [u8; 0],
+}
+
+pub type Tcl_AsyncHandler = *mut Tcl_AsyncHandler_;
 
 /// A command's token.
 #[repr(C)]
@@ -67,6 +78,7 @@ pub type Tcl_ObjCmdProc =
     unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int, *const *mut Tcl_Obj) -> c_int;
 /// Gets the exit status, in the place of a pointer.
 pub type Tcl_ExitProc = unsafe extern "C" fn(*mut c_void);
+pub type Tcl_AsyncProc = unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int) -> c_int;
 pub type Tcl_CmdDeleteProc = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" {
@@ -76,6 +88,16 @@ unsafe extern "C" {
     pub fn Tcl_FinalizeThread();
     pub fn Tcl_SetExitProc(exit: Option<Tcl_ExitProc>) -> Option<Tcl_ExitProc>;
     pub fn Tcl_GetThreadData(key: *mut Tcl_ThreadDataKey, size: Tcl_Size) -> *mut c_void;
+
+    pub fn Tcl_AsyncCreate(function: Tcl_AsyncProc, data: *mut c_void) -> Tcl_AsyncHandler;
+    pub fn Tcl_AsyncMark(handler: Tcl_AsyncHandler);
+    pub fn Tcl_AsyncDelete(handler: Tcl_AsyncHandler);
+    pub fn Tcl_CancelEval(
+        interp: *mut Tcl_Interp,
+        result: *mut Tcl_Obj,
+        data: *mut c_void,
+        flags: c_int,
+    ) -> c_int;
 
     pub fn Tcl_EvalObjv(
         interp: *mut Tcl_Interp,

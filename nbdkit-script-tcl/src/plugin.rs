@@ -1,5 +1,6 @@
 //! [`Language`] for Tcl: how a script is loaded and called.
 
+use nbdkit_script::interrupt::Interrupter;
 use nbdkit_script::language::{ApiVersion, ArgumentOf};
 use nbdkit_script::returned::FromReturned;
 use nbdkit_script::{
@@ -29,11 +30,8 @@ impl Language for TclPlugin {
     const NAME: &'static str = "tcl";
     const LANGUAGE: &'static str = "Tcl";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
-    const CONFIG_HELP: Option<&'static str> = Some(
-        "interpreters=<N>      How many run at once, where the script's thread model lets them.\n\
-         script=<FILENAME>     (required) The Tcl script to run.\n\
-         [other arguments may be used by the script that you load]",
-    );
+    const NO_MEMORY_LIMIT: Option<&'static str> =
+        Some("Tcl ends the process where it gets no memory, so it can have no limit");
 
     type Handle = Handle;
     type Returned<'a> = Value<'a>;
@@ -45,8 +43,14 @@ impl Language for TclPlugin {
             Error::msg(format!("cannot initialize Tcl interpreter: {message}"))
         })?;
         module::register(&interpreter);
-        let loaded = script::run(&interpreter, script)?;
+        let interrupter = interpreter.interrupter();
+        let run = || script::run(&interpreter, script);
+        let loaded = script.run_limited(Some(interrupter), run)?;
         Ok(TclPlugin { interpreter, loaded })
+    }
+
+    fn interrupter(&self) -> Option<Interrupter> {
+        Some(self.interpreter.interrupter())
     }
 
     #[inline]

@@ -1,11 +1,14 @@
 //! The phases of a plugin: being set up by one thread, then frozen and served by many.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::host::{self, StdioGuard};
+use crate::interrupt::{Interrupter, Running, Watcher};
+use crate::options::Options;
 use crate::plugin::ScriptPlugin;
 use crate::runner::Runner;
 use crate::setup::{Setup, call, in_instance};
@@ -16,6 +19,8 @@ use crate::types::ThreadModel;
 /// a connection holds the runner itself.
 pub struct Slot<R: Runner> {
     phase: Mutex<Phase<R>>,
+    /// The handles that nbdkit has been given and has not closed, by their addresses.
+    handles: Mutex<BTreeSet<usize>>,
 }
 
 enum Phase<R: Runner> {
@@ -24,23 +29,31 @@ enum Phase<R: Runner> {
     /// `load` has no way to fail. The next callback that has one returns this.
     Failed(Error),
     /// The `.so` is loaded; its script is still to be named.
-    AwaitingScript(Wanted),
+    AwaitingScript(Options),
     /// One thread; the plugin may still change.
-    Setup(Setup<R::Plugin>, Wanted),
+    Setup(Setup<R::Plugin>, Options),
     /// The plugin belongs to its runner.
-    Serving(Arc<R>),
+    Serving(Serving<R>),
 }
 
-/// How many instances the user has asked for.
-#[derive(Debug, Clone, Copy, Default)]
-struct Wanted(Option<usize>);
+struct Serving<R> {
+    runner: Arc<R>,
+    options: Options,
+    watched: Watched,
+}
+
+/// The thread beside the requests. nbdkit forks before there may be one.
+enum Watched {
+    NotYet(Vec<Option<Interrupter>>),
+    By(Watcher),
+}
 
 type SourceOf<R> = <<R as Runner>::Plugin as ScriptPlugin>::Source;
 
 impl<R: Runner> Slot<R> {
     /// An empty one.
     pub const fn new() -> Self {
-        Slot { phase: Mutex::new(Phase::Unloaded) }
+        Slot { phase: Mutex::new(Phase::Unloaded), handles: Mutex::new(BTreeSet::new()) }
     }
 
     /// A panic in a callback has been reported by then, and has not changed the phase.
@@ -53,11 +66,12 @@ impl<R: Runner> Slot<R> {
     }
 
     pub(crate) fn load(&self) {
+        host::at_load();
         let _stdio = StdioGuard::engage();
-        let wanted = Wanted::default();
+        let options = Options::default();
         *self.lock() = match Source::before_parameters().map(Self::set_up) {
-            None => Phase::AwaitingScript(wanted),
-            Some(Ok(setup)) => Phase::Setup(setup, wanted),
+            None => Phase::AwaitingScript(options),
+            Some(Ok(setup)) => Phase::Setup(setup, options),
             Some(Err(error)) => Phase::Failed(error),
         };
     }
@@ -66,7 +80,7 @@ impl<R: Runner> Slot<R> {
         for (key, value) in R::Plugin::dump_fields() {
             host::print_line(&format!("{key}={value}"));
         }
-        match &*self.lock() {
+        match &mut *self.lock() {
             Phase::Setup(setup, _) => {
                 host::flush_lines();
                 setup.dump_plugin()
@@ -79,14 +93,14 @@ impl<R: Runner> Slot<R> {
         let _stdio = StdioGuard::engage();
         let mut phase = self.lock();
         match &mut *phase {
-            Phase::AwaitingScript(wanted) => {
-                if let Some(count) = SourceOf::<R>::instances_parameter(key, value)? {
-                    wanted.0 = Some(count);
+            Phase::AwaitingScript(options) => {
+                if options.take(key, value, R::Plugin::NO_MEMORY_LIMIT)? {
                     return Ok(());
                 }
-                let wanted = *wanted;
-                let source = Source::from_first_parameter(R::Plugin::LANGUAGE, key, value)?;
-                *phase = Phase::Setup(Self::set_up(source)?, wanted);
+                let options = *options;
+                let language = R::Plugin::LANGUAGE;
+                let source = Source::from_first_parameter(language, key, value, options.limits)?;
+                *phase = Phase::Setup(Self::set_up(source)?, options);
                 Ok(())
             }
             Phase::Setup(setup, _) => setup.config(key, value),
@@ -116,10 +130,16 @@ impl<R: Runner> Slot<R> {
         let _stdio = StdioGuard::engage();
         let mut phase = self.lock();
         match std::mem::replace(&mut *phase, Phase::Unloaded) {
-            Phase::Setup(setup, Wanted(wanted)) => {
-                let wanted = wanted.unwrap_or(R::Plugin::INSTANCES);
+            Phase::Setup(setup, options) => {
+                let wanted = options.instances.unwrap_or(R::Plugin::INSTANCES);
                 let (plugins, model) = setup.finish(|model| R::instances(model, wanted))?;
-                *phase = Phase::Serving(Arc::new(R::new(plugins, model)?));
+                let interrupters = plugins.iter().map(R::Plugin::interrupter).collect();
+                *phase = Phase::Serving(Serving {
+                    runner: Arc::new(R::new(plugins, model)?),
+                    options,
+                    watched: Watched::NotYet(interrupters),
+                });
+                host::before_serving();
                 Ok(())
             }
             mut other => Err(other.out_of_order()),
@@ -127,8 +147,9 @@ impl<R: Runner> Slot<R> {
     }
 
     pub(crate) fn after_fork(&self) -> Result<()> {
-        host::serves();
+        host::serves_now();
         let runner = self.serving()?;
+        self.watch()?;
         let (mut result, mut number, mut count) = (Ok(()), 0, 0);
         runner.with_each_plugin(&mut |_| count += 1);
         runner.with_each_plugin(&mut |plugin| {
@@ -140,6 +161,40 @@ impl<R: Runner> Slot<R> {
             }
         });
         result
+    }
+
+    /// Starts the thread that watches what runs.
+    fn watch(&self) -> Result<()> {
+        if let Phase::Serving(Serving { runner, options, watched }) = &mut *self.lock()
+            && let Watched::NotYet(interrupters) = watched
+        {
+            let running = Arc::downgrade(runner) as Weak<dyn Running>;
+            let interrupters = std::mem::take(interrupters);
+            *watched = Watched::By(Watcher::start(running, interrupters, options.limits.time)?);
+        }
+        Ok(())
+    }
+
+    /// nbdkit has been given a handle.
+    pub(crate) fn opened(&self, handle: usize) {
+        self.lock_handles().insert(handle);
+    }
+
+    /// Whether a handle was open until now.
+    pub(crate) fn closed(&self, handle: usize) -> bool {
+        self.lock_handles().remove(&handle)
+    }
+
+    /// No requests run any more: the handles that are still open.
+    pub(crate) fn closing(&self) -> impl IntoIterator<Item = usize> + use<R> {
+        if let Phase::Serving(Serving { watched: Watched::By(watcher), .. }) = &*self.lock() {
+            watcher.closing();
+        }
+        std::mem::take(&mut *self.lock_handles())
+    }
+
+    fn lock_handles(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// In every instance, whatever comes of it in another. Returns the errors.
@@ -159,7 +214,7 @@ impl<R: Runner> Slot<R> {
     /// The runner, once the setup is over.
     pub(crate) fn serving(&self) -> Result<Arc<R>> {
         match &mut *self.lock() {
-            Phase::Serving(runner) => Ok(Arc::clone(runner)),
+            Phase::Serving(serving) => Ok(Arc::clone(&serving.runner)),
             other => Err(other.out_of_order()),
         }
     }

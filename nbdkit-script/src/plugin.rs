@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupter;
 use crate::source::Source;
 use crate::types::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 
@@ -141,6 +142,9 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// [`magic_config_key`](ScriptPlugin::magic_config_key).
     const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
+    /// Why there is no `memory_limit=` for a script of this language; `None` if there is.
+    const NO_MEMORY_LIMIT: Option<&'static str> = None;
+
     /// How many instances [`Isolated`](crate::Isolated) runs, where the thread model lets it have
     /// more than one. The default is as many as nbdkit has threads for a connection, for a callback
     /// may wait. A script's user can choose another number with `interpreters=N`.
@@ -179,6 +183,14 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// misspelt callback is warned of.
     fn function_names(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How a callback of this instance is interrupted that never ends. Without one it is not: a
+    /// plugin in Rust asks [`host::ending`](crate::host::ending) where it waits.
+    ///
+    /// Asked once the instance is loaded.
+    fn interrupter(&self) -> Option<Interrupter> {
+        None
     }
 
     /// Further `key=value` lines for `nbdkit --dump-plugin` that do not need a plugin, because

@@ -1,10 +1,11 @@
 //! The export macro, and the table of callbacks that nbdkit is given.
 //!
-//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with five changes. It is
+//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with six changes. It is
 //! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
 //! `config` takes values that are not UTF-8, as file names may be. A request flag that the crate
 //! does not know fails that request, where the crate would abort the server. A `zero` that asks
-//! for writes instead is not logged as an error. And `pread` and `pwrite` go straight to the
+//! for writes instead is not logged as an error. Handles are noted, so that those which nbdkit leaves
+//! open at its end are closed. And `pread` and `pwrite` go straight to the
 //! connection, without the crate's trait object and its kind of error in between.
 #![allow(unsafe_code)]
 
@@ -71,6 +72,8 @@ pub struct PluginTable {
 /// The crate's own callbacks that ours stand before. They do not depend on the plugin.
 #[derive(Debug, Clone, Copy)]
 struct Inner {
+    open: extern "C" fn(c_int) -> *mut c_void,
+    close: extern "C" fn(*mut c_void),
     trim: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
     extents: extern "C" fn(*mut c_void, u32, u64, u32, *mut c_void) -> c_int,
 }
@@ -113,10 +116,12 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
     let mut base = *unsafe { Box::from_raw(table) };
 
     if let Plugin { trim: Some(trim), extents: Some(extents), .. } = base {
-        let _ = INNER.set(Inner { trim, extents });
+        let _ = INNER.set(Inner { open: base.open, close: base.close, trim, extents });
         base.trim = Some(checked_trim::<E>);
         base.extents = Some(checked_extents::<E>);
     }
+    base.open = open::<E>;
+    base.close = close::<E>;
     base.pread = pread::<E>;
     base.pwrite = Some(pwrite::<E>);
     base.zero = Some(zero::<E>);
@@ -156,6 +161,24 @@ fn known_flags<E: Exported>(callback: Callbacks, flags: u32) -> Result<Flags, c_
 fn checked<E: Exported>(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
     known_flags::<E>(callback, flags)?;
     INNER.get().ok_or(-1)
+}
+
+/// Notes the handle as well: see `cleanup`.
+extern "C" fn open<E: Exported>(readonly: c_int) -> *mut c_void {
+    let Some(inner) = INNER.get() else { return ptr::null_mut() };
+    let handle = (inner.open)(readonly);
+    if !handle.is_null() {
+        E::slot().opened(handle.expose_provenance());
+    }
+    handle
+}
+
+extern "C" fn close<E: Exported>(handle: *mut c_void) {
+    if let Some(inner) = INNER.get()
+        && E::slot().closed(handle.addr())
+    {
+        (inner.close)(handle);
+    }
 }
 
 extern "C" fn pread<E: Exported>(
@@ -317,7 +340,16 @@ fn interned(result: Result<Option<String>>) -> *const c_char {
     }
 }
 
+/// Closes what nbdkit has left open, and cleans up.
+///
+/// nbdkit calls this when all its threads have gone that serve clients. But once it is ending, it
+/// does not close the connections of those who were still there.
 extern "C" fn cleanup<E: Exported>() {
+    if let Some(inner) = INNER.get() {
+        for handle in E::slot().closing() {
+            (inner.close)(ptr::with_exposed_provenance_mut(handle));
+        }
+    }
     let cleanup = panic::catch(|| Ok(E::slot().cleanup()));
     cleanup.unwrap_or_else(|error| vec![error]).iter().for_each(log);
 }

@@ -179,8 +179,11 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         Plugin::<E>::DESCRIPTION
     }
 
+    /// Asked once, for the table, which lives as long as nbdkit.
     fn config_help() -> Option<&'static str> {
-        Plugin::<E>::CONFIG_HELP
+        let own = Plugin::<E>::CONFIG_HELP;
+        let help = <Plugin<E> as ScriptPlugin>::Source::config_help(Plugin::<E>::LANGUAGE, own);
+        help.map(|help| &*help.leak())
     }
 
     fn magic_config_key() -> Option<&'static str> {

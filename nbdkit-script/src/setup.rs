@@ -44,14 +44,15 @@ impl<P: ScriptPlugin> Setup<P> {
         Ok(Setup { source, plugin, parameters: Vec::new(), thread_model: default_model })
     }
 
-    pub(crate) fn dump_plugin(&self) -> Result<()> {
-        call::<P, _>(Callbacks::DUMP_PLUGIN, || self.plugin.dump_plugin(), || Ok(()))
+    pub(crate) fn dump_plugin(&mut self) -> Result<()> {
+        let Setup { source, plugin, .. } = self;
+        limited(source, plugin, Callbacks::DUMP_PLUGIN, |plugin| plugin.dump_plugin(), || Ok(()))
     }
 
     pub(crate) fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         config(&mut self.plugin, &self.source, key, value).map_err(|error| {
             match P::Source::remark_on_refused(key) {
-                Some(remark) => error.remark(remark),
+                Some(remark) => error.remark(&remark),
                 None => error,
             }
         })?;
@@ -60,15 +61,17 @@ impl<P: ScriptPlugin> Setup<P> {
     }
 
     pub(crate) fn config_complete(&mut self) -> Result<()> {
-        config_complete(&mut self.plugin)
+        config_complete(&mut self.plugin, &self.source)
     }
 
     /// The model that the plugin names; nbdkit asks before `get_ready`.
     pub(crate) fn thread_model(&mut self) -> Result<ThreadModel> {
-        let default = self.thread_model;
-        let model = || self.plugin.thread_model();
-        self.thread_model = call::<P, _>(Callbacks::THREAD_MODEL, model, || Ok(default))?;
-        Ok(self.thread_model)
+        let Setup { source, plugin, thread_model, .. } = self;
+        let default = *thread_model;
+        let model = |plugin: &mut P| plugin.thread_model();
+        *thread_model =
+            limited(source, plugin, Callbacks::THREAD_MODEL, model, || Ok(default))?;
+        Ok(*thread_model)
     }
 
     /// The end of the setup: makes the other instances, and has all of them get ready. `count`
@@ -86,7 +89,8 @@ impl<P: ScriptPlugin> Setup<P> {
             plugins.push(another.map_err(|error| in_instance(error, number, count))?);
         }
         for (index, plugin) in plugins.iter_mut().enumerate() {
-            call::<P, _>(Callbacks::GET_READY, || plugin.get_ready(), || Ok(()))
+            let get_ready = |plugin: &mut P| plugin.get_ready();
+            limited(&source, plugin, Callbacks::GET_READY, get_ready, || Ok(()))
                 .map_err(|error| in_instance(error, index + 1, count))?;
         }
         Ok((plugins, thread_model))
@@ -101,7 +105,7 @@ fn another<P: ScriptPlugin>(source: &P::Source, parameters: &[(String, OsString)
     for (key, value) in parameters {
         config(&mut plugin, source, key, value)?;
     }
-    config_complete(&mut plugin)?;
+    config_complete(&mut plugin, source)?;
     Ok(plugin)
 }
 
@@ -127,14 +131,33 @@ fn config<P: ScriptPlugin>(
     let magic;
     let mut key = key;
     if Some(key) == P::Source::MAGIC_CONFIG_KEY {
-        let ask = || plugin.magic_config_key();
-        magic = call::<P, _>(Callbacks::MAGIC_CONFIG_KEY, ask, || Ok(key.to_string()))?;
+        let ask = |plugin: &mut P| plugin.magic_config_key();
+        let absent = || Ok(key.to_string());
+        magic = limited(source, plugin, Callbacks::MAGIC_CONFIG_KEY, ask, absent)?;
         key = &magic;
     }
     let unwanted = || Err(source.unwanted_parameter(key, P::callback_name));
-    call::<P, _>(Callbacks::CONFIG, || plugin.config(key, value), unwanted)
+    let config = |plugin: &mut P| plugin.config(key, value);
+    limited(source, plugin, Callbacks::CONFIG, config, unwanted)
 }
 
-fn config_complete<P: ScriptPlugin>(plugin: &mut P) -> Result<()> {
-    call::<P, _>(Callbacks::CONFIG_COMPLETE, || plugin.config_complete(), || Ok(()))
+fn config_complete<P: ScriptPlugin>(plugin: &mut P, source: &P::Source) -> Result<()> {
+    let config_complete = |plugin: &mut P| plugin.config_complete();
+    limited(source, plugin, Callbacks::CONFIG_COMPLETE, config_complete, || Ok(()))
+}
+
+/// As [`call`], within the user's limit of time.
+fn limited<P: ScriptPlugin, T>(
+    source: &P::Source,
+    plugin: &mut P,
+    callback: Callbacks,
+    mut run: impl FnMut(&mut P) -> Result<T>,
+    absent: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let interrupter = plugin.interrupter();
+    call::<P, _>(
+        callback,
+        || source.limits().during(interrupter.clone(), || run(plugin)),
+        absent,
+    )
 }

@@ -9,16 +9,15 @@ use std::path::{Path, PathBuf};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::host;
+use crate::interrupt::{Interrupter, Limits};
+use crate::options;
 use crate::spelling;
 
 /// The parameter that names a script.
 const KEY: &str = "script";
 
-/// The parameter before it that says how many instances there are to be.
-const INSTANCES_KEY: &str = "interpreters";
-
-/// More than this is a slip of the finger.
-const MOST_INSTANCES: usize = 1024;
+/// The name of a script that comes from standard input.
+const STDIN: &str = "-";
 
 /// `script=/dev/zero` has to end at some point.
 const LONGEST_SCRIPT: u64 = 64 << 20;
@@ -33,17 +32,23 @@ pub trait Source: sealed::Sealed + Send + Sized + 'static {
     #[doc(hidden)]
     const MAGIC_CONFIG_KEY: Option<&'static str>;
 
-    /// How many instances the user wants, if this parameter says so.
-    #[doc(hidden)]
-    fn instances_parameter(_key: &str, _value: &OsStr) -> Result<Option<usize>> {
-        Ok(None)
-    }
-
     /// What is to be said of a parameter that the plugin has refused, if it may have been meant for
     /// the framework.
     #[doc(hidden)]
-    fn remark_on_refused(_key: &str) -> Option<&'static str> {
+    fn remark_on_refused(_key: &str) -> Option<String> {
         None
+    }
+
+    /// The parameters, for `nbdkit --help`, with those that are the plugin's own.
+    #[doc(hidden)]
+    fn config_help(_language: &str, own: Option<&'static str>) -> Option<String> {
+        own.map(String::from)
+    }
+
+    /// What the user lets the plugin take.
+    #[doc(hidden)]
+    fn limits(&self) -> Limits {
+        Limits::default()
     }
 
     /// The source, if it is known before the command line is read.
@@ -52,7 +57,12 @@ pub trait Source: sealed::Sealed + Send + Sized + 'static {
 
     /// The source that the first parameter names.
     #[doc(hidden)]
-    fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self>;
+    fn from_first_parameter(
+        language: &str,
+        key: &str,
+        value: &OsStr,
+        limits: Limits,
+    ) -> Result<Self>;
 
     /// Refuses a plugin made of this source that lacks what nbdkit requires.
     #[doc(hidden)]
@@ -88,7 +98,7 @@ impl Source for Compiled {
         Some(Compiled)
     }
 
-    fn from_first_parameter(language: &str, _key: &str, _value: &OsStr) -> Result<Self> {
+    fn from_first_parameter(language: &str, _: &str, _: &OsStr, _: Limits) -> Result<Self> {
         Err(Self::missing_parameter(language))
     }
 
@@ -111,22 +121,49 @@ impl Source for Compiled {
 pub struct Script {
     path: PathBuf,
     text: Vec<u8>,
+    limits: Limits,
 }
 
 impl Script {
     /// Reads a script. This happens before nbdkit changes directory, so the path may be relative.
+    /// `-` is standard input.
     ///
     /// # Errors
     /// Those of reading the file, with its errno; `EFBIG` for more than 64 MiB, which only a
-    /// device or a disk image named by mistake has.
+    /// device or a disk image named by mistake has; `EINVAL` for standard input where that is a
+    /// client's.
     pub fn read(path: impl Into<PathBuf>) -> Result<Script> {
-        let path = path.into();
+        let mut path = path.into();
+        if path.as_os_str() == STDIN {
+            if !host::stdio_safe() {
+                return Err(Error::invalid("standard input is the client's, with nbdkit -s"));
+            }
+            path = "/dev/stdin".into();
+        }
         let mut text = Vec::new();
         File::open(&path)?.take(LONGEST_SCRIPT + 1).read_to_end(&mut text)?;
         if text.len() as u64 > LONGEST_SCRIPT {
             return Err(Error::new(libc::EFBIG, format!("longer than {LONGEST_SCRIPT} bytes")));
         }
-        Ok(Script { path, text })
+        Ok(Script { path, text, limits: Limits::default() })
+    }
+
+    /// What the user lets an interpreter take. The limit of memory is the language's to keep.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Runs the script's top level, within the user's limit of time. The framework does this for
+    /// all callbacks; a language does it in its `load`.
+    ///
+    /// # Errors
+    /// Those of `run`; and if there is no thread to be had that watches.
+    pub fn run_limited<T>(
+        &self,
+        interrupter: Option<Interrupter>,
+        run: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        self.limits.during(interrupter, run)
     }
 
     /// The path as the user gave it.
@@ -172,27 +209,29 @@ impl Source for Script {
         None
     }
 
-    fn instances_parameter(key: &str, value: &OsStr) -> Result<Option<usize>> {
-        if key != INSTANCES_KEY {
-            return Ok(None);
-        }
-        let digits = value.to_str().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
-        let count = digits.and_then(|digits| digits.parse().ok());
-        match count.filter(|count| (1..=MOST_INSTANCES).contains(count)) {
-            Some(count) => Ok(Some(count)),
-            None => Err(Error::invalid(format!(
-                "interpreters={}: expected a whole number from 1 to {MOST_INSTANCES}",
-                value.display()
-            ))),
-        }
+    fn remark_on_refused(key: &str) -> Option<String> {
+        options::remark_on_refused(key)
     }
 
-    fn remark_on_refused(key: &str) -> Option<&'static str> {
-        let meant = "interpreters= comes before the script where it is not the script's own";
-        (key == INSTANCES_KEY).then_some(meant)
+    fn config_help(language: &str, own: Option<&'static str>) -> Option<String> {
+        let own = own.map(|own| format!("{own}\n")).unwrap_or_default();
+        Some(format!(
+            "{}script=<FILENAME>     (required) The {language} script to run, or - for standard input.\n\
+             {own}[other arguments may be used by the script that you load]",
+            options::HELP
+        ))
     }
 
-    fn from_first_parameter(language: &str, key: &str, value: &OsStr) -> Result<Self> {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn from_first_parameter(
+        language: &str,
+        key: &str,
+        value: &OsStr,
+        limits: Limits,
+    ) -> Result<Self> {
         if key != KEY {
             return Err(Error::invalid(format!(
                 "the first parameter must be script=/path/to/script.{}, not {key}=",
@@ -202,10 +241,11 @@ impl Source for Script {
         if value.as_bytes().is_empty() {
             return Err(Error::invalid("script= names no file"));
         }
-        Script::read(value).map_err(|error| {
+        let script = Script::read(value).map_err(|error| {
             error
                 .context(format!("could not read {language} script {}", Path::new(value).display()))
-        })
+        })?;
+        Ok(Script { limits, ..script })
     }
 
     fn check(&self, callbacks: Callbacks, name_of: NameOf) -> Result<()> {
@@ -255,7 +295,7 @@ mod tests {
     use super::*;
 
     fn script(text: &[u8]) -> Script {
-        Script { path: "disk.lua".into(), text: text.to_vec() }
+        Script { path: "disk.lua".into(), text: text.to_vec(), limits: Limits::default() }
     }
 
     #[test]
@@ -307,7 +347,8 @@ mod tests {
     #[test]
     fn only_script_may_come_first() {
         let refused = |key, value: &str| {
-            Script::from_first_parameter("Lua", key, OsStr::new(value)).unwrap_err()
+            let limits = Limits::default();
+            Script::from_first_parameter("Lua", key, OsStr::new(value), limits).unwrap_err()
         };
         assert_eq!(
             refused("file", "x").to_string(),

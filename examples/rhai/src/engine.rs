@@ -1,7 +1,9 @@
 //! An engine with the module `nbdkit`, and a script that is compiled by it.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use nbdkit_script::interrupt::Interrupt;
 use nbdkit_script::plain::{self, Function};
 use nbdkit_script::{Result, Script, host, library};
 use rhai::module_resolvers::FileModuleResolver;
@@ -17,7 +19,7 @@ const LONGEST: usize = 64 << 20;
 ///
 /// # Errors
 /// Those of nbdkit's for a path.
-pub fn new(script: &Script) -> Result<Engine> {
+pub fn new(script: &Script, interrupt: Arc<Interrupt>) -> Result<Engine> {
     let mut engine = Engine::new();
     // From the root on, for a function may import when nbdkit has changed its directory.
     let path = host::absolute_path(script.path())?;
@@ -32,6 +34,7 @@ pub fn new(script: &Script) -> Result<Engine> {
         .set_max_string_size(LONGEST)
         .set_max_array_size(LONGEST)
         .set_max_map_size(LONGEST)
+        .on_progress(move |_| interrupt.check().err().map(|error| plain::thrown::<Rhai>(&error)))
         // nbdkit prints through the C library's buffer, and Rhai would print past it.
         .on_print(|text| text.split('\n').for_each(host::print_line))
         .on_debug(|text, _, _| host::debug(text))

@@ -15,7 +15,9 @@ pub fn of(file: &str, mut error: EvalAltResult) -> Error {
     }
     let place = place(&file, error.take_position());
     let error = match error {
-        EvalAltResult::ErrorRuntime(thrown, _) => plain::error::<Rhai>(thrown),
+        EvalAltResult::ErrorRuntime(thrown, _) | EvalAltResult::ErrorTerminated(thrown, _) => {
+            plain::error::<Rhai>(thrown)
+        }
         error => Error::msg(error.to_string()),
     };
     error.context(place).with_traceback(calls.join("\n"))

@@ -10,7 +10,9 @@ mod engine;
 mod errors;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
+use nbdkit_script::interrupt::{Interrupt, Interrupter};
 use nbdkit_script::plain::{PlainLanguage, Value};
 use nbdkit_script::returned::Notation;
 use nbdkit_script::{Callbacks, Isolated, Result, Script, export};
@@ -21,6 +23,7 @@ export!(Isolated<Rhai>);
 /// A script in an engine of its own.
 struct Rhai {
     engine: Engine,
+    interrupt: Arc<Interrupt>,
     ast: AST,
     file: String,
     callbacks: Callbacks,
@@ -33,6 +36,8 @@ impl PlainLanguage for Rhai {
     const NAME: &'static str = "rhai";
     const LANGUAGE: &'static str = "Rhai";
     const BYTES: &'static str = "a blob";
+    const NO_MEMORY_LIMIT: Option<&'static str> =
+        Some("Rhai does not count the memory that a script has");
     const NOTATION: Notation = Notation {
         none: "()",
         extent: "[offset, length, type]",
@@ -44,14 +49,23 @@ impl PlainLanguage for Rhai {
 
     fn load(script: &Script) -> Result<Self> {
         let file = script.path().display().to_string();
-        let (engine, mut variables) = (engine::new(script)?, Scope::new());
+        let interrupt = Interrupt::new();
+        let engine = engine::new(script, Arc::clone(&interrupt))?;
+        let mut variables = Scope::new();
         let ast = engine::compile(&engine, script, &file)
             .map_err(|error| error.context("could not parse Rhai script"))?;
-        engine
-            .run_ast_with_scope(&mut variables, &ast)
-            .map_err(|error| errors::of(&file, *error).context("could not run Rhai script"))?;
+        script.run_limited(Some(interrupt.interrupter()), || {
+            engine
+                .run_ast_with_scope(&mut variables, &ast)
+                .map_err(|error| errors::of(&file, *error).context("could not run Rhai script"))
+        })?;
         let callbacks = Callbacks::named(ast.iter_functions().map(|function| function.name));
-        Ok(Rhai { engine, ast, file, callbacks, variables: RefCell::new(variables) })
+        let variables = RefCell::new(variables);
+        Ok(Rhai { engine, interrupt, ast, file, callbacks, variables })
+    }
+
+    fn interrupter(&self) -> Option<Interrupter> {
+        Some(self.interrupt.interrupter())
     }
 
     fn callbacks(&self) -> Callbacks {

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_scripts_own_bytes_begin_with_a_line_of_the_cache() {
-        let interpreter = Interpreter::new().unwrap();
+        let interpreter = Interpreter::new(None).unwrap();
         crate::module::register(&interpreter).unwrap();
         for size in [0, 1, 100, 1 << 20] {
             let text = format!("return nbdkit.buffer({size})");

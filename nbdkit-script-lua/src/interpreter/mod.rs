@@ -13,8 +13,12 @@
 //! function without making a string and without a second C function in between.
 #![allow(unsafe_code)]
 
+mod allocator;
 mod call;
+#[cfg(not(feature = "luajit"))]
+mod coroutine;
 mod entry;
+mod interrupt;
 mod lend;
 mod method;
 mod returned;
@@ -22,6 +26,8 @@ mod tables;
 #[cfg(feature = "luajit")]
 mod window;
 
+use allocator::Limited;
+use interrupt::Stopper;
 pub use lend::Lent;
 use method::Known;
 pub use method::{Register, Type};
@@ -31,7 +37,9 @@ use std::cell::Cell;
 #[cfg(not(feature = "luajit"))]
 use std::ffi::CStr;
 use std::ffi::c_int;
+use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{IntoLuaMulti, Lua, Table, Value};
@@ -57,6 +65,8 @@ pub struct Interpreter {
     ballast_lost: Cell<bool>,
     #[allow(dead_code, reason = "closes the state when it is dropped")]
     owner: Owner,
+    /// Behind `owner`, for finalizers may be interrupted as well.
+    stopper: Arc<Stopper>,
     /// Behind `owner`, for finalizers may call methods, which look at this. Not a `Box`, which would
     /// claim that nobody else points there.
     known: Rc<Known>,
@@ -64,13 +74,20 @@ pub struct Interpreter {
 
 /// A Lua state of our own. mlua would make one with an allocator that aborts the process when
 /// there is no memory; Lua's own lets the script have an error.
-struct Owner(*mut lua_State);
+struct Owner {
+    state: *mut lua_State,
+    #[allow(dead_code, reason = "the state allocates by it")]
+    limited: Option<Box<Limited>>,
+    stopper: Arc<Stopper>,
+}
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        // From here on nobody interrupts it.
+        self.stopper.enter(ptr::null_mut());
         // SAFETY: `Interpreter::new` made the state, and nothing uses it any more. Finalizers of
         // the script run here; Lua catches their errors.
-        unsafe { ffi::lua_close(self.0) };
+        unsafe { ffi::lua_close(self.state) };
     }
 }
 
@@ -153,17 +170,23 @@ pub enum Errno {
 }
 
 impl Interpreter {
-    /// A new Lua state with all of Lua's libraries, as the official plugin has it.
+    /// A new Lua state with all of Lua's libraries, as the official plugin has it, and with no more
+    /// than this many bytes.
     ///
     /// # Errors
     /// If there is not enough memory.
-    pub fn new() -> mlua::Result<Interpreter> {
-        // SAFETY: makes a new state, or returns null.
-        let state = unsafe { ffi::luaL_newstate() };
+    pub fn new(memory_limit: Option<usize>) -> mlua::Result<Interpreter> {
+        let limited = memory_limit.map(Limited::new);
+        let state = match &limited {
+            Some(limited) => limited.new_state(),
+            // SAFETY: makes a new state, or returns null.
+            None => unsafe { ffi::luaL_newstate() },
+        };
         if state.is_null() {
             return Err(mlua::Error::MemoryError("not enough memory".into()));
         }
-        let owner = Owner(state);
+        let stopper = Arc::new(Stopper::default());
+        let owner = Owner { state, limited, stopper: Arc::clone(&stopper) };
         // SAFETY: the state is open and will be closed after the handle is dropped. C modules and
         // the debug library, which break mlua's promises of safety, are in the power of whoever
         // names the script, who could as well name another plugin.
@@ -190,8 +213,12 @@ impl Interpreter {
             pending_errno,
             ballast_lost: Cell::new(true),
             owner,
+            stopper,
             known: Rc::default(),
         };
+        interpreter.register_stopper()?;
+        #[cfg(not(feature = "luajit"))]
+        interpreter.watch_coroutines()?;
         interpreter.lay_out_stack()?;
         interpreter.take_ballast();
         interpreter.look_up_callbacks_in(&interpreter.lua.globals())?;

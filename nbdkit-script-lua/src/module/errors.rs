@@ -1,6 +1,7 @@
 //! Errors with an errno.
 
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
@@ -12,7 +13,7 @@ use super::arguments::Arguments;
 use crate::interpreter::Interpreter;
 
 /// Where the metatable of errors is in Lua's registry.
-const METATABLE: &str = "nbdkit.error";
+pub const METATABLE: &CStr = c"nbdkit.error";
 
 /// Makes the metatable that [`table`] uses.
 pub fn register_metatable(interpreter: &Interpreter) -> mlua::Result<()> {
@@ -22,7 +23,7 @@ pub fn register_metatable(interpreter: &Interpreter) -> mlua::Result<()> {
     metatable.raw_set("__tostring", message)?;
     // An error that is concatenated is meant as its message.
     metatable.raw_set("__concat", interpreter.concatenation()?)?;
-    lua.set_named_registry_value(METATABLE, metatable)
+    lua.set_named_registry_value(&METATABLE.to_string_lossy(), metatable)
 }
 
 /// `{errno = ..., message = ...}`, whose `tostring` is the message.
@@ -30,7 +31,7 @@ pub fn table(lua: &Lua, errno: i32, message: &str) -> mlua::Result<Table> {
     let error = lua.create_table()?;
     error.raw_set("errno", errno)?;
     error.raw_set("message", message)?;
-    error.set_metatable(Some(lua.named_registry_value(METATABLE)?))?;
+    error.set_metatable(Some(lua.named_registry_value(&METATABLE.to_string_lossy())?))?;
     Ok(error)
 }
 

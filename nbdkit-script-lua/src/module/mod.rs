@@ -6,6 +6,8 @@ mod errors;
 mod functions;
 mod shared;
 
+pub use errors::METATABLE as ERROR_METATABLE;
+
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 use nbdkit_script::{Error, Result};
 

@@ -10,6 +10,7 @@ mod answer;
 mod call;
 mod command;
 mod failure;
+mod interrupt;
 mod method;
 mod object;
 mod text;
@@ -28,12 +29,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use nbdkit_script::interrupt::Interrupter;
 use nbdkit_script::{Callbacks, Language};
 use slab::Slab;
 
 use crate::ffi::{self, TCL_EVAL_GLOBAL, TCL_GLOBAL_ONLY, TCL_OK, Tcl_Command, Tcl_Interp};
 use crate::plugin::TclPlugin;
+use interrupt::Stopper;
 use object::{Object, c_name};
 use thread::Identity;
 
@@ -47,6 +51,7 @@ pub struct Interpreter {
     /// What `plugin_open` returned, by the keys in the connections' handles.
     handles: RefCell<Slab<Object>>,
     shared: Rc<Shared>,
+    stopper: Arc<Stopper>,
 }
 
 /// What a call and the commands that it runs tell each other.
@@ -86,6 +91,7 @@ impl Interpreter {
             .iter()
             .map(|(callback, _)| Object::string(TclPlugin::callback_name(*callback)))
             .collect();
+        let stopper = Stopper::new(raw);
         drop(assumed);
         let interpreter = Interpreter {
             raw,
@@ -97,6 +103,7 @@ impl Interpreter {
                 lent: Cell::new(ptr::null_mut()),
                 made: Cell::new(0),
             }),
+            stopper,
         };
         match status {
             TCL_OK => Ok(interpreter),
@@ -110,9 +117,17 @@ impl Interpreter {
         run(&Inside { interpreter: self })
     }
 
+    /// Interrupts what this interpreter runs.
+    pub fn interrupter(&self) -> Interrupter {
+        self.stopper.interrupter()
+    }
+
     /// What `nbdkit::set_error` has set since the last call began; 0 for nothing.
     pub fn take_pending_errno(&self) -> i32 {
-        self.shared.pending_errno.take()
+        match self.stopper.take_errno() {
+            0 => self.shared.pending_errno.take(),
+            errno => errno,
+        }
     }
 
     /// What [`take_pending_errno`](Self::take_pending_errno) is to return.
@@ -159,6 +174,7 @@ impl Drop for Interpreter {
         }
         {
             let _assumed = self.identity.assume();
+            self.stopper.delete();
             self.names.clear();
             self.handles.take();
             // With it go its child interpreters, which other threads may have made.

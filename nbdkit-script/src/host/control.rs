@@ -1,20 +1,11 @@
 //! The server itself, and its time.
 
 use std::ffi::{CStr, c_uint};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::ending::serves;
 use super::functions::{logged, nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown};
 use crate::error::{Error, Result};
-
-/// Whether nbdkit serves. Before, it has not made what ends a sleep or the server early, and aborts
-/// when it is asked to.
-static SERVES: AtomicBool = AtomicBool::new(false);
-
-/// nbdkit has called `after_fork`.
-pub(crate) fn serves() {
-    SERVES.store(true, Ordering::Relaxed);
-}
 
 /// Asks the server to end: no new clients, and the current ones are disconnected.
 ///
@@ -23,7 +14,7 @@ pub(crate) fn serves() {
 /// # Errors
 /// `EINVAL` before `after_fork`: there is no server yet. Return an error to end nbdkit then.
 pub fn shutdown() -> Result<()> {
-    if !SERVES.load(Ordering::Relaxed) {
+    if !serves() {
         return Err(Error::invalid("nbdkit does not serve yet"));
     }
     // SAFETY: takes nothing; may be called from any thread.
@@ -41,7 +32,7 @@ pub fn nanosleep(time: Duration) -> Result<()> {
     if i32::try_from(seconds).is_err() {
         return Err(too_long());
     }
-    if !SERVES.load(Ordering::Relaxed) {
+    if !serves() {
         std::thread::sleep(time);
         return Ok(());
     }

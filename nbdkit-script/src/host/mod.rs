@@ -7,6 +7,8 @@
 
 mod client;
 mod control;
+mod descriptors;
+mod ending;
 mod exports;
 mod functions;
 mod log;
@@ -20,13 +22,16 @@ pub use client::{
     peer_tls_dn, peer_tls_issuer_dn, peer_uid,
 };
 pub use control::{name, nanosleep, shutdown};
+pub use ending::ending;
 pub use functions::Exports;
 pub use log::{debug, error, warn};
+pub(crate) use parse::delay;
 pub use parse::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
 pub use path::{absolute_path, read_password, realpath};
 pub use stdio::{print_line, stdio_safe};
 
-pub(crate) use control::serves;
+pub(crate) use descriptors::{at_load, before_serving, let_clients_go};
+pub(crate) use ending::{Event, client_is_gone, serves_now, wait_for_end, wait_for_stop};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::set_error;
 pub(crate) use stdio::{StdioGuard, flush_lines};

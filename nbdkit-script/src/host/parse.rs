@@ -98,6 +98,17 @@ pub fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
     }
 }
 
+/// The units of a time, with how many of them a second has. The longer ones first: `ms` ends in `s`.
+const UNITS: [(&str, f64); 6] =
+    [("ms", 1e3), ("us", 1e6), ("\u{3bc}s", 1e6), ("ns", 1e9), ("s", 1.0), ("", 1.0)];
+
+/// A time, by the rules of nbdkit's `nbdkit_parse_delay`, which older ones do not have.
+pub(crate) fn delay(text: &str) -> Option<Duration> {
+    let (number, per_second) =
+        UNITS.iter().find_map(|(unit, count)| Some((text.strip_suffix(unit)?, count)))?;
+    Duration::try_from_secs_f64(number.trim_start().parse::<f64>().ok()? / per_second).ok()
+}
+
 /// A time: `1.5`, `100ms`, `20us`, ... Needs nbdkit 1.40.
 pub fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
     let function = nbdkit_parse_delay.require()?;
@@ -107,5 +118,29 @@ pub fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
     match unsafe { function(what.as_ptr(), text.as_ptr(), &mut seconds, &mut nanoseconds) } {
         0 => Ok(Duration::new(seconds.into(), nanoseconds)),
         _ => Err(logged("nbdkit_parse_delay")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (text, nanoseconds) in [
+            ("1", 1_000_000_000),
+            ("1.5", 1_500_000_000),
+            ("1.2s", 1_200_000_000),
+            ("120ms", 120_000_000),
+            ("1.2us", 1200),
+            ("3\u{3bc}s", 3000),
+            ("7ns", 7),
+            ("0", 0),
+        ] {
+            assert_eq!(delay(text), Some(Duration::from_nanos(nanoseconds)), "{text}");
+        }
+        for text in ["", "s", "1m", "1 s ", "-1", "nan", "inf", "1e400"] {
+            assert_eq!(delay(text), None, "{text}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod tests;
 use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
+use crate::interrupt::Interrupter;
 use crate::returned::{FromReturned, List, Returned};
 use crate::source::Script;
 use crate::types::{BlockSize, ThreadModel};
@@ -100,8 +101,11 @@ pub trait Language: Sized + Send + 'static {
     const LANGUAGE: &'static str;
     /// The version, for `nbdkit --help` and `--dump-plugin`.
     const VERSION: Option<&'static str> = None;
-    /// The parameters, for `nbdkit --help`; any number of lines.
+    /// Parameters of the language's own, for `nbdkit --help`; any number of lines. The framework has
+    /// a line for each of its own.
     const CONFIG_HELP: Option<&'static str> = None;
+    /// Why there is no `memory_limit=` for an interpreter; `None` if `load` keeps to it.
+    const NO_MEMORY_LIMIT: Option<&'static str>;
 
     /// What belongs to one client's connection: the value that `open` returned, or where it is.
     type Handle: Send + 'static;
@@ -115,11 +119,15 @@ pub trait Language: Sized + Send + 'static {
     /// nbdkit's memory, in version 2.
     type Lent<'a>: Lent<'a>;
 
-    /// Makes an interpreter, and runs the script's top level in it.
+    /// Makes an interpreter, and runs the script's top level in it, by
+    /// [`Script::run_limited`](crate::Script::run_limited).
     ///
     /// # Errors
     /// End nbdkit before it serves, with the message as it is.
     fn load(script: &Script) -> Result<Self>;
+
+    /// How a callback that runs is interrupted, if the engine can do that.
+    fn interrupter(&self) -> Option<Interrupter>;
 
     /// Which signatures the script's callbacks have.
     fn api_version(&self) -> ApiVersion;

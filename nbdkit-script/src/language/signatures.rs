@@ -7,6 +7,7 @@ use super::{ApiVersion, Argument, ArgumentOf, Language, Lent};
 use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupter;
 use crate::plugin::ScriptPlugin;
 use crate::returned::{FromReturned, Returned};
 use crate::source::Script;
@@ -76,12 +77,17 @@ impl<L: Language> ScriptPlugin for L {
     const LANGUAGE: &'static str = L::LANGUAGE;
     const VERSION: Option<&'static str> = L::VERSION;
     const CONFIG_HELP: Option<&'static str> = L::CONFIG_HELP;
+    const NO_MEMORY_LIMIT: Option<&'static str> = L::NO_MEMORY_LIMIT;
 
     type Source = Script;
     type Handle = L::Handle;
 
     fn load(script: &Script) -> Result<Self> {
         L::load(script)
+    }
+
+    fn interrupter(&self) -> Option<Interrupter> {
+        L::interrupter(self)
     }
 
     fn callbacks(&self) -> Callbacks {

@@ -93,6 +93,8 @@ impl Language for Noting {
     const NAME: &'static str = "noting";
     const LANGUAGE: &'static str = "Noting";
 
+    const NO_MEMORY_LIMIT: Option<&'static str> = None;
+
     type Handle = &'static str;
     type Returned<'a> = Text;
     type Listed<'a> = Text;
@@ -104,6 +106,10 @@ impl Language for Noting {
 
     fn api_version(&self) -> ApiVersion {
         self.version
+    }
+
+    fn interrupter(&self) -> Option<crate::interrupt::Interrupter> {
+        None
     }
 
     fn callbacks(&self) -> Callbacks {

@@ -58,6 +58,7 @@ impl PlainLanguage for Plain {
     const NAME: &'static str = "plain";
     const LANGUAGE: &'static str = "Plain";
     const BYTES: &'static str = "a blob";
+    const NO_MEMORY_LIMIT: Option<&'static str> = None;
     const NOTATION: Notation = Notation {
         none: "nil",
         extent: "[offset, length, type]",
@@ -69,6 +70,10 @@ impl PlainLanguage for Plain {
 
     fn load(_: &Script) -> Result<Self> {
         Err(Error::not_defined())
+    }
+
+    fn interrupter(&self) -> Option<crate::interrupt::Interrupter> {
+        None
     }
 
     fn callbacks(&self) -> Callbacks {

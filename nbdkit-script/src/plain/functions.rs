@@ -86,7 +86,7 @@ impl<P: PlainLanguage> Function<P> {
     /// What the language is to throw: a map of `errno`, a number, and `message`.
     pub fn call(&self, arguments: Vec<P::Value>) -> Result<P::Value, P::Value> {
         let values = arguments.into_iter().map(Returned::new).collect();
-        self.run(values).map(P::to_script).map_err(|error| thrown::value::<P>(&error))
+        self.run(values).map(P::to_script).map_err(|error| thrown::thrown::<P>(&error))
     }
 
     fn run(&self, values: Vec<Returned<P>>) -> Result<Value<P::Value>> {

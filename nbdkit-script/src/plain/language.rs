@@ -7,6 +7,7 @@ use super::value::{self, Value};
 use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupter;
 use crate::language::{ApiVersion, Argument, ArgumentOf, Language};
 use crate::library::copied;
 use crate::returned::{self, FromReturned, List, Notation, Seen};
@@ -19,6 +20,7 @@ impl<P: PlainLanguage> Language for P {
     const LANGUAGE: &'static str = P::LANGUAGE;
     const VERSION: Option<&'static str> = P::VERSION;
     const CONFIG_HELP: Option<&'static str> = P::CONFIG_HELP;
+    const NO_MEMORY_LIMIT: Option<&'static str> = P::NO_MEMORY_LIMIT;
 
     type Handle = P::Value;
     type Returned<'a> = Returned<P>;
@@ -27,6 +29,10 @@ impl<P: PlainLanguage> Language for P {
 
     fn load(script: &Script) -> Result<Self> {
         P::load(script)
+    }
+
+    fn interrupter(&self) -> Option<Interrupter> {
+        P::interrupter(self)
     }
 
     fn api_version(&self) -> ApiVersion {

@@ -19,12 +19,13 @@ use std::fmt::Display;
 
 use crate::callbacks::Callbacks;
 use crate::error::Result;
+use crate::interrupt::Interrupter;
 use crate::returned::Notation;
 use crate::source::Script;
 
 pub use functions::{Function, functions, methods, operations};
 pub use language::Returned;
-pub use thrown::error;
+pub use thrown::{error, thrown};
 pub use value::Value;
 
 /// A scripting language whose values are copied: into a script, and out of it.
@@ -44,8 +45,10 @@ pub trait PlainLanguage: Sized + Send + 'static {
     const LANGUAGE: &'static str;
     /// The version, for `nbdkit --help` and `--dump-plugin`.
     const VERSION: Option<&'static str> = None;
-    /// The parameters, for `nbdkit --help`; any number of lines.
+    /// Parameters of the language's own, for `nbdkit --help`; any number of lines.
     const CONFIG_HELP: Option<&'static str> = None;
+    /// Why there is no `memory_limit=` for an interpreter; `None` if `load` keeps to it.
+    const NO_MEMORY_LIMIT: Option<&'static str>;
     /// How the language writes things, for messages.
     const NOTATION: Notation;
     /// What the language calls bytes, for messages: `a blob`.
@@ -54,11 +57,15 @@ pub trait PlainLanguage: Sized + Send + 'static {
     /// A value of the language. [`Display`] is its text for people, where a script throws it.
     type Value: Clone + Display + Send + 'static;
 
-    /// Makes an interpreter, and runs the script's top level in it.
+    /// Makes an interpreter, and runs the script's top level in it, by [`Script::run_limited`].
     ///
     /// # Errors
     /// End nbdkit before it serves, with the message as it is.
     fn load(script: &Script) -> Result<Self>;
+
+    /// How a callback that runs is interrupted, if the engine can do that: an
+    /// [`Interrupt`](crate::interrupt::Interrupt), if it calls back at each step.
+    fn interrupter(&self) -> Option<Interrupter>;
 
     /// Which callbacks are defined now: [`Callbacks::named`]. This is asked at each call.
     fn callbacks(&self) -> Callbacks;

@@ -139,7 +139,7 @@ fn a_thrown_map_may_have_an_errno_by_number_or_by_name() {
 
 #[test]
 fn what_a_function_throws_can_be_thrown_again() {
-    let thrown = thrown::value::<Plain>(&Error::new(libc::ENOSPC, "full"));
+    let thrown = thrown::thrown::<Plain>(&Error::new(libc::ENOSPC, "full"));
     let expected = object([("errno", Int(libc::ENOSPC.into())), ("message", text("full"))]);
     assert_eq!(thrown, expected);
     assert_eq!(error::<Plain>(thrown).errno(), libc::ENOSPC);

@@ -27,8 +27,8 @@ pub fn error<P: PlainLanguage>(thrown: P::Value) -> Error {
     }
 }
 
-/// What a function of the framework's throws: a script can catch it, and throw it again.
-pub(super) fn value<P: PlainLanguage>(error: &Error) -> P::Value {
+/// An error as a function of the framework's throws it: a script can catch it, and throw it again.
+pub fn thrown<P: PlainLanguage>(error: &Error) -> P::Value {
     let errno = P::to_script(Value::Integer(error.errno().into()));
     let message = P::to_script(Value::String(error.message().into()));
     P::to_script(Value::Map(vec![("errno".into(), errno), ("message".into(), message)]))

@@ -1,7 +1,7 @@
 //! A connection belongs to one instance for its life.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use slab::Slab;
 
@@ -17,6 +17,8 @@ pub(super) struct Bound<P: ScriptPlugin> {
 
 struct Seat<P: ScriptPlugin> {
     instance: Mutex<Instance<P>>,
+    /// How often it has been taken. Only who has it writes here, and others may look.
+    calls: AtomicUsize,
     /// How many connections belong to it: a hint for where the next one goes.
     connections: AtomicUsize,
 }
@@ -39,8 +41,11 @@ pub(super) struct Connection<P: ScriptPlugin> {
 impl<P: ScriptPlugin> Seat<P> {
     /// A panic in a callback has been caught by then and failed its request; the instance goes on
     /// being used, so a poisoned lock is as good as any other.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Instance<P>> {
-        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+        let instance = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
+        self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        instance
     }
 }
 
@@ -55,6 +60,7 @@ impl<P: ScriptPlugin> Bound<P> {
         let seat = |plugin| {
             Arc::new(Seat {
                 instance: Mutex::new(Instance { handles: Slab::new(), plugin }),
+                calls: AtomicUsize::new(0),
                 connections: AtomicUsize::new(0),
             })
         };
@@ -65,6 +71,13 @@ impl<P: ScriptPlugin> Bound<P> {
     fn emptiest(&self) -> &Arc<Seat<P>> {
         let load = |index: &usize| self.seats[*index].connections.load(Ordering::Relaxed);
         &self.seats[(0..self.seats.len()).min_by_key(load).unwrap_or(0)]
+    }
+
+    /// The number of the call that an instance is in.
+    pub(super) fn call_of(&self, instance: usize) -> Option<usize> {
+        let seat = self.seats.get(instance)?;
+        let is_taken = matches!(seat.instance.try_lock(), Err(TryLockError::WouldBlock));
+        is_taken.then(|| seat.calls.load(Ordering::Relaxed))
     }
 
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {

@@ -4,6 +4,7 @@ use super::bound::{self, Bound};
 use super::roaming::{self, Roaming};
 use super::{Handle, Runner};
 use crate::error::{Error, Result};
+use crate::interrupt::Running;
 use crate::plugin::ScriptPlugin;
 use crate::types::ThreadModel;
 
@@ -38,6 +39,15 @@ pub struct Connection<P: ScriptPlugin>(Inner<P>);
 enum Inner<P: ScriptPlugin> {
     Bound(bound::Connection<P>),
     Roaming(roaming::Connection<P>),
+}
+
+impl<P: ScriptPlugin> Running for Isolated<P> {
+    fn call_of(&self, instance: usize) -> Option<usize> {
+        match &self.way {
+            Way::Bound(bound) => bound.call_of(instance),
+            Way::Roaming(roaming) => roaming.call_of(instance),
+        }
+    }
 }
 
 impl<P: ScriptPlugin> Runner for Isolated<P> {

@@ -13,12 +13,14 @@ pub use isolated::Isolated;
 pub use shared::Shared;
 
 use crate::error::Result;
+use crate::interrupt::Running;
 use crate::plugin::ScriptPlugin;
 use crate::types::ThreadModel;
 
 /// Runs a frozen plugin. [`Shared`] and [`Isolated`] are the two there are; one of them is named
 /// in [`export!`](crate::export).
-pub trait Runner: sealed::Sealed + Send + Sync + Sized + 'static {
+#[allow(private_bounds, reason = "what is running is only the framework's to ask")]
+pub trait Runner: sealed::Sealed + Running + Send + Sync + Sized + 'static {
     /// The plugin that is run.
     type Plugin: ScriptPlugin;
 

@@ -41,6 +41,8 @@ struct Slot<T> {
     item: Mutex<T>,
     /// How many threads wait for this one item.
     reserved: AtomicUsize,
+    /// How often it has been taken. Only who has it writes here, and others may look.
+    uses: std::sync::atomic::AtomicUsize,
 }
 
 impl<T> Slot<T> {
@@ -50,6 +52,11 @@ impl<T> Slot<T> {
         if self.reserved.load(Ordering::Relaxed) > 0 {
             return None;
         }
+        self.try_lock().inspect(|_| self.count_use())
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.item.try_lock() {
             Ok(item) => Some(item),
             // A panic in a callback has been caught and failed its request; the item goes on being
@@ -58,11 +65,21 @@ impl<T> Slot<T> {
             Err(TryLockError::WouldBlock) => None,
         }
     }
+
+    #[inline]
+    fn count_use(&self) {
+        let uses = self.uses.load(std::sync::atomic::Ordering::Relaxed);
+        self.uses.store(uses.wrapping_add(1), std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 impl<T> Pool<T> {
     pub(super) fn new(items: impl Iterator<Item = T>) -> Self {
-        let slot = |item| Slot { item: Mutex::new(item), reserved: AtomicUsize::new(0) };
+        let slot = |item| Slot {
+            item: Mutex::new(item),
+            reserved: AtomicUsize::new(0),
+            uses: Default::default(),
+        };
         Pool {
             slots: items.map(slot).collect(),
             waiting: AtomicUsize::new(0),
@@ -124,7 +141,19 @@ impl<T> Pool<T> {
         let item = slot.item.lock().unwrap_or_else(PoisonError::into_inner);
         // From here on it is the lock that keeps others away.
         slot.reserved.fetch_sub(1, Ordering::Relaxed);
+        slot.count_use();
         Taken { pool: self, number, item: Some(item) }
+    }
+
+    /// The number of the use that an item is in; `None` if it is in none.
+    pub(super) fn use_of(&self, number: usize) -> Option<usize> {
+        let slot = self.slots.get(number)?;
+        match slot.try_lock() {
+            // It is put back as any other: somebody may have found it taken, and wait.
+            Some(item) => drop(Taken { pool: self, number, item: Some(item) }),
+            None => return Some(slot.uses.load(std::sync::atomic::Ordering::Relaxed)),
+        }
+        None
     }
 
     fn lock_waiting(&self) -> MutexGuard<'_, ()> {
@@ -278,6 +307,30 @@ mod tests {
             assert_eq!(pool.take(0, any).number(), 1);
             // Who has reserved it gets it.
             assert_eq!(pool.take_this(0).number(), 0);
+        });
+    }
+
+    #[test]
+    fn a_use_has_a_number_of_its_own() {
+        model(|| {
+            let pool = pool(1);
+            assert_eq!(pool.use_of(0), None);
+            let taken = pool.take(0, any);
+            let first = pool.use_of(0);
+            drop(taken);
+            assert!(first.is_some());
+            assert_eq!(pool.use_of(0), None);
+            let _taken = pool.take_this(0);
+            assert!(pool.use_of(0).is_some_and(|second| Some(second) != first));
+        });
+    }
+
+    #[test]
+    fn who_looks_at_an_item_keeps_nobody_from_it() {
+        model(|| {
+            let pool = Arc::new(pool(1));
+            at_once(&pool, &[|pool| drop(pool.use_of(0)), request], request);
+            assert_eq!(total(&pool), 2);
         });
     }
 

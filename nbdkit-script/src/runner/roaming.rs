@@ -86,6 +86,11 @@ impl<P: ScriptPlugin> Roaming<P> {
         Roaming { instances: Arc::new(Instances { pool, keys: Mutex::default() }) }
     }
 
+    /// The number of the call that an instance is in.
+    pub(super) fn call_of(&self, instance: usize) -> Option<usize> {
+        self.instances.pool.use_of(instance)
+    }
+
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
         call(&self.instances.take_any().plugin)
     }

@@ -2,6 +2,7 @@
 
 use super::{Handle, Runner, close};
 use crate::error::{Error, Result};
+use crate::interrupt::Running;
 use crate::plugin::ScriptPlugin;
 use crate::types::ThreadModel;
 
@@ -38,6 +39,13 @@ use crate::types::ThreadModel;
 #[derive(Debug)]
 pub struct Shared<P> {
     plugin: P,
+}
+
+/// Any number of calls at once, and nobody interrupts them.
+impl<P: Send + Sync + 'static> Running for Shared<P> {
+    fn call_of(&self, _: usize) -> Option<usize> {
+        None
+    }
 }
 
 impl<P> Runner for Shared<P>

@@ -1,0 +1,65 @@
+//! Where a Lua state gets its memory from, if the user has set a limit.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr;
+
+use mlua::ffi::{self, lua_State};
+
+/// What a state has, and may have, in bytes.
+pub(super) struct Limited {
+    used: Cell<usize>,
+    limit: usize,
+}
+
+impl Limited {
+    pub(super) fn new(limit: usize) -> Box<Self> {
+        Box::new(Limited { used: Cell::new(0), limit })
+    }
+
+    /// A new state, which must be closed before this is dropped. Null if there is not enough memory
+    /// for it.
+    pub(super) fn new_state(&self) -> *mut lua_State {
+        let data = ptr::from_ref(self).cast_mut().cast::<c_void>();
+        // SAFETY: the caller keeps this as long as the state. The function does as lua_Alloc wants.
+        unsafe {
+            #[cfg(not(feature = "lua55"))]
+            return ffi::lua_newstate(allocate, data);
+            #[cfg(feature = "lua55")]
+            {
+                use std::hash::{BuildHasher, RandomState};
+                ffi::lua_newstate(allocate, data, RandomState::new().hash_one(0) as _)
+            }
+        }
+    }
+}
+
+/// Allocates as Lua's own function does, up to the limit.
+unsafe extern "C" fn allocate(
+    data: *mut c_void,
+    block: *mut c_void,
+    old: usize,
+    new: usize,
+) -> *mut c_void {
+    // SAFETY: Lua passes what `new_state` has given it, from the one thread that runs the state; and
+    // a block that was allocated here, with its size, or null.
+    unsafe {
+        let limited = &*data.cast::<Limited>();
+        // Of a new block, Lua tells the type here.
+        let old = if block.is_null() { 0 } else { old };
+        let used = limited.used.get() - old + new;
+        if new > old && used > limited.limit {
+            return ptr::null_mut();
+        }
+        if new == 0 {
+            libc::free(block);
+            limited.used.set(used);
+            return ptr::null_mut();
+        }
+        let block = libc::realloc(block, new);
+        if !block.is_null() {
+            limited.used.set(used);
+        }
+        block
+    }
+}

@@ -1,0 +1,207 @@
+//! What the process's descriptors tell of the server: the pipe by which nbdkit tells itself that it
+//! is to end, and the sockets of its clients. nbdkit has no function for either.
+//!
+//! nbdkit makes the pipe and its listening sockets between `get_ready` and `after_fork`, and nothing
+//! else happens there. So they are what has come to the process's descriptors in between.
+
+use std::collections::BTreeSet;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+use std::sync::{Mutex, PoisonError};
+
+/// A descriptor and the file that it is of, since numbers are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Descriptor {
+    number: RawFd,
+    file: (libc::dev_t, libc::ino_t),
+    kind: libc::mode_t,
+}
+
+/// What is known so far.
+static KNOWN: Mutex<Known> =
+    Mutex::new(Known { before: BTreeSet::new(), quit: None, listeners: Vec::new() });
+
+#[derive(Debug)]
+struct Known {
+    /// What was there before the plugin had done anything, as sockets from systemd, and then what
+    /// was there at the end of `get_ready`, but for those.
+    before: BTreeSet<Descriptor>,
+    /// The end of the pipe that can be read when the server is to end.
+    quit: Option<RawFd>,
+    /// The names of nbdkit's listening sockets.
+    listeners: Vec<Name>,
+}
+
+/// A socket's name, as the system has it.
+type Name = Vec<u8>;
+
+fn known() -> std::sync::MutexGuard<'static, Known> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes the listening sockets that nbdkit was started with. Called before a script can make any.
+pub(crate) fn at_load() {
+    known().listeners = listeners(&open());
+}
+
+/// Notes what is there at the end of `get_ready`.
+pub(crate) fn before_serving() {
+    known().before = open();
+}
+
+/// Finds what nbdkit has made since. Called first of all in `after_fork`.
+pub(super) fn find() {
+    let mut known = known();
+    let new: BTreeSet<_> = open().difference(&known.before).copied().collect();
+    known.quit = only_pipe(&new);
+    let listeners = listeners(&new);
+    known.listeners.extend(listeners);
+}
+
+/// The end of nbdkit's pipe that can be read when the server is to end, if it was found.
+pub(super) fn quit() -> Option<RawFd> {
+    known().quit
+}
+
+/// Has nbdkit see the end of what its clients send. It would wait for each idle client to leave
+/// before it ends itself.
+///
+/// Only the sockets that have the name of one of nbdkit's listening sockets, as what it accepts has.
+/// What a client has sent already is read, and replies can still be sent.
+pub(crate) fn let_clients_go() {
+    let listeners = known().listeners.clone();
+    for socket in open().iter().filter(|descriptor| descriptor.kind == libc::S_IFSOCK) {
+        let name = name(socket.number);
+        if is_listening(socket.number) || !name.is_some_and(|name| listeners.contains(&name)) {
+            continue;
+        }
+        // SAFETY: takes any number. Should the descriptor be another one by now, that one is no
+        // socket, or one of a script's that has nobody left to serve.
+        unsafe { libc::shutdown(socket.number, libc::SHUT_RD) };
+    }
+}
+
+/// All descriptors of the process.
+fn open() -> BTreeSet<Descriptor> {
+    let directory = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+    let names = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let numbers = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter_map(descriptor).collect()
+}
+
+fn descriptor(number: RawFd) -> Option<Descriptor> {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: takes any number and a place for the answer, for which zeroes are valid.
+    let status = unsafe {
+        if libc::fstat(number, status.as_mut_ptr()) != 0 {
+            return None;
+        }
+        status.assume_init()
+    };
+    let file = (status.st_dev, status.st_ino);
+    Some(Descriptor { number, file, kind: status.st_mode & libc::S_IFMT })
+}
+
+/// The end for reading of the one pipe of which both ends are here.
+fn only_pipe(descriptors: &BTreeSet<Descriptor>) -> Option<RawFd> {
+    let pipes = descriptors.iter().filter(|descriptor| descriptor.kind == libc::S_IFIFO);
+    let pipes: Vec<_> = pipes.map(|pipe| (pipe, access(pipe.number))).collect();
+    let mut both = pipes.iter().filter(|(pipe, access)| {
+        *access == libc::O_RDONLY
+            && pipes.iter().any(|(other, access)| {
+                other.file == pipe.file && *access == libc::O_WRONLY
+            })
+    });
+    match (both.next(), both.next()) {
+        (Some((pipe, _)), None) => Some(pipe.number),
+        _ => None,
+    }
+}
+
+/// Whether a descriptor is for reading, for writing, or for both.
+fn access(number: RawFd) -> libc::c_int {
+    // SAFETY: takes any number.
+    unsafe { libc::fcntl(number, libc::F_GETFL) & libc::O_ACCMODE }
+}
+
+fn listeners(descriptors: &BTreeSet<Descriptor>) -> Vec<Name> {
+    let sockets = descriptors.iter().filter(|descriptor| descriptor.kind == libc::S_IFSOCK);
+    let listening = sockets.filter(|socket| is_listening(socket.number));
+    listening.filter_map(|socket| name(socket.number)).collect()
+}
+
+fn is_listening(socket: RawFd) -> bool {
+    let mut answer: libc::c_int = 0;
+    let mut length = size_of_val(&answer) as libc::socklen_t;
+    let place = (&raw mut answer).cast();
+    // SAFETY: takes any number, and a place of `length` bytes.
+    let status = unsafe {
+        libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN, place, &mut length)
+    };
+    status == 0 && answer != 0
+}
+
+/// What a socket is bound to. Of an internet address this is the family and the port: a socket that
+/// listens on all addresses accepts on one of them.
+fn name(socket: RawFd) -> Option<Name> {
+    let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: takes any number and a place of `length` bytes, for which zeroes are valid. All bytes
+    // of it are set then, so they may be looked at as bytes.
+    let (family, bytes) = unsafe {
+        if libc::getsockname(socket, storage.as_mut_ptr().cast(), &mut length) != 0 {
+            return None;
+        }
+        let bytes = storage.as_ptr().cast::<u8>();
+        let family = storage.assume_init_ref().ss_family;
+        (family, std::slice::from_raw_parts(bytes, size_of_val(&storage)))
+    };
+    let size = size_of::<libc::sa_family_t>();
+    let whole = bytes.get(..length as usize)?;
+    match libc::c_int::from(family) {
+        libc::AF_INET | libc::AF_INET6 => whole.get(..size + size_of::<libc::in_port_t>()),
+        // One without a name is no listener's.
+        _ => Some(whole).filter(|name| name.len() > size),
+    }
+    .map(<[u8]>::to_vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn of(number: RawFd) -> Descriptor {
+        descriptor(number).unwrap()
+    }
+
+    #[test]
+    fn a_pipe_is_found_if_both_ends_are_here_and_there_is_no_other() {
+        let (reader, writer) = pipe().unwrap();
+        let both = BTreeSet::from([of(reader.as_raw_fd()), of(writer.as_raw_fd())]);
+        assert!(both.is_subset(&open()));
+        assert_eq!(only_pipe(&both), Some(reader.as_raw_fd()));
+        assert_eq!(only_pipe(&BTreeSet::from([of(reader.as_raw_fd())])), None);
+        let (other_reader, other_writer) = pipe().unwrap();
+        let others = [of(other_reader.as_raw_fd()), of(other_writer.as_raw_fd())];
+        assert_eq!(only_pipe(&both.into_iter().chain(others).collect()), None);
+    }
+
+    #[test]
+    fn an_accepted_socket_has_the_name_of_its_listener() {
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut accepted = listener.accept().unwrap().0;
+        assert!(is_listening(listener.as_raw_fd()) && !is_listening(accepted.as_raw_fd()));
+        assert_eq!(name(listener.as_raw_fd()), name(accepted.as_raw_fd()));
+        assert_ne!(name(client.as_raw_fd()), name(accepted.as_raw_fd()));
+
+        known().listeners = listeners(&BTreeSet::from([of(listener.as_raw_fd())]));
+        let_clients_go();
+        assert_eq!(accepted.read(&mut [0]).unwrap(), 0);
+    }
+}
