@@ -1,5 +1,6 @@
 """Starts real nbdkit servers and ends them, whatever happens to the test in between."""
 
+import contextlib
 import os
 import re
 import select
@@ -94,11 +95,15 @@ class Nbdkit:
         return self
 
     def threads(self):
-        """How many threads the server has, 0 if it is gone."""
-        try:
-            return len(os.listdir(f"/proc/{self.pid}/task"))
-        except FileNotFoundError:
-            return 0
+        """How many threads of nbdkit's the server has, 0 if it is gone.
+
+        The one that watches the callbacks is the plugin's, and begins when clients can connect.
+        """
+        names = []
+        for task in Path(f"/proc/{self.pid}/task").glob("*/comm"):
+            with contextlib.suppress(OSError):
+                names.append(task.read_text().strip())
+        return len([name for name in names if name != "watcher"])
 
     def wait_idle(self):
         """Waits until nbdkit has done with every connection, which its clients have ended.

@@ -96,7 +96,7 @@ def test_the_answers_reach_the_client(noting):
     assert client.is_rotational()
     # Those the reference does not know have nbdkit's defaults.
     assert client.can_zero()
-    assert not client.can_fast_zero()
+    assert client.can_fast_zero()
     assert client.can_fua()
     assert not client.can_multi_conn()
     assert not client.can_cache()

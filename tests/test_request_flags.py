@@ -135,11 +135,51 @@ def test_can_zero_true_without_a_zero(disk, language):
 @pytest.mark.parametrize("answer", [True, False])
 def test_can_fast_zero(disk, answer):
     client = disk(can_fast_zero=str(answer).lower()).connect()
-    assert client.can_fast_zero() is answer
-    # nbdkit 1.32 itself ends over a fast zero that it has not offered, so that is not asked for.
+    # nbdkit takes a fast zero whatever it has offered, and an assertion of its own ends it if the
+    # plugin has said no.
+    assert client.can_fast_zero()
     if answer:
         client.zero(512, 0, FAST_ZERO)
         assert calls(client) == ["zero:9"]
+        return
+    with pytest.raises(nbd.Error) as error:
+        client.zero(512, 0, FAST_ZERO)
+    assert error.value.errno == "ENOTSUP"
+    assert calls(client) == []
+
+
+@pytest.mark.parametrize("way", NOT_SUPPORTED)
+@pytest.mark.parametrize("callback", ["pwrite", "flush"])
+def test_only_zero_may_say_that_it_is_not_supported(serve, language, way, callback):
+    # Out of a write or a flush that belong to a zero, an assertion of nbdkit's ends it.
+    script = language.script("request_flags", "version 2")
+    body = NOT_SUPPORTED[way]
+    script += language.script("request_flags", "failing zero", body=body if callback == "pwrite" else "")
+    script += language.define("flush", body if callback == "flush" else "", version=2)
+    if callback == "pwrite":
+        script += language.define("pwrite", body, version=2)
+    client = serve(script).connect()
+    for flags in (0, nbd.CMD_FLAG_FUA):
+        if callback == "flush" and not flags:
+            continue
+        with pytest.raises(nbd.Error) as error:
+            client.zero(512, 0, flags)
+        assert error.value.errno == "EINVAL"
+    assert client.pread(512, 0)
+
+
+LARGE = 96 << 20
+
+
+def test_a_large_zero_that_is_written_is_written_everywhere(serve, language):
+    # nbdkit 1.32 would write all of it at the offset of its first 64 MiB.
+    client = serve(language.script("request_flags", "large", size=LARGE)).connect()
+    last = LARGE - 4096
+    for offset in (0, 64 << 20, last):
+        client.pwrite(b"x" * 4096, offset)
+    client.zero(LARGE, 0)
+    for offset in (0, 64 << 20, last):
+        assert client.pread(4096, offset) == bytes(4096), offset
 
 
 @pytest.mark.parametrize("answer", levels("CACHE_NATIVE", 2))

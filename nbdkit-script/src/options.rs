@@ -128,8 +128,7 @@ mod tests {
 
     #[test]
     fn a_language_may_have_no_memory_limit_and_says_why() {
-        let refused =
-            Options::default().take("memory_limit", OsStr::new("1M"), Some("it cannot"));
+        let refused = Options::default().take("memory_limit", OsStr::new("1M"), Some("it cannot"));
         assert_eq!(refused.unwrap_err().to_string(), "memory_limit=: it cannot");
     }
 }

@@ -100,9 +100,9 @@ impl<E: Exported> Connection<E> {
     fn write_zeroes(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
         let mut zeroes = Vec::new();
         let longest = count.min(LONGEST_ZEROES);
-        zeroes
-            .try_reserve_exact(longest as usize)
-            .map_err(|_| Error::new(libc::ENOMEM, format!("zero: no memory for {longest} bytes")))?;
+        zeroes.try_reserve_exact(longest as usize).map_err(|_| {
+            Error::new(libc::ENOMEM, format!("zero: no memory for {longest} bytes"))
+        })?;
         zeroes.resize(longest as usize, 0);
         let mut done = 0;
         while done < count {

@@ -69,8 +69,7 @@ impl<P: ScriptPlugin> Setup<P> {
         let Setup { source, plugin, thread_model, .. } = self;
         let default = *thread_model;
         let model = |plugin: &mut P| plugin.thread_model();
-        *thread_model =
-            limited(source, plugin, Callbacks::THREAD_MODEL, model, || Ok(default))?;
+        *thread_model = limited(source, plugin, Callbacks::THREAD_MODEL, model, || Ok(default))?;
         Ok(*thread_model)
     }
 
@@ -155,9 +154,5 @@ fn limited<P: ScriptPlugin, T>(
     absent: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     let interrupter = plugin.interrupter();
-    call::<P, _>(
-        callback,
-        || source.limits().during(interrupter.clone(), || run(plugin)),
-        absent,
-    )
+    call::<P, _>(callback, || source.limits().during(interrupter.clone(), || run(plugin)), absent)
 }

@@ -2,23 +2,6 @@
 
 import languages
 from differential import FILE, RANDOM, row
-from differential.lua_cases import CASES
-
-READ_ONLY = ("absent: pwrite and its question", "absent: zero", "open: error",
-             "can_write: return false")  # fmt: skip
-
-# The cases in which a client comes to be told that there is a `zero`.
-ZERO_OFFERED = [
-    name
-    for name, case in CASES.items()
-    if "function zero" in str(case.script)
-    and "-r" not in case.options
-    and name not in READ_ONLY
-    and (not name.startswith(("can_", "is_")) or name.endswith(": return false"))
-]
-FAST_ZERO_SENT = [
-    name for name in ZERO_OFFERED if any(each[-1:] == (16,) for each in CASES[name].clients[0])
-]
 
 REQUIRES = (
     "one of the required callbacks 'open', 'get_size' or 'pread' is not defined by this Lua "
@@ -44,10 +27,6 @@ INVALID_SIZE = ".get_size function returned invalid value (-9223372036854775808)
 
 DIFFERENCES = [
     # What is offered.
-    row([*ZERO_OFFERED, RANDOM], "can_zero can_fast_zero", "can_zero",
-        "a script's zero may be slow, so fast zeroes are not offered; the official plugin is of "
-        "nbdkit's first API, for which nbdkit offers them and fails each"),
-    row(FAST_ZERO_SENT, "zero 512 512 16: ENOTSUP", "zero 512 512 16: not offered", "as above"),
     row("absent: can_flush", "offers can_trim", "offers can_flush can_trim",
         "the official plugin looks for plugin_flush in place of flush"),
     row("absent: can_flush", "flush : EINVAL", "flush : ok", "as above"),

@@ -3,21 +3,6 @@
 from differential import RANDOM, row
 from differential.tcl_cases import CASES, QUESTIONS, READ_GOOD
 
-# The cases in which a client comes to be told that there is a `zero`.
-NO = [f"can_write: return {no}" for no in ("0", "false", "no", "off", "n", "0x0", "0.0")]
-READ_ONLY = ("disk, read-only server", "absent: pwrite and its question", "absent: zero", *NO)
-ZERO_OFFERED = [
-    name
-    for name, case in CASES.items()
-    if "proc zero" in str(case.script)
-    and READ_GOOD not in case.clients
-    and name not in READ_ONLY
-    and not name.startswith("plugin_open: ")
-]
-FAST_ZERO_SENT = [
-    name for name in ZERO_OFFERED if any(each[-1:] == (16,) for each in CASES[name].clients[0])
-]
-
 # Reads that fail in the first line of the script.
 RAISED = (
     "error text", "error text with info", "error text with a code", "error with a code of POSIX",
@@ -69,10 +54,6 @@ def last_line(name):
 
 DIFFERENCES = [
     # What is offered.
-    row([*ZERO_OFFERED, RANDOM], "can_zero can_fast_zero", "can_zero",
-        "a script's zero may be slow, so fast zeroes are not offered; the official plugin is of "
-        "nbdkit's first API, for which nbdkit offers them and fails each"),
-    row(FAST_ZERO_SENT, "zero 512 512 16: ENOTSUP", "zero 512 512 16: not offered", "as above"),
     row(["absent: plugin_flush", "absent: plugin_flush and its question"], " can_fua\n", "\n",
         "without plugin_flush nothing makes a write durable, so FUA is not offered"),
     row(["absent: plugin_flush", "absent: plugin_flush and its question"],

@@ -53,3 +53,11 @@ function pwrite(h, buf, offset, flags)
     if buf:tostring() ~= string.rep("\0", #buf) then error("not zeroes") end
     calls = calls .. "pwrite:0 "
 end
+--- large
+API_VERSION = 2
+local disk = nbdkit.disk("large", @size@)
+function open(readonly) return {} end
+function get_size(h) return disk:size() end
+function pread(h, buf, offset, flags) disk:pread(buf, offset) end
+function pwrite(h, buf, offset, flags) disk:pwrite(buf, offset) end
+function zero(h, count, offset, flags) nbdkit.error("ENOTSUP", "written instead") end

@@ -52,3 +52,11 @@ proc pwrite {h buf offset flags} {
     if {[string trim [$buf tostring] "\0"] ne ""} { error "not zeroes" }
     append ::calls "pwrite:0 "
 }
+#--- large
+set API_VERSION 2
+set disk [nbdkit::disk large @size@]
+proc plugin_open {readonly} { return {} }
+proc get_size {h} { $::disk size }
+proc pread {h buf offset flags} { $::disk pread -buffer $buf $offset }
+proc pwrite {h buf offset flags} { $::disk pwrite -buffer $buf $offset }
+proc zero {h count offset flags} { nbdkit::error ENOTSUP "written instead" }

@@ -17,8 +17,7 @@ impl Interpreter {
         unsafe {
             self.lua.exec_raw::<()>((), |state| {
                 ffi::lua_getglobal(state, c"coroutine".as_ptr());
-                for (name, function) in
-                    [(c"resume", resume as ffi::lua_CFunction), (c"wrap", wrap)]
+                for (name, function) in [(c"resume", resume as ffi::lua_CFunction), (c"wrap", wrap)]
                 {
                     ffi::lua_getfield(state, -1, name.as_ptr());
                     ffi::lua_pushcclosure(state, function, 1);

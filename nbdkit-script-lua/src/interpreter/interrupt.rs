@@ -109,6 +109,7 @@ impl Stopper {
 
     /// A coroutine has ended or has yielded to `state`. What was to interrupt it goes on there, or a
     /// script could begin with a new coroutine whenever one is interrupted.
+    #[cfg(not(feature = "luajit"))]
     pub(super) fn back_to(&self, state: *mut lua_State) {
         let mut running = self.lock();
         running.state = state;

@@ -108,9 +108,9 @@ fn only_pipe(descriptors: &BTreeSet<Descriptor>) -> Option<RawFd> {
     let pipes: Vec<_> = pipes.map(|pipe| (pipe, access(pipe.number))).collect();
     let mut both = pipes.iter().filter(|(pipe, access)| {
         *access == libc::O_RDONLY
-            && pipes.iter().any(|(other, access)| {
-                other.file == pipe.file && *access == libc::O_WRONLY
-            })
+            && pipes
+                .iter()
+                .any(|(other, access)| other.file == pipe.file && *access == libc::O_WRONLY)
     });
     match (both.next(), both.next()) {
         (Some((pipe, _)), None) => Some(pipe.number),

@@ -120,8 +120,7 @@ fn wait_without_pipe(stop: &PipeReader, time: Option<Duration>) -> Event {
 
 /// Which of these can be read, or are at their end, as soon as one of them is. No time is for good.
 fn readable<const N: usize>(descriptors: [RawFd; N], time: Option<Duration>) -> [bool; N] {
-    let mut polled =
-        descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    let mut polled = descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     // Rounded up: a wait of no time at all would be done again and again.
     let milliseconds = time.map(|time| time.as_nanos().div_ceil(1_000_000));
     let milliseconds = milliseconds.map_or(-1, |time| c_int::try_from(time).unwrap_or(c_int::MAX));

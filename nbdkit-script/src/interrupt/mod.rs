@@ -163,7 +163,8 @@ mod tests {
     fn an_interruption_is_for_one_call_and_stays_until_that_has_ended() {
         let running = Arc::new(InCall(AtomicUsize::new(7)));
         let weak = Arc::downgrade(&running) as Weak<dyn Running>;
-        let of = |reason| Interruption { running: Weak::clone(&weak), instance: 0, call: 7, reason };
+        let of =
+            |reason| Interruption { running: Weak::clone(&weak), instance: 0, call: 7, reason };
         let interrupt = Interrupt::new();
         assert!(interrupt.check().is_ok());
         interrupt.interrupter()(of(Reason::Ending));

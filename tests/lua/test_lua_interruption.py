@@ -1,0 +1,58 @@
+"""What is Lua's own where callbacks are interrupted: coroutines, hooks, and a limit of memory."""
+
+import nbd
+import pytest
+
+import nbdkit
+
+
+def test_coroutines_are_as_luas_own(serve, language, tmp_path):
+    results = tmp_path / "results"
+    serve(language.script("interruption", "coroutines", results=results))
+    got = results.read_text().splitlines()
+    assert got[:5] == ["3", "20", "false x y", "false cannot resume dead coroutine", got[4]]
+    # Lua 5.1 to 5.3 say "coroutine expected", and 5.4 "thread expected".
+    assert "bad argument #1" in got[4] and "expected" in got[4]
+    assert got[5:8] == ["1", "2", "3"]
+    assert got[8].endswith("inside")
+    assert "bad argument #1" in got[9] and "function expected" in got[9]
+
+
+def test_a_hook_of_the_scripts_own_comes_back(serve, language):
+    server = serve(language.script("interruption", "own hook"))
+    assert server.connect().pread(512, 0) == b"x" * 512
+
+
+MEMORY = """
+    local kept = {}
+    function open() return 1 end
+    function get_size() return 4096 end
+    function pread(h, count, offset)
+        while offset > 0 do kept[#kept + 1] = ("x"):rep(100000) .. #kept end
+        kept = {}
+        return ("x"):rep(count)
+    end
+"""
+
+
+def test_memory_limit(start, language, write_script):
+    server = start(language.plugin, "memory_limit=20M", write_script(MEMORY))
+    client = server.connect()
+    for _ in range(3):
+        with pytest.raises(nbd.Error):
+            client.pread(512, 512)
+        assert client.pread(512, 0) == b"x" * 512
+    assert all("not enough memory" in line for line in server.errors())
+
+
+def test_memory_limit_of_the_top_level(language, write_script, tmp_path):
+    script = write_script('local t = {} while true do t[#t + 1] = ("x"):rep(100000) .. #t end')
+    result = nbdkit.run(language.plugin, "memory_limit=20M", script, cwd=tmp_path)
+    assert result.returncode == 1
+    assert b"not enough memory" in result.stderr, result.stderr
+
+
+def test_a_memory_limit_that_is_none(language, tmp_path):
+    result = nbdkit.run(language.plugin, "memory_limit=10", "disk.lua", cwd=tmp_path)
+    assert result.returncode == 1
+    assert b"memory_limit=10: expected a size from 1M on" in result.stderr

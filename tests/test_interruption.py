@@ -1,0 +1,169 @@
+"""Callbacks that never end: the end of the server, a client that leaves, and the user's limits."""
+
+import contextlib
+import signal
+
+import nbd
+import pytest
+
+import nbdkit
+from languages import only
+
+LOOPS = only(
+    lua=["a loop", "one that catches errors", "one in a coroutine", "coroutines again and again"],
+    tcl=["a loop", "one that catches errors", "one in a coroutine", "one that waits"],
+)
+MODELS = ["serialize_connections", "serialize_all_requests", "serialize_requests", "parallel"]
+
+
+def disk(language, notes, body, model="serialize_all_requests"):
+    bodies = language.pieces("interruption", "loops") | language.pieces("interruption", "others")
+    body = bodies[body]
+    return language.script("interruption", "disk", notes=notes, body=body, model=model)
+
+
+def begin(server, notes, offset=512):
+    """A client whose read is running."""
+    client = server.connect()
+    client.aio_pread(nbd.Buffer(512), offset)
+
+    def begun():
+        client.poll(0)
+        return notes.exists() and "begins" in notes.read_text()
+
+    nbdkit.wait_until(begun, "a read to begin")
+    return client
+
+
+def terminate(server):
+    """The exit code and the log, while all clients are still there."""
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(nbdkit.DEADLINE)
+    return server.process.returncode, server.errors()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_server_ends_whatever_a_callback_does(serve, language, tmp_path, loop):
+    notes = tmp_path / "notes"
+    server = serve(disk(language, notes, loop))
+    begin(server, notes)
+    code, log = terminate(server)
+    assert code == 0
+    assert [line for line in log if "interrupted: the server is ending" in line], log
+    assert notes.read_text().split() == ["begins", "close", "cleanup"]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_client_that_leaves_does_not_leave_its_callback_behind(serve, language, tmp_path, loop):
+    if language.title == "Lua" and not language.interrupts_for_clients:
+        pytest.skip("what LuaJIT may be compiling is not disturbed for this")
+    notes = tmp_path / "notes"
+    server = serve(disk(language, notes, loop))
+    client = begin(server, notes)
+    server.connections.clear()
+    del client
+    # One request runs at a time.
+    assert server.connect().pread(512, 0) == b"x" * 512
+    assert any("interrupted: the client has gone" in line for line in server.errors())
+
+
+def test_a_callback_that_takes_long_is_left_alone(serve, language, tmp_path):
+    server = serve(disk(language, tmp_path / "notes", "takes long"))
+    assert server.connect().pread(512, 512) == b"x" * 512
+    assert server.stop() == (0, b"")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_idle_clients_do_not_keep_the_server(many, language, tmp_path, model):
+    notes = tmp_path / "notes"
+    server = many(2, disk(language, notes, "a loop", model))
+    clients = 1 if model == "serialize_connections" else 3
+    for _ in range(clients):
+        server.connect().pread(512, 0)
+    assert terminate(server) == (0, [])
+    ran = notes.read_text().split()
+    closed = ran.count("close")
+    # Each in the instances that it was opened in; then all instances clean up.
+    assert clients <= closed <= clients * 2
+    assert ran[:closed] == ["close"] * closed and set(ran[closed:]) == {"cleanup"}
+
+
+def test_shutdown_with_clients(serve, language, tmp_path):
+    notes = tmp_path / "notes"
+    server = serve(disk(language, notes, "shuts down"))
+    idle = server.connect()
+    idle.pread(512, 0)
+    with contextlib.suppress(nbd.Error):
+        server.connect().pread(512, 512)
+    server.process.wait(nbdkit.DEADLINE)
+    assert server.process.returncode == 0
+    assert notes.read_text().split() == ["begins", "close", "close", "cleanup"]
+
+
+def test_loops_in_many_instances(many, language, tmp_path):
+    notes = tmp_path / "notes"
+    server = many(4, disk(language, notes, "a loop", "parallel"))
+    clients = []
+    for count in range(1, 5):
+        client = server.connect()
+        client.aio_pread(nbd.Buffer(512), 512)
+        clients.append(client)
+
+        def begun(count=count):
+            for client in clients:
+                client.poll(0)
+            return notes.exists() and notes.read_text().split().count("begins") == count
+
+        nbdkit.wait_until(begun, "reads to begin")
+    code, log = terminate(server)
+    assert code == 0, log
+    assert sum("interrupted: the server is ending" in line for line in log) == 4, log
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_time_limit(start, language, write_script, tmp_path, loop):
+    script = write_script(disk(language, tmp_path / "notes", loop))
+    server = start(language.plugin, "time_limit=500ms", script)
+    client = server.connect()
+    for _ in range(2):
+        with pytest.raises(nbd.Error) as error:
+            client.pread(512, 512)
+        assert error.value.errno == "EIO"
+        assert client.pread(512, 0) == b"x" * 512
+    message = "interrupted: ETIMEDOUT: it took longer than time_limit=0.5"
+    lines = [line for line in server.errors() if message in line]
+    assert len(lines) == 2 and all(f"disk.{language.extension}:" in line for line in lines)
+
+
+def test_time_limit_of_what_comes_before_the_first_client(start, language, write_script, tmp_path):
+    loop = language.pieces("interruption", "loops")["a loop"]
+    prefix = "if jit then jit.off() end\n" if language.title == "Lua" else ""
+    whole = prefix + disk(language, tmp_path / "notes", "a loop")
+    for script in [
+        prefix + loop,
+        whole + language.define("config", loop),
+        whole + language.define("config", "") + language.define("get_ready", loop),
+    ]:
+        result = nbdkit.run(
+            language.plugin, "time_limit=0.3", write_script(script), "key=value", cwd=tmp_path
+        )
+        assert result.returncode == 1
+        assert b"it took longer than time_limit=0.3" in result.stderr, result.stderr
+    server = start(
+        language.plugin, "time_limit=60", write_script(whole + language.define("config", "")), "k=v"
+    )
+    assert server.connect().pread(512, 0) == b"x" * 512
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "soon", "1h", "nan"])
+def test_a_time_limit_that_is_none(language, tmp_path, value):
+    result = nbdkit.run(language.plugin, f"time_limit={value}", "disk", cwd=tmp_path)
+    assert result.returncode == 1
+    expected = f"time_limit={value}: expected a time, as 5, 0.5 or 500ms"
+    assert nbdkit.error_lines(result.stderr) == [f"nbdkit: error: {expected}"]
+
+
+def test_help_tells_of_the_parameters_in_front_of_a_script(language, tmp_path):
+    text = nbdkit.run(language.plugin, "--help", cwd=tmp_path).stdout.decode()
+    for key in ["interpreters=", "time_limit=", "memory_limit=", f"The {language.title} script"]:
+        assert text.count(key) == 1, text
