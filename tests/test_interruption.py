@@ -7,7 +7,7 @@ import nbd
 import pytest
 
 import nbdkit
-from languages import only
+from languages import only, rust_plugin
 
 LOOPS = only(
     lua=["a loop", "one that catches errors", "one in a coroutine", "coroutines again and again"],
@@ -167,3 +167,21 @@ def test_help_tells_of_the_parameters_in_front_of_a_script(language, tmp_path):
     text = nbdkit.run(language.plugin, "--help", cwd=tmp_path).stdout.decode()
     for key in ["interpreters=", "time_limit=", "memory_limit=", f"The {language.title} script"]:
         assert text.count(key) == 1, text
+
+
+def test_a_plugin_in_rust_learns_that_nobody_waits(start):
+    server = start(rust_plugin("panicking"), "panic=never")
+    other = server.connect()
+    client = server.connect()
+    client.aio_pread(nbd.Buffer(512), 0)
+    client.poll(0)
+    server.connections.clear()
+    del client
+    nbdkit.wait_until(lambda: b"nobody waits any more" in server.log(), "the read to fail")
+    # And at the end of the server, of which one is told that waits then.
+    assert other.pread(512, 512) == b"x" * 512
+    other.aio_pread(nbd.Buffer(512), 0)
+    other.poll(100)
+    code, log = terminate(server)
+    assert code == 0
+    assert sum("nobody waits any more" in line for line in log) == 2, log

@@ -8,7 +8,7 @@ import nbdkit
 
 def test_coroutines_are_as_luas_own(serve, language, tmp_path):
     results = tmp_path / "results"
-    serve(language.script("interruption", "coroutines", results=results))
+    serve(language.script("lua_interruption", "coroutines", results=results))
     got = results.read_text().splitlines()
     assert got[:5] == ["3", "20", "false x y", "false cannot resume dead coroutine", got[4]]
     # Lua 5.1 to 5.3 say "coroutine expected", and 5.4 "thread expected".
@@ -19,7 +19,7 @@ def test_coroutines_are_as_luas_own(serve, language, tmp_path):
 
 
 def test_a_hook_of_the_scripts_own_comes_back(serve, language):
-    server = serve(language.script("interruption", "own hook"))
+    server = serve(language.script("lua_interruption", "own hook"))
     assert server.connect().pread(512, 0) == b"x" * 512
 
 

@@ -8,8 +8,8 @@
 use std::ffi::OsStr;
 
 use nbdkit_script::{
-    BlockSize, Cache, Callbacks, Compiled, Export, Extent, ExtentKind, Filled, Flags, Fua,
-    Isolated, ReadBuffer, Result, ScriptPlugin, ThreadModel, export,
+    BlockSize, Cache, Callbacks, Compiled, Error, Export, Extent, ExtentKind, Filled, Flags, Fua,
+    Isolated, ReadBuffer, Result, ScriptPlugin, ThreadModel, export, host,
 };
 
 const SIZE: i64 = 1 << 20;
@@ -30,6 +30,19 @@ impl Panicking {
         if offset == 0 {
             self.reach(callback);
         }
+    }
+}
+
+impl Panicking {
+    /// With `panic=never`, a read at offset 0 waits until there is no point in it any more.
+    fn wait_at(&self, offset: u64) -> Result<()> {
+        if self.place != "never" || offset != 0 {
+            return Ok(());
+        }
+        while !host::ending() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Err(Error::new(libc::ESHUTDOWN, "nobody waits any more"))
     }
 }
 
@@ -208,6 +221,7 @@ impl ScriptPlugin for Panicking {
         buffer: ReadBuffer<'request>,
         offset: u64,
     ) -> Result<Filled<'request>> {
+        self.wait_at(offset)?;
         self.reach_at("pread", offset);
         buffer.zeroed(|bytes| {
             bytes.fill(b'x');
