@@ -16,6 +16,7 @@ mod parse;
 mod path;
 mod stdio;
 mod system;
+mod thread;
 
 pub use client::{
     disconnect, export_name, is_tls, peer_gid, peer_name, peer_pid, peer_security_context,
@@ -36,3 +37,4 @@ pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::set_error;
 pub(crate) use stdio::{StdioGuard, flush_lines};
 pub(crate) use system::{give_memory_back, processor};
+pub(crate) use thread::Thread;

@@ -2,14 +2,13 @@
 
 use std::io::{PipeReader, PipeWriter, pipe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::limits::AGAIN;
 use super::{Interrupter, Interruption, Reason, Running};
 use crate::error::{Error, Result};
-use crate::host::{self, Event};
+use crate::host::{self, Event, Thread};
 
 /// How often it looks. What it sees twice takes long: that is looked into.
 const TICK: Duration = Duration::from_millis(400);
@@ -30,8 +29,9 @@ const STACK: usize = 128 << 10;
 #[derive(Debug)]
 pub(crate) struct Watcher {
     closing: Arc<AtomicBool>,
-    /// `None` only while it is being dropped.
-    thread: Option<(JoinHandle<()>, PipeWriter)>,
+    /// The thread ends when this is dropped, and then the other one waits for it.
+    _stopper: PipeWriter,
+    _thread: Thread,
 }
 
 impl Watcher {
@@ -54,25 +54,17 @@ impl Watcher {
             ending: None,
             closing: Arc::clone(&closing),
         };
-        let thread = thread::Builder::new().name("watcher".into()).stack_size(STACK);
-        let thread = thread.spawn(move || watch.run(&stop)).map_err(no_thread)?;
-        Ok(Watcher { closing, thread: Some((thread, stopper)) })
+        // The thread is the only one to look inside.
+        let watch = Mutex::new(watch);
+        let run = move || watch.lock().unwrap_or_else(PoisonError::into_inner).run(&stop);
+        let thread = Thread::start(c"watcher", STACK, run).map_err(no_thread)?;
+        Ok(Watcher { closing, _stopper: stopper, _thread: thread })
     }
 
     /// No requests run any more. What is called from now on is called because the server ends, and
     /// is given the time for that.
     pub(crate) fn closing(&self) {
         self.closing.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        if let Some((thread, stopper)) = self.thread.take() {
-            drop(stopper);
-            // It has no way to fail.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -98,7 +90,7 @@ impl Instance {
 }
 
 impl Watch {
-    fn run(mut self, stop: &PipeReader) {
+    fn run(&mut self, stop: &PipeReader) {
         let looks = self.instances.iter().any(|instance| instance.interrupter.is_some());
         let limit = self.limit.unwrap_or(TICK * 4) / 4;
         let tick = looks.then(|| limit.clamp(Duration::from_millis(1), TICK));

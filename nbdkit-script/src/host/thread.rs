@@ -1,0 +1,110 @@
+//! A thread beside nbdkit's.
+//!
+//! Not one of the standard library's: that allocates where the thread begins, and the C library
+//! reserves 64 MiB of address space for each thread that does. Where the address space is limited,
+//! that would be taken from the scripts.
+
+use std::ffi::c_void;
+use std::io;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+/// What a thread runs. It should not allocate, or free, as long as it is only waiting.
+type Body = Box<dyn Fn() + Send + Sync>;
+
+/// A running thread. Dropping this waits for its end.
+pub(crate) struct Thread {
+    thread: libc::pthread_t,
+    /// Boxed twice, so that there is a thin pointer to it. It is freed here, not by the thread.
+    _body: Box<Body>,
+}
+
+// SAFETY: any thread may join another one.
+unsafe impl Send for Thread {}
+
+impl std::fmt::Debug for Thread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Thread").finish_non_exhaustive()
+    }
+}
+
+impl Thread {
+    /// Starts it, with a stack of so many bytes. It sees no signals: those are nbdkit's.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn start(
+        name: &std::ffi::CStr,
+        stack: usize,
+        body: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Thread> {
+        let body: Box<Body> = Box::new(Box::new(body));
+        let argument = ptr::from_ref(&*body).cast_mut().cast::<c_void>();
+        let mut thread = MaybeUninit::uninit();
+        // SAFETY: the attributes and the sets of signals are made before they are used. The
+        // argument is there until the thread has been joined, and is only shared.
+        unsafe {
+            let mut attributes = MaybeUninit::uninit();
+            let status = libc::pthread_attr_init(attributes.as_mut_ptr());
+            if status != 0 {
+                return Err(io::Error::from_raw_os_error(status));
+            }
+            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack);
+            let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            let created =
+                libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, argument);
+            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
+            libc::pthread_attr_destroy(attributes.as_mut_ptr());
+            if created != 0 {
+                return Err(io::Error::from_raw_os_error(created));
+            }
+            let thread = thread.assume_init();
+            #[cfg(target_os = "linux")]
+            libc::pthread_setname_np(thread, name.as_ptr());
+            Ok(Thread { thread, _body: body })
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // SAFETY: it was started once, and is joined once.
+        unsafe { libc::pthread_join(self.thread, ptr::null_mut()) };
+    }
+}
+
+extern "C" fn run(argument: *mut c_void) -> *mut c_void {
+    // SAFETY: `start` has passed it, and keeps it until this thread has been joined.
+    let body = unsafe { &*argument.cast::<Body>() };
+    // The hook has no place to tell of it, and the server goes on without the thread.
+    let _ = catch_unwind(AssertUnwindSafe(body));
+    ptr::null_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_thread_runs_once_and_is_waited_for() {
+        let ran = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&ran);
+        let thread = Thread::start(c"test", 128 << 10, move || {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            seen.fetch_add(1, Ordering::Relaxed);
+        });
+        drop(thread.unwrap());
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_panic_ends_only_the_thread() {
+        drop(Thread::start(c"test", 128 << 10, || panic!("gone")).unwrap());
+    }
+}
