@@ -273,3 +273,14 @@ def test_export_and_peer_are_those_of_the_connection_in_every_callback(
         at_once(*(functools.partial(client, address, number) for number in range(12)))
     wrong = [(tmp_path / f"notes{n}").read_text() for n in (1, 2, 3, 4)]
     assert wrong == 4 * ["closed true\n"]
+
+
+@pytest.mark.parametrize("options, readonly", [(["-r"], 2), ([], 0)], ids=["-r", "read-write"])
+def test_readonly_is_the_same_in_each_interpreter(many, language, options, readonly):
+    server = many(2, language.script("connections", "counts who is read-only"), *options)
+    client = server.connect()
+    requests = InFlight(client)
+    for _ in range(2):
+        requests.pread(512, 0, lambda data: None)
+    requests.wait_for_all()
+    assert client.pread(512, 0).rstrip(b"\0").decode() == f"2 {readonly}"

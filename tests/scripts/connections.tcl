@@ -77,3 +77,18 @@ proc cleanup {} {
     puts $file "closed [expr {$closed ? {true} : {false}}]"
     close $file
 }
+#--- counts who is read-only
+proc thread_model {} { return parallel }
+proc plugin_open {readonly} {
+    nbdkit::shared incr opened 1 0
+    if {$readonly} { nbdkit::shared incr readonly 1 0 }
+    return {}
+}
+proc get_size {h} { return 4096 }
+proc pread {h count offset} {
+    # Two that meet are in two interpreters.
+    nbdkit::shared incr inside 1 0
+    while {[nbdkit::shared get inside] < 2} { nbdkit::nanosleep 0.001 }
+    set text "[nbdkit::shared get opened] [nbdkit::shared get readonly 0]"
+    return $text[string repeat "\0" [expr {$count - [string length $text]}]]
+}

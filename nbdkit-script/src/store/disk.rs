@@ -373,6 +373,22 @@ mod tests {
     }
 
     #[test]
+    fn locks_are_taken_in_one_order_wherever_a_range_begins() {
+        let disk = Disk::new(200 * REGION);
+        for (first, regions) in [(0, 3), (60, 10), (63, 2), (100, 64), (5, 150)] {
+            let taken = std::cell::RefCell::new(Vec::new());
+            let lock = |shard| {
+                taken.borrow_mut().push(std::ptr::from_ref(shard));
+                read_lock(shard)
+            };
+            let locked = Locked::new(&disk, first * REGION, regions * REGION, lock);
+            assert_eq!(locked.guards.len() as u64, regions.min(SHARDS as u64));
+            // The shards lie one behind the other.
+            assert!(taken.borrow().is_sorted(), "{first}, {regions}");
+        }
+    }
+
+    #[test]
     fn overlapping_writes_never_tear() {
         const SIZE: u64 = 3 * REGION;
         let disk = &Disk::new(SIZE);
