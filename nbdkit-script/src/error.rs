@@ -60,11 +60,7 @@ impl Error {
     /// [`printable`]. Of a long one only the beginning is copied, so that a script which throws all
     /// the memory there is does not need as much again.
     pub fn from_bytes(errno: i32, message: &[u8]) -> Error {
-        if message.len() <= LONGEST_MESSAGE {
-            return Error::new(errno, printable(message));
-        }
-        let beginning = printable(&message[..LONGEST_MESSAGE - 100]);
-        Error::new(errno, format!("{beginning}{}", cut_mark(message.len())))
+        Error::new(errno, printable(&bounded(message)))
     }
 
     /// The plugin does not define this callback: what every optional method of
@@ -193,6 +189,15 @@ impl From<Error> for nbdkit::Error {
     fn from(error: Error) -> nbdkit::Error {
         nbdkit::Error::new(error.errno_for_nbdkit(), error.log_line())
     }
+}
+
+/// A message, or the beginning of one that is too long, with its length told.
+pub(crate) fn bounded(message: &[u8]) -> Cow<'_, [u8]> {
+    if message.len() <= LONGEST_MESSAGE {
+        return Cow::Borrowed(message);
+    }
+    let beginning = &message[..LONGEST_MESSAGE - 100];
+    Cow::Owned([beginning, cut_mark(message.len()).as_bytes()].concat())
 }
 
 fn cut_mark(length: usize) -> String {

@@ -133,6 +133,7 @@ impl<E: Exported> Connection<E> {
 
 impl<E: Exported> Drop for Connection<E> {
     fn drop(&mut self) {
+        let _closing = host::Closing::begin();
         let closed = panic::catch(|| match self.inner.take() {
             Some(inner) => self.runner.close(inner),
             None => Ok(()),
@@ -151,7 +152,8 @@ pub(crate) fn log(error: &Error) {
 
 fn debug_traceback(error: &Error) {
     for line in error.traceback().unwrap_or_default().lines() {
-        host::debug(line);
+        // The debug log shows a tab as an escape.
+        host::debug(&line.replace('\t', "    "));
     }
 }
 
@@ -191,6 +193,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn load() {
+        host::look_at_stdin();
         E::slot().load();
     }
 
@@ -232,6 +235,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn preconnect(readonly: bool) -> nbdkit::Result<()> {
+        host::connected();
         panic::catch(|| {
             E::slot()
                 .serving()?
@@ -243,6 +247,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     fn open(readonly: bool) -> nbdkit::Result<Box<dyn nbdkit::Server>> {
         let connection = panic::catch(|| {
             let runner = E::slot().serving()?;
+            host::remember();
             let inner = Some(runner.open(readonly)?);
             Ok(Connection::<E> {
                 runner,

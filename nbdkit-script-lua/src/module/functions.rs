@@ -22,6 +22,7 @@ pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
 fn to_lua(lua: &Lua, value: Value) -> Result<MultiValue> {
     match value {
         Value::Nothing => ().into_lua_multi(lua),
+        Value::None => mlua::Value::Nil.into_lua_multi(lua),
         Value::Boolean(boolean) => boolean.into_lua_multi(lua),
         Value::Integer(integer) => exact(integer)?.into_lua_multi(lua),
         Value::Float(float) => float.into_lua_multi(lua),

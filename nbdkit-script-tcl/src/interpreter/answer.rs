@@ -31,7 +31,7 @@ impl Returned<'_> {
 impl From<Value> for Returned<'_> {
     fn from(value: Value) -> Self {
         match value {
-            Value::Nothing => Returned::nothing(),
+            Value::Nothing | Value::None => Returned::nothing(),
             Value::Boolean(boolean) => Returned::Boolean(boolean),
             Value::Integer(integer) => Returned::Integer(integer),
             Value::Float(float) => Returned::Float(float),

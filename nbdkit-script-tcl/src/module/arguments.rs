@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use nbdkit_script::Result;
 use nbdkit_script::library::{Arguments, Found};
 use nbdkit_script::store::{self, Number};
-use nbdkit_script::{Error, Result};
 
 use crate::interpreter::{Value, Words};
 
@@ -80,9 +80,9 @@ impl Arguments for WordArguments<'_> {
         value.boolean().ok_or_else(|| value.shown())
     }
 
-    fn text(&mut self, what: &str) -> Result<String> {
-        let value = self.next().map_err(|found| self.wrong(what, &found, "a string"))?;
-        Ok(Error::from_bytes(libc::EIO, value.text().as_bytes()).message().into())
+    fn next_text(&mut self, take: &mut dyn FnMut(&[u8])) -> std::result::Result<(), Found> {
+        take(self.next()?.text().as_bytes());
+        Ok(())
     }
 
     /// In Tcl a number is what looks like one. It is kept as one only if it comes back as the same

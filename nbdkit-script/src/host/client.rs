@@ -1,31 +1,38 @@
 //! Who the client of the current callback is. nbdkit knows it by the thread, so these are for the
-//! callbacks of a connection, from `preconnect` to `close`, and for the thread that runs them.
+//! callbacks of a connection, and for the thread that runs them.
+//!
+//! In `close` nbdkit has closed the client's socket, and asks the system about it all the same: the
+//! number of the socket may be another client's by then. So what the socket tells is answered from
+//! what was [remembered](super::remembered) there.
 
 use std::ffi::{CStr, OsString, c_char};
-use std::mem::{MaybeUninit, offset_of};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt;
 
+use super::address;
 use super::functions::{
     Function, logged, nbdkit_disconnect, nbdkit_export_name, nbdkit_is_tls, nbdkit_peer_gid,
     nbdkit_peer_name, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
     nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
 };
+use super::remembered::{Client, when_closing};
 use crate::error::{Error, Result};
 
 /// The export that the client asked for; empty for the default one. The client chooses these
-/// bytes freely.
+/// bytes freely. Known from `open` on.
 pub fn export_name() -> Result<OsString> {
     // SAFETY: takes nothing; may be called from any thread.
     let name = unsafe { nbdkit_export_name.require()?() };
     if name.is_null() {
-        return Err(logged("nbdkit_export_name"));
+        // nbdkit has logged why in some callbacks, and not in others.
+        return Err(Error::invalid("nbdkit_export_name failed: nbdkit has no name to tell here"));
     }
     // SAFETY: nbdkit returns a C string that stays at least as long as this callback runs.
     Ok(OsString::from_vec(unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()))
 }
 
-/// Whether the client has completed TLS authentication.
+/// Whether the client has completed TLS authentication. Known in `default_export`, and from `open`
+/// on.
 pub fn is_tls() -> Result<bool> {
     // SAFETY: as in `export_name`.
     match unsafe { nbdkit_is_tls.require()?() } {
@@ -36,32 +43,45 @@ pub fn is_tls() -> Result<bool> {
 
 /// The client's process. Only over a Unix domain socket, and on Linux.
 pub fn peer_pid() -> Result<i64> {
-    number("nbdkit_peer_pid", &nbdkit_peer_pid)
+    number("nbdkit_peer_pid", "process", &nbdkit_peer_pid, |client| client.pid)
 }
 
 /// The client's user. Only over a Unix domain socket.
 pub fn peer_uid() -> Result<i64> {
-    number("nbdkit_peer_uid", &nbdkit_peer_uid)
+    number("nbdkit_peer_uid", "user", &nbdkit_peer_uid, |client| client.uid)
 }
 
 /// The client's group. Only over a Unix domain socket.
 pub fn peer_gid() -> Result<i64> {
-    number("nbdkit_peer_gid", &nbdkit_peer_gid)
+    number("nbdkit_peer_gid", "group", &nbdkit_peer_gid, |client| client.gid)
 }
 
 /// The client's security context, as SELinux has it. Needs nbdkit 1.36.
 pub fn peer_security_context() -> Result<OsString> {
-    text("nbdkit_peer_security_context", &nbdkit_peer_security_context)
+    const NAME: &str = "nbdkit_peer_security_context";
+    let function = nbdkit_peer_security_context.require()?;
+    if let Some(context) = when_closing(|client| client.security_context.clone()) {
+        return context.ok_or_else(|| not_remembered(NAME));
+    }
+    // SAFETY: as in `export_name`.
+    super::path::take(unsafe { function() }).ok_or_else(|| {
+        Error::invalid(format!(
+            "{NAME} failed: nbdkit has logged the reason, if only in its debug log (nbdkit -v)"
+        ))
+    })
 }
 
 /// The distinguished name in the client's certificate; empty if there is none. Needs nbdkit 1.40.
 pub fn peer_tls_dn() -> Result<OsString> {
-    text("nbdkit_peer_tls_dn", &nbdkit_peer_tls_dn)
+    tls_name("nbdkit_peer_tls_dn", &nbdkit_peer_tls_dn, |client| client.tls_dn.clone())
 }
 
-/// The distinguished name of who issued the client's certificate. Needs nbdkit 1.40.
+/// The distinguished name of who issued the client's certificate; empty if there is none. Needs
+/// nbdkit 1.40.
 pub fn peer_tls_issuer_dn() -> Result<OsString> {
-    text("nbdkit_peer_tls_issuer_dn", &nbdkit_peer_tls_issuer_dn)
+    tls_name("nbdkit_peer_tls_issuer_dn", &nbdkit_peer_tls_issuer_dn, |client| {
+        client.tls_issuer_dn.clone()
+    })
 }
 
 /// Ends the client's connection: at once if `force`, else when its requests are done. Needs
@@ -72,148 +92,89 @@ pub fn disconnect(force: bool) -> Result<()> {
     Ok(())
 }
 
-fn number(name: &str, function: &Function<unsafe extern "C" fn() -> i64>) -> Result<i64> {
-    // SAFETY: as in `export_name`.
-    match unsafe { function.require()?() } {
-        // Over TCP, nbdkit 1.32 gives the system's answer, a user or a group of -1 in 32 bits.
-        -1 | NOBODY => Err(Error::new(
-            libc::ENOTSUP,
-            format!("{name}: this is known of a client on a Unix domain socket only"),
-        )),
-        number => Ok(number),
-    }
-}
-
-const NOBODY: i64 = u32::MAX as i64;
-
-fn text(
-    name: &str,
-    function: &Function<unsafe extern "C" fn() -> *mut c_char>,
-) -> Result<OsString> {
-    // SAFETY: as in `export_name`.
-    let text = unsafe { function.require()?() };
-    super::path::take(text).ok_or_else(|| logged(name))
-}
-
 /// Where the client is, as a person would write it: `192.0.2.1:10809`, `[2001:db8::1]:10809`,
 /// `unix:/path`, `unix:` for a socket without a name, `vsock:CID:PORT`.
 pub fn peer_name() -> Result<String> {
+    const NAME: &str = "nbdkit_peer_name";
+    if let Some(name) = when_closing(|client| client.name.clone()) {
+        return name.ok_or_else(|| not_remembered(NAME));
+    }
+    let (storage, length) = peer_address()?.map_err(|_| logged(NAME))?;
+    address::shown(&storage, length)
+}
+
+/// A socket's address, and its length in bytes.
+pub(super) type Address = (libc::sockaddr_storage, usize);
+
+/// The client's address as nbdkit tells it, or the errno: 0 where this thread has no connection.
+pub(super) fn peer_address() -> Result<Result<Address, i32>> {
     let function = nbdkit_peer_name.require()?;
     let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
     let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    // SAFETY: `storage` has room for `length` bytes.
-    if unsafe { function(storage.as_mut_ptr().cast(), &mut length) } == -1 {
-        return Err(logged("nbdkit_peer_name"));
+    // SAFETY: `storage` has room for `length` bytes; errno is this thread's own. nbdkit leaves it
+    // as the system has set it, also when it logs.
+    unsafe {
+        *libc::__errno_location() = 0;
+        if function(storage.as_mut_ptr().cast(), &mut length) == -1 {
+            return Ok(Err(*libc::__errno_location()));
+        }
     }
     // SAFETY: all zeroes is a valid address structure, and nbdkit has written another over it.
-    let storage = unsafe { storage.assume_init() };
-    format_address(&storage, length as usize)
+    Ok(Ok((unsafe { storage.assume_init() }, length as usize)))
 }
 
-fn format_address(storage: &libc::sockaddr_storage, length: usize) -> Result<String> {
-    let address = std::ptr::from_ref(storage);
-    match i32::from(storage.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says which structure this is; the storage is large enough for
-            // and aligned as any of them. The same holds below.
-            let inet = unsafe { &*address.cast::<libc::sockaddr_in>() };
-            let ip = Ipv4Addr::from(u32::from_be(inet.sin_addr.s_addr));
-            Ok(SocketAddrV4::new(ip, u16::from_be(inet.sin_port)).to_string())
-        }
-        libc::AF_INET6 => {
-            // SAFETY: as above.
-            let inet = unsafe { &*address.cast::<libc::sockaddr_in6>() };
-            let ip = Ipv6Addr::from(inet.sin6_addr.s6_addr);
-            let scope = inet.sin6_scope_id;
-            Ok(SocketAddrV6::new(ip, u16::from_be(inet.sin6_port), 0, scope).to_string())
-        }
-        libc::AF_UNIX => {
-            // SAFETY: as above.
-            let unix = unsafe { &*address.cast::<libc::sockaddr_un>() };
-            let length = length.saturating_sub(offset_of!(libc::sockaddr_un, sun_path));
-            let path: Vec<u8> = unix.sun_path.iter().take(length).map(|&c| c as u8).collect();
-            // Linux's abstract sockets begin with a NUL, which tools show as "@".
-            let text = match path.strip_prefix(b"\0") {
-                Some(name) if name.first().is_some_and(|&byte| byte != 0) => {
-                    format!("@{}", String::from_utf8_lossy(name))
-                }
-                _ => String::from_utf8_lossy(&path).into_owned(),
-            };
-            Ok(format!("unix:{}", text.trim_end_matches('\0')))
-        }
-        #[cfg(target_os = "linux")]
-        libc::AF_VSOCK => {
-            // SAFETY: as above.
-            let vsock = unsafe { &*address.cast::<libc::sockaddr_vm>() };
-            Ok(format!("vsock:{}:{}", vsock.svm_cid, vsock.svm_port))
-        }
-        family => Err(Error::new(
-            libc::EAFNOSUPPORT,
-            format!("the client's address is of an unknown family, {family}"),
-        )),
+/// A function of nbdkit's that returns a number, -1 for none.
+pub(super) type Number = Function<unsafe extern "C" fn() -> i64>;
+
+/// A function of nbdkit's that returns a string to be freed, null for an error.
+pub(super) type Text = Function<unsafe extern "C" fn() -> *mut c_char>;
+
+fn number(
+    name: &str,
+    what: &str,
+    function: &Number,
+    remembered: impl FnOnce(&Client) -> Option<i64>,
+) -> Result<i64> {
+    match when_closing(remembered) {
+        Some(number) => number.ok_or_else(|| not_remembered(name)),
+        // nbdkit logs why in some cases, and not in others.
+        None => asked(function)?.ok_or_else(|| {
+            let message = format!("{name} failed: nbdkit knows no {what} of a client here");
+            Error::new(libc::ENOTSUP, message)
+        }),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What nbdkit answers.
+pub(super) fn asked(function: &Number) -> Result<Option<i64>> {
+    // Over TCP, nbdkit gives the system's answer, a user or a group of -1 in 32 bits.
+    const NOBODY: i64 = u32::MAX as i64;
+    // SAFETY: as in `export_name`.
+    let number = unsafe { function.require()?() };
+    Ok(Some(number).filter(|number| ![-1, NOBODY].contains(number)))
+}
 
-    fn formatted<T>(address: T, length: usize) -> String {
-        let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
-        // SAFETY: every socket address fits into the storage, and zeroes are valid in the rest.
-        let storage = unsafe {
-            storage.as_mut_ptr().cast::<T>().write(address);
-            storage.assume_init()
-        };
-        format_address(&storage, length).unwrap()
+fn tls_name(
+    name: &str,
+    function: &Text,
+    remembered: impl FnOnce(&Client) -> Option<OsString>,
+) -> Result<OsString> {
+    let function = function.require()?;
+    if let Some(text) = when_closing(remembered) {
+        return text.ok_or_else(|| not_remembered(name));
     }
+    // nbdkit ends itself by an assertion if this thread has no connection.
+    if let Err(0) = peer_address()? {
+        return Err(logged(name));
+    }
+    // SAFETY: takes nothing; this thread has a connection.
+    super::path::take(unsafe { function() }).ok_or_else(|| logged(name))
+}
 
-    fn zeroed<T>() -> T {
-        // SAFETY: used for C structures of numbers only.
-        unsafe { MaybeUninit::zeroed().assume_init() }
-    }
-
-    #[test]
-    fn ipv4() {
-        let mut address: libc::sockaddr_in = zeroed();
-        address.sin_family = libc::AF_INET as libc::sa_family_t;
-        address.sin_port = 10809_u16.to_be();
-        address.sin_addr.s_addr = u32::from(Ipv4Addr::new(192, 0, 2, 1)).to_be();
-        assert_eq!(formatted(address, size_of_val(&address)), "192.0.2.1:10809");
-    }
-
-    #[test]
-    fn ipv6() {
-        let mut address: libc::sockaddr_in6 = zeroed();
-        address.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-        address.sin6_port = 10809_u16.to_be();
-        address.sin6_addr.s6_addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets();
-        assert_eq!(formatted(address, size_of_val(&address)), "[2001:db8::1]:10809");
-    }
-
-    #[test]
-    fn unix() {
-        let mut address: libc::sockaddr_un = zeroed();
-        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
-        let path = offset_of!(libc::sockaddr_un, sun_path);
-        assert_eq!(formatted(address, path), "unix:");
-        for (to, from) in address.sun_path.iter_mut().zip(b"/tmp/s\0") {
-            *to = *from as c_char;
-        }
-        assert_eq!(formatted(address, path + 7), "unix:/tmp/s");
-        for (to, from) in address.sun_path.iter_mut().zip(b"\0name") {
-            *to = *from as c_char;
-        }
-        assert_eq!(formatted(address, path + 5), "unix:@name");
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn vsock() {
-        let mut address: libc::sockaddr_vm = zeroed();
-        address.svm_family = libc::AF_VSOCK as libc::sa_family_t;
-        address.svm_cid = 3;
-        address.svm_port = 10809;
-        assert_eq!(formatted(address, size_of_val(&address)), "vsock:3:10809");
-    }
+/// The error in `close` about what could not be remembered.
+fn not_remembered(name: &str) -> Error {
+    Error::new(
+        libc::ENOTSUP,
+        format!("{name} failed: nbdkit did not know it of this client when it was connected"),
+    )
 }

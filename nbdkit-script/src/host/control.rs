@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_uint};
 use std::time::Duration;
 
 use super::ending::serves;
-use super::functions::{logged, nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown};
+use super::functions::{nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown};
 use crate::error::{Error, Result};
 
 /// Asks the server to end: no new clients, and the current ones are disconnected.
@@ -43,13 +43,13 @@ pub fn nanosleep(time: Duration) -> Result<()> {
     }
 }
 
-/// The name that the server was given on its command line. Needs an nbdkit later than 1.44.
-pub fn name() -> Result<String> {
+/// The name that the server was given by `--name`, if it was given one. Needs nbdkit 1.48.
+pub fn name() -> Result<Option<String>> {
     // SAFETY: takes nothing; may be called from any thread.
     let name = unsafe { nbdkit_name.require()?() };
     if name.is_null() {
-        return Err(logged("nbdkit_name"));
+        return Ok(None);
     }
     // SAFETY: nbdkit returns a C string that stays.
-    Ok(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
+    Ok(Some(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()))
 }

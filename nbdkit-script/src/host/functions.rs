@@ -92,7 +92,7 @@ functions! {
 
     nbdkit_shutdown since "1.20": fn();
     nbdkit_nanosleep since "1.18": fn(c_uint, c_uint) -> c_int;
-    nbdkit_name since "later than 1.44": fn() -> *const c_char;
+    nbdkit_name since "1.48": fn() -> *const c_char;
 
     nbdkit_parse_size since "1.2": fn(*const c_char) -> i64;
     nbdkit_parse_bool since "1.2": fn(*const c_char) -> c_int;

@@ -2,22 +2,75 @@
 
 use std::ffi::{CString, c_char};
 
-use super::functions::{nbdkit_debug, nbdkit_error, nbdkit_set_error};
-use crate::error::one_line;
+use super::functions::{
+    nbdkit_debug, nbdkit_error, nbdkit_peer_security_context, nbdkit_set_error,
+};
+use crate::error::{bounded, one_line};
 
 /// Writes one line into nbdkit's log as an error. For what a callback returns as an
 /// [`Error`](crate::Error) the framework does this; here is what a plugin has to say otherwise.
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
 pub fn error(message: &str) {
-    log(nbdkit_error.get(), message);
+    write(nbdkit_error.get(), one_line(message).into_bytes());
 }
 
-/// Writes one line into nbdkit's debug log, which `nbdkit -v` shows.
+/// Writes one line into nbdkit's debug log, which `nbdkit -v` shows: a line break becomes a space,
+/// and what is not printable ASCII is escaped, as in C.
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
 pub fn debug(message: &str) {
-    log(nbdkit_debug.get(), message);
+    debug_bytes(message.as_bytes());
+}
+
+/// The same, of a text that need not be UTF-8.
+pub(crate) fn debug_bytes(message: &[u8]) {
+    let line = joined(&bounded(message));
+    write(nbdkit_debug.get(), if nbdkit_escapes() { line } else { escaped(&line) });
+}
+
+/// Whether nbdkit itself escapes what goes into the debug log. It does so from 1.36 on, as its
+/// release notes say. That is the version in which this function appeared.
+fn nbdkit_escapes() -> bool {
+    nbdkit_peer_security_context.get().is_some()
+}
+
+/// A text as one line: a line break and the indentation after it become a space.
+fn joined(text: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(text.len());
+    let mut broken = false;
+    for &byte in text.trim_ascii_end() {
+        if broken && byte.is_ascii_whitespace() {
+            continue;
+        }
+        broken = byte == b'\n';
+        match byte {
+            b'\n' => line.push(b' '),
+            // It would end nbdkit's C string.
+            0 => line.extend_from_slice(b"\\0"),
+            byte => line.push(byte),
+        }
+    }
+    line
+}
+
+/// A line as nbdkit 1.36 and later write it.
+fn escaped(line: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(line.len());
+    for &byte in line {
+        match byte {
+            b'\\' => text.extend_from_slice(b"\\\\"),
+            0x07 => text.extend_from_slice(b"\\a"),
+            0x08 => text.extend_from_slice(b"\\b"),
+            0x0b => text.extend_from_slice(b"\\v"),
+            0x0c => text.extend_from_slice(b"\\f"),
+            b'\r' => text.extend_from_slice(b"\\r"),
+            b'\t' => text.extend_from_slice(b"\\t"),
+            b' '..=b'~' => text.push(byte),
+            byte => text.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    text
 }
 
 /// Tells whoever starts nbdkit of something that may not be meant so. nbdkit knows no warnings, so
@@ -26,15 +79,13 @@ pub fn warn(message: &str) {
     eprintln!("nbdkit: warning: {}", one_line(message));
 }
 
-fn log(function: Option<unsafe extern "C" fn(*const c_char, ...)>, message: &str) {
-    let line = one_line(message);
-    match (function, CString::new(line)) {
-        (Some(function), Ok(line)) => {
-            // SAFETY: nbdkit's printf-like functions may be called from any thread; the format
-            // takes one C string and is given one.
-            unsafe { function(c"%s".as_ptr(), line.as_ptr()) }
-        }
-        _ => eprintln!("{}", one_line(message)),
+fn write(function: Option<unsafe extern "C" fn(*const c_char, ...)>, line: Vec<u8>) {
+    let line = CString::new(line).unwrap_or_default();
+    match function {
+        // SAFETY: nbdkit's printf-like functions may be called from any thread; the format takes
+        // one C string and is given one.
+        Some(function) => unsafe { function(c"%s".as_ptr(), line.as_ptr()) },
+        None => eprintln!("{}", line.to_string_lossy()),
     }
 }
 
@@ -43,5 +94,24 @@ pub(crate) fn set_error(errno: i32) {
     if let Some(function) = nbdkit_set_error.get() {
         // SAFETY: takes any number, on any thread.
         unsafe { function(errno) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_and_escaped_as_nbdkit_does() {
+        let cases: [(&[u8], &str); 5] = [
+            (b"plain 100% %s", "plain 100% %s"),
+            (b"one\n\ttwo\n\n", "one two"),
+            ("caf\u{e9}".as_bytes(), "caf\\xc3\\xa9"),
+            (b"a\0b \xff\x1b[1m\x7f", "a\\\\0b \\xff\\x1b[1m\\x7f"),
+            (b"C:\\dir\ttab\r.", "C:\\\\dir\\ttab\\r."),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(String::from_utf8(escaped(&joined(text))).unwrap(), expected);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! `parse_*` functions do, the error here says so. What is asked of the C library is in `system.rs`.
 #![allow(unsafe_code)]
 
+mod address;
 mod client;
 mod control;
 mod descriptors;
@@ -14,6 +15,7 @@ mod functions;
 mod log;
 mod parse;
 mod path;
+mod remembered;
 mod stdio;
 mod system;
 mod thread;
@@ -34,7 +36,8 @@ pub use stdio::{print_line, stdio_safe};
 pub(crate) use descriptors::{at_load, before_serving, let_clients_go};
 pub(crate) use ending::{Event, client_is_gone, serves_now, wait_for_end, wait_for_stop};
 pub(crate) use exports::{add_export, intern, use_default_export};
-pub(crate) use log::set_error;
+pub(crate) use log::{debug_bytes, set_error};
+pub(crate) use remembered::{Closing, connected, look_at_stdin, remember};
 pub(crate) use stdio::{StdioGuard, flush_lines};
 pub(crate) use system::{give_memory_back, processor};
 pub(crate) use thread::Thread;

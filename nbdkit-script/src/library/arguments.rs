@@ -2,7 +2,7 @@
 
 use super::whole;
 use crate::errno;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bounded};
 use crate::store::{self, Number};
 
 /// What is in the place of what was expected, as a message has it: `nil`, `"abc"`, `nothing`.
@@ -34,6 +34,15 @@ pub trait Arguments {
     /// # Errors
     /// What it is if it is none. Numbers are none, in a language that tells them apart.
     fn next_bytes(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found>;
+
+    /// Takes a text for people, and passes it on: as [`next_bytes`](Arguments::next_bytes), but for
+    /// a language whose strings are shown otherwise than they are.
+    ///
+    /// # Errors
+    /// What it is if it is none.
+    fn next_text(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
+        self.next_bytes(take)
+    }
 
     /// Takes a number.
     ///
@@ -92,7 +101,18 @@ pub trait Arguments {
     /// `EINVAL` for anything else.
     fn text(&mut self, what: &str) -> Result<String> {
         let mut text = String::new();
-        self.next_bytes(&mut |bytes| text = Error::from_bytes(libc::EIO, bytes).message().into())
+        self.next_text(&mut |bytes| text = Error::from_bytes(libc::EIO, bytes).message().into())
+            .map_err(|found| self.wrong(what, &found, "a string"))?;
+        Ok(text)
+    }
+
+    /// The same, as bytes, for who shows them.
+    ///
+    /// # Errors
+    /// `EINVAL` for anything else.
+    fn text_bytes(&mut self, what: &str) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        self.next_text(&mut |bytes| text = bounded(bytes).into_owned())
             .map_err(|found| self.wrong(what, &found, "a string"))?;
         Ok(text)
     }

@@ -15,6 +15,8 @@ use crate::host;
 pub enum Value {
     /// Nothing.
     Nothing,
+    /// The language's word for none, in the place of a value.
+    None,
     /// A boolean.
     Boolean(bool),
     /// An integer. A language whose numbers do not hold it refuses it, rather than round it.
@@ -59,7 +61,7 @@ const fn function(
 /// All of them, but for those that need what only a language has: `error` and `set_error`.
 pub const ALL: &[Function] = &[
     function("debug", 1, |arguments| {
-        host::debug(&arguments.text("the message")?);
+        host::debug_bytes(&arguments.text_bytes("the message")?);
         Ok(Value::Nothing)
     }),
     // The client.
@@ -100,7 +102,7 @@ pub const ALL: &[Function] = &[
     // The server.
     function("stdio_safe", 0, |_| Ok(Value::Boolean(host::stdio_safe()))),
     function("shutdown", 0, |_| host::shutdown().map(nothing)),
-    function("name", 0, |_| host::name().map(text)),
+    function("name", 0, |_| host::name().map(|name| name.map_or(Value::None, text))),
     function("nanosleep", 2, nanosleep),
 ];
 

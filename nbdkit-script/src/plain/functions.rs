@@ -109,7 +109,7 @@ impl<P: PlainLanguage> Function<P> {
 
 pub(super) fn of_nbdkit<P: PlainLanguage>(value: OfNbdkit) -> Result<Value<P::Value>> {
     Ok(match value {
-        OfNbdkit::Nothing => Value::None,
+        OfNbdkit::Nothing | OfNbdkit::None => Value::None,
         OfNbdkit::Boolean(boolean) => Value::Boolean(boolean),
         OfNbdkit::Float(float) => Value::Float(float),
         OfNbdkit::Bytes(bytes) => string(bytes)?,

@@ -1,0 +1,149 @@
+//! What is known of a client while it is connected, for its `close`, when nbdkit cannot tell any more.
+//!
+//! It belongs to the thread: nbdkit runs `preconnect`, the first `open` and the last `close` of a
+//! connection in the thread that it makes for it. A filter may open and close in between, in the
+//! thread of a request; there is a socket then, and nbdkit is asked.
+//!
+//! An `open` must not add to nbdkit's log. So nbdkit is asked only what it can answer.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use once_cell::sync::Lazy;
+
+use super::address;
+use super::client::{Number, Text, asked, is_tls, peer_address};
+use super::functions::{
+    nbdkit_peer_gid, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
+    nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
+};
+use super::stdio::stdio_safe;
+
+/// A client. `None` is what nbdkit did not know.
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    pub(super) name: Option<String>,
+    pub(super) pid: Option<i64>,
+    pub(super) uid: Option<i64>,
+    pub(super) gid: Option<i64>,
+    pub(super) security_context: Option<OsString>,
+    pub(super) tls_dn: Option<OsString>,
+    pub(super) tls_issuer_dn: Option<OsString>,
+}
+
+thread_local! {
+    /// The client whose connection this thread is for, from `preconnect` on.
+    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+
+    /// Whether this thread is in a `close`.
+    static CLOSING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the client is served on a pipe or a file that is nbdkit's standard input. nbdkit takes it
+/// for a socket, and logs an error for each question about it.
+static NO_SOCKET: AtomicBool = AtomicBool::new(false);
+
+/// To be called when nbdkit has loaded the plugin: standard input is still what it was.
+pub(crate) fn look_at_stdin() {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: there is room for the answer; zeroes are valid in it if there is none.
+    let status = unsafe {
+        libc::fstat(libc::STDIN_FILENO, status.as_mut_ptr());
+        status.assume_init()
+    };
+    let socket = status.st_mode & libc::S_IFMT == libc::S_IFSOCK;
+    NO_SOCKET.store(!stdio_safe() && !socket, Ordering::Relaxed);
+}
+
+/// To be called in `preconnect`: from here on this thread has a connection.
+pub(crate) fn connected() {
+    let _ = CLIENT.try_with(|client| client.replace(Some(Client::default())));
+}
+
+/// To be called before a plugin's `open`.
+pub(crate) fn remember() {
+    let _ = CLIENT.try_with(|client| {
+        // Outside a connection a filter is opening the plugin, and nbdkit has nothing to tell.
+        if let Some(client) = client.borrow_mut().as_mut() {
+            *client = known();
+        }
+    });
+}
+
+fn known() -> Client {
+    let mut client = Client::default();
+    if !NO_SOCKET.load(Ordering::Relaxed)
+        && let Ok(Ok((storage, length))) = peer_address()
+    {
+        client.name = address::shown(&storage, length).ok();
+        if i32::from(storage.ss_family) == libc::AF_UNIX {
+            let number = |function: &Number| asked(function).ok().flatten();
+            client.pid = number(&nbdkit_peer_pid);
+            client.uid = number(&nbdkit_peer_uid);
+            client.gid = number(&nbdkit_peer_gid);
+            if *SYSTEM_HAS_CONTEXTS {
+                client.security_context = text(&nbdkit_peer_security_context);
+            }
+        }
+    }
+    // Without TLS nbdkit answers that there is no name, and says so in the debug log each time.
+    let tls = is_tls().unwrap_or(false);
+    let tls_name = |function| if tls { text(function) } else { Some(OsString::new()) };
+    client.tls_dn = tls_name(&nbdkit_peer_tls_dn);
+    client.tls_issuer_dn = tls_name(&nbdkit_peer_tls_issuer_dn);
+    client
+}
+
+fn text(function: &Text) -> Option<OsString> {
+    // SAFETY: takes nothing, and this thread has a connection.
+    function.get().and_then(|function| super::path::take(unsafe { function() }))
+}
+
+/// Whether sockets of this system have security contexts. nbdkit says in its debug log each time
+/// that they have none.
+static SYSTEM_HAS_CONTEXTS: Lazy<bool> = Lazy::new(|| {
+    let mut pair = [0; 2];
+    let mut length = 0;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERSEC);
+    // SAFETY: there is room for two descriptors, which are closed once; the answer has no bytes, so
+    // nothing is written but its length.
+    unsafe {
+        if libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr()) == -1 {
+            return false;
+        }
+        let none = std::ptr::null_mut();
+        let answer = libc::getsockopt(pair[0], level, option, none, &mut length);
+        let too_long = *libc::__errno_location() == libc::ERANGE;
+        libc::close(pair[0]);
+        libc::close(pair[1]);
+        answer == 0 || too_long
+    }
+});
+
+/// While it lives, this thread is in a `close`.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    outer: bool,
+}
+
+impl Closing {
+    pub(crate) fn begin() -> Closing {
+        Closing { outer: CLOSING.try_with(|closing| closing.replace(true)).unwrap_or(false) }
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let _ = CLOSING.try_with(|closing| closing.set(self.outer));
+    }
+}
+
+/// What is remembered of the client, in its `close`. Anywhere else `None`: nbdkit is to be asked.
+pub(super) fn when_closing<T>(take: impl FnOnce(&Client) -> T) -> Option<T> {
+    if !CLOSING.try_with(Cell::get).unwrap_or(false) {
+        return None;
+    }
+    CLIENT.try_with(|client| client.borrow().as_ref().map(take)).ok().flatten()
+}
