@@ -23,7 +23,7 @@ LACKING = {
     "parse_probability": ("1.36", ("p", "10%")),
     "parse_delay": ("1.40", ("d", "10ms")),
     "disconnect": ("1.34", (True,)),
-    "name": ("later than 1.44", ()),
+    "name": ("1.48", ()),
 }
 
 

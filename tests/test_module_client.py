@@ -3,11 +3,14 @@
 import os
 import secrets
 import socket
+import subprocess
 
 import nbd
 import pytest
 
 import listening
+import nbdkit
+from crowd import InFlight
 
 
 @pytest.fixture
@@ -131,5 +134,237 @@ def test_in_every_callback_of_a_connection(serve, language, tmp_path):
     client.shutdown()
     assert server.stop() == (0, b"")
     assert (tmp_path / "log").read_text().splitlines() == [
-        f"{name} unix: mine" for name in ("open", "get_size", "pread", "pwrite")
-    ] + ["close gone mine"]
+        f"{name} unix: mine" for name in ("open", "get_size", "pread", "pwrite", "close")
+    ]
+
+
+# --- what is known in `close`, when nbdkit has closed the client's socket ---
+
+# With those that this nbdkit may lack.
+EVERYTHING = f"{ALL} peer_security_context peer_tls_dn peer_tls_issuer_dn"
+MODELS = ["serialize_connections", "serialize_all_requests", "serialize_requests", "parallel"]
+
+
+class Notes:
+    """What a script of `noting all` has written, and the arguments to serve it with."""
+
+    def __init__(self, language, write_script, directory, interpreters, pread, model, questions):
+        script = language.script("module_client", "noting all", questions=questions, pread=pread)
+        self.file = directory / "notes"
+        self.arguments = [language.plugin, f"interpreters={interpreters}", write_script(script)]
+        self.arguments += [f"log={self.file}", f"model={model}"]
+
+    def lines(self):
+        """WHERE, EXPORT and {FUNCTION: ANSWER}, in the order in which they were written."""
+        for line in self.file.read_text().splitlines():
+            where, export, *answers = line.split("|")
+            yield where, export, dict(answer.split("=", 1) for answer in answers)
+
+    def closed(self):
+        return [(export, answers) for where, export, answers in self.lines() if where == "close"]
+
+    def all(self, where):
+        return [answers for here, _, answers in self.lines() if here == where]
+
+
+@pytest.fixture
+def noting(language, write_script, tmp_path):
+    def noting(interpreters=1, pread="", model="parallel", questions=EVERYTHING):
+        return Notes(language, write_script, tmp_path, interpreters, pread, model, questions)
+
+    return noting
+
+
+def without_contexts(answers):
+    """They are another failure in `close` on a system that has none."""
+    return {name: found for name, found in answers.items() if name != "peer_security_context"}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_in_close_over_a_unix_socket(start, noting, model):
+    notes = noting(model=model)
+    server = start(*notes.arguments)
+    server.connect().pread(512, 0)
+    code, log = server.stop()
+    (opened,), (closed,) = notes.all("open"), notes.all("close")
+    assert without_contexts(closed) == without_contexts(opened)
+    assert closed["peer_pid"] == str(os.getpid())
+    assert closed["peer_uid"] == str(os.getuid())
+    assert closed["peer_gid"] == str(os.getgid())
+    assert closed["peer_name"] == "unix:"
+    assert (code, log) == (0, b"")
+
+
+def test_in_close_in_each_interpreter_that_a_connection_was_open_in(start, language, noting):
+    notes = noting(2, language.script("module_client", "meets another"))
+    server = start(*notes.arguments)
+    requests = InFlight(server.connect())
+    for _ in range(2):
+        requests.pread(512, 512, lambda data: None)
+    requests.wait_for_all()
+    assert server.stop() == (0, b"")
+    opened, closed = notes.all("open"), notes.all("close")
+    assert len(opened) == len(closed) == 2
+    for answers in closed:
+        assert answers["peer_pid"] == str(os.getpid())
+        assert answers["peer_name"] == "unix:"
+
+
+@pytest.mark.parametrize("model", MODELS[1:])
+def test_in_close_it_is_the_client_that_is_gone(language, noting, tmp_path, model):
+    # The number of a socket that nbdkit has closed is the next client's.
+    questions = "peer_name peer_pid"
+    notes = noting(model=model, questions=questions)
+    names = {}
+    with listening.tcp_server(
+        socket.AF_INET, "127.0.0.1", *notes.arguments, cwd=tmp_path
+    ) as address:
+        clients = []
+        for number in range(40):
+            connection = socket.create_connection(address)
+            client = nbd.NBD()
+            client.set_export_name(f"export {number}")
+            names[f"export {number}"] = "{}:{}".format(*connection.getsockname())
+            client.connect_socket(connection.detach())
+            clients.append(client)
+            if number >= 3:
+                clients.pop(0).shutdown()
+        for client in clients:
+            client.shutdown()
+        done = lambda: len(notes.all("close")) == len(names)  # noqa: E731
+        nbdkit.wait_until(done, "all connections to close")
+    assert {export: answers["peer_name"] for export, answers in notes.closed()} == names
+    name = language.function("peer_pid")
+    for answers in notes.all("close"):
+        assert answers["peer_pid"] == (
+            f"failed: {name}: nbdkit_peer_pid failed:"
+            " nbdkit did not know it of this client when it was connected"
+        )
+
+
+def test_in_close_after_a_filter_has_opened_the_plugin_again(start, language, noting):
+    notes = noting(pread=language.script("module_client", "fails once"))
+    server = start("--filter=retry", *notes.arguments, "retry-delay=1")
+    server.connect().pread(512, 512)
+    code, _ = server.stop()
+    assert code == 0
+    opened, closed = notes.all("open"), notes.all("close")
+    assert len(opened) == len(closed) == 2
+    for answers in closed:
+        assert answers["peer_pid"] == str(os.getpid())
+
+
+def test_in_close_after_an_export_was_only_looked_at(start, noting):
+    notes = noting()
+    server = start(*notes.arguments)
+    client = nbd.NBD()
+    client.set_opt_mode(True)
+    client.connect_unix(str(server.socket))
+    for name in ("one", "two"):
+        client.set_export_name(name)
+        client.opt_info()
+    client.opt_go()
+    client.shutdown()
+    assert server.stop() == (0, b"")
+    closed = [(export, answers["export_name"]) for export, answers in notes.closed()]
+    assert closed == [("one", "one"), ("two", "two"), ("two", "two")]
+    assert {answers["peer_pid"] for answers in notes.all("close")} == {str(os.getpid())}
+
+
+def test_in_close_over_tls(start, noting, tls_files):
+    directory, client = tls_files
+    notes = noting()
+    options = ["--tls=require", f"--tls-certificates={directory}", "--tls-verify-peer"]
+    server = start(*options, *notes.arguments)
+    client.connect_unix(str(server.socket))
+    client.pread(512, 0)
+    client.shutdown()
+    assert server.stop() == (0, b"")
+    (opened,), (closed,) = notes.all("open"), notes.all("close")
+    assert without_contexts(closed) == without_contexts(opened)
+    assert closed["is_tls"] == "true"
+    if "it needs nbdkit 1.40" not in closed["peer_tls_dn"]:
+        assert closed["peer_tls_dn"] == "CN=a client,O=the clients"
+        assert closed["peer_tls_issuer_dn"] == "CN=the authority"
+
+
+@pytest.fixture
+def tls_files(tmp_path):
+    """Certificates for a server and a client, and the client that has them."""
+    directory = tmp_path / "pki"
+    directory.mkdir()
+
+    def certtool(*arguments):
+        subprocess.run(["certtool", *arguments], cwd=directory, check=True, capture_output=True)
+
+    def certificate(name, template, *signed):
+        (directory / "template").write_text(template)
+        certtool("--generate-privkey", "--key-type=ecdsa", "--outfile", f"{name}-key.pem")
+        certtool(*signed, "--template", "template", "--load-privkey", f"{name}-key.pem",
+                 "--outfile", f"{name}-cert.pem")  # fmt: skip
+
+    certificate("ca", "cn = the authority\nca\ncert_signing_key\n", "--generate-self-signed")
+    by_ca = ["--generate-certificate", "--load-ca-certificate", "ca-cert.pem"]
+    by_ca += ["--load-ca-privkey", "ca-key.pem"]
+    certificate("server", "cn = a server\ntls_www_server\nsigning_key\n", *by_ca)
+    certificate(
+        "client",
+        'organization = "the clients"\ncn = "a client"\ntls_www_client\nsigning_key\n',
+        *by_ca,
+    )
+    client = nbd.NBD()
+    client.set_tls(nbd.TLS_REQUIRE)
+    client.set_tls_certificates(str(directory))
+    client.set_tls_verify_peer(False)
+    return directory, client
+
+
+# --- what is written to the log ---
+
+
+@pytest.mark.parametrize("pipes", [False, True])
+def test_a_client_on_standard_input_adds_nothing_to_the_log(noting, tmp_path, pipes):
+    notes = noting(questions="is_tls")
+    ours, theirs = socket.socketpair()
+    command = ["nbdkit", "-s", *map(str, notes.arguments)]
+    stdin, stdout, others = theirs, theirs, []
+    if pipes:
+        # `cat` on both sides of nbdkit: it has two pipes.
+        others.append(subprocess.Popen(["cat"], stdin=theirs, stdout=subprocess.PIPE))
+        others.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=theirs))
+        stdin, stdout = others[0].stdout, others[1].stdin
+    server = subprocess.Popen(
+        command, cwd=tmp_path, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE
+    )
+    theirs.close()
+    for other in others:
+        for stream in filter(None, (other.stdin, other.stdout)):
+            stream.close()
+    client = nbd.NBD()
+    client.connect_socket(ours.detach())
+    client.pread(512, 0)
+    client.shutdown()
+    _, log = server.communicate(timeout=nbdkit.DEADLINE)
+    for other in others:
+        other.wait(nbdkit.DEADLINE)
+    assert (server.returncode, log) == (0, b"")
+    assert len(notes.all("close")) == 1
+
+
+def test_no_callback_is_the_end_of_the_server(start, language, write_script):
+    # From nbdkit 1.40 on, an assertion of nbdkit's fails where a certificate is asked for and there
+    # is no connection.
+    script = language.script("module_client", "asks everywhere", questions=EVERYTHING)
+    server = start(language.plugin, write_script(script), verbose=True)
+    client = nbd.NBD()
+    client.set_opt_mode(True)
+    client.connect_unix(str(server.socket))
+    client.opt_list(lambda name, description: 0)
+    client.opt_go()
+    assert client.pread(3, 0) == b"xxx"
+    client.shutdown()
+    code, log = server.stop()
+    assert code == 0
+    # Outside a connection it is no matter of what socket there is, and no message says so.
+    assert b"peer_pid failed: nbdkit knows no process of a client here\n" in log
+    assert b"Unix domain" not in log

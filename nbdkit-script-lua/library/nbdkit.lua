@@ -760,11 +760,11 @@ function nbdkit.error(errno, message) end
 ---@param errno integer|nbdkit.errno_name
 function nbdkit.set_error(errno) end
 
----The export that the client asked for.
+---The export that the client asked for. From `open` on.
 ---@return string
 function nbdkit.export_name() end
 
----Whether the client has completed TLS.
+---Whether the client has completed TLS. In `default_export`, and from `open` on.
 ---@return boolean
 function nbdkit.is_tls() end
 
@@ -772,15 +772,15 @@ function nbdkit.is_tls() end
 ---@return string
 function nbdkit.peer_name() end
 
----The client's process; only over a Unix domain socket.
+---The client's process, over a Unix domain socket.
 ---@return integer
 function nbdkit.peer_pid() end
 
----The client's user; only over a Unix domain socket.
+---The client's user, over a Unix domain socket.
 ---@return integer
 function nbdkit.peer_uid() end
 
----The client's group; only over a Unix domain socket.
+---The client's group, over a Unix domain socket.
 ---@return integer
 function nbdkit.peer_gid() end
 
@@ -788,11 +788,11 @@ function nbdkit.peer_gid() end
 ---@return string
 function nbdkit.peer_security_context() end
 
----The name in the client's certificate. Needs nbdkit 1.40.
+---The name in the client's certificate, "" if there is none. Needs nbdkit 1.40.
 ---@return string
 function nbdkit.peer_tls_dn() end
 
----Who issued the client's certificate. Needs nbdkit 1.40.
+---Who issued the client's certificate, "" if there is none. Needs nbdkit 1.40.
 ---@return string
 function nbdkit.peer_tls_issuer_dn() end
 
@@ -850,8 +850,8 @@ function nbdkit.stdio_safe() end
 ---Asks the server to end. From `after_fork` on.
 function nbdkit.shutdown() end
 
----The name of the server. Needs an nbdkit later than 1.44.
----@return string
+---The name of the server, nil if it has none. Needs nbdkit 1.48.
+---@return string?
 function nbdkit.name() end
 
 ---Sleeps, but not past the end of the connection. Before `after_fork` it is an ordinary sleep.

@@ -16,9 +16,7 @@ function default_export(readonly, is_tls) return "tls is " .. tostring(is_tls) e
 --- noting
 local log
 local function note(name)
-    -- At the end nbdkit has closed the socket already, and cannot tell whose it was.
-    local peer = name == "close" and "gone" or nbdkit.peer_name()
-    log:write(name, " ", peer, " ", nbdkit.export_name(), "\n")
+    log:write(name, " ", nbdkit.peer_name(), " ", nbdkit.export_name(), "\n")
     log:flush()
 end
 function config(key, value) log = assert(io.open(value, "w")) end
@@ -27,3 +25,55 @@ function get_size(h) note("get_size") return 65536 end
 function pread(h, count, offset) note("pread") return string.rep("x", count) end
 function pwrite(h, buf, offset) note("pwrite") end
 function close(h) note("close") end
+--- noting all
+-- Each open and close writes a line at once: what each function answers, or its message.
+local file, model
+local function note(where, export)
+    local answers = { where, export }
+    for name in ("@questions@"):gmatch("%S+") do
+        local ok, found = pcall(nbdkit[name])
+        if ok and type(found) == "number" then found = ("%.0f"):format(found) end
+        if not ok then found = "failed: " .. found.message end
+        answers[#answers + 1] = name .. "=" .. tostring(found)
+    end
+    local log = assert(io.open(file, "a"))
+    log:write(table.concat(answers, "|"), "\n")
+    log:close()
+end
+function config(key, value)
+    if key == "log" then file = value else model = value end
+end
+function thread_model() return model end
+function open() note("open", nbdkit.export_name()) return nbdkit.export_name() end
+function close(h) note("close", h) end
+function get_size(h) return 65536 end
+function pread(h, count, offset) @pread@ return string.rep("x", count) end
+--- fails once
+if offset == 512 and not failed then
+    failed = true
+    error("the first time")
+end
+--- meets another
+if offset == 512 then
+    nbdkit.shared:incr("here", 1, 0)
+    while nbdkit.shared:get("here") < 2 do nbdkit.nanosleep(0.001) end
+end
+--- asks everywhere
+local function ask()
+    for name in ("@questions@"):gmatch("%S+") do
+        local ok, found = pcall(nbdkit[name])
+        nbdkit.debug(name .. " " .. (ok and "answered" or found.message))
+    end
+end
+ask()
+function config_complete() ask() end
+function get_ready() ask() end
+function after_fork() ask() end
+function cleanup() ask() end
+function preconnect() ask() end
+function list_exports() ask() return { "a" } end
+function default_export() ask() return "a" end
+function open() ask() return {} end
+function get_size(h) ask() return 65536 end
+function pread(h, count, offset) ask() return string.rep("x", count) end
+function close(h) ask() end

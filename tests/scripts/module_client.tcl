@@ -21,9 +21,7 @@ proc list_exports {readonly is_tls} { return [list [list "tls is [word $is_tls]"
 proc default_export {readonly is_tls} { return "tls is [word $is_tls]" }
 #--- noting
 proc note {name} {
-    # At the end nbdkit has closed the socket already, and cannot tell whose it was.
-    set peer [expr {$name eq "close" ? "gone" : [nbdkit::peer_name]}]
-    puts $::log "$name $peer [nbdkit::export_name]"
+    puts $::log "$name [nbdkit::peer_name] [nbdkit::export_name]"
     flush $::log
 }
 proc config {key value} { set ::log [open $value w] }
@@ -32,3 +30,60 @@ proc get_size {h} { note get_size; return 65536 }
 proc pread {h count offset} { note pread; return [string repeat x $count] }
 proc pwrite {h buf offset} { note pwrite }
 proc plugin_close {h} { note close }
+#--- noting all
+# Each open and close writes a line at once: what each function answers, or its message.
+proc note {where export} {
+    set answers [list $where $export]
+    foreach name {@questions@} {
+        if {[catch { nbdkit::$name } found]} {
+            set found "failed: $found"
+        } elseif {$name eq "is_tls"} {
+            set found [expr {$found ? "true" : "false"}]
+        }
+        lappend answers $name=$found
+    }
+    set log [open $::file a]
+    puts $log [join $answers |]
+    close $log
+}
+proc config {key value} { set ::[expr {$key eq "log" ? "file" : "model"}] $value }
+proc thread_model {} { return $::model }
+proc plugin_open {readonly} {
+    note open [nbdkit::export_name]
+    return [nbdkit::export_name]
+}
+proc plugin_close {h} { note close $h }
+proc get_size {h} { return 65536 }
+proc pread {h count offset} {
+    @pread@
+    return [string repeat x $count]
+}
+#--- fails once
+if {$offset == 512 && ![info exists ::failed]} {
+    set ::failed 1
+    error "the first time"
+}
+#--- meets another
+if {$offset == 512} {
+    nbdkit::shared incr here 1 0
+    while {[nbdkit::shared get here] < 2} { nbdkit::nanosleep 0.001 }
+}
+#--- asks everywhere
+proc ask {} {
+    foreach name {@questions@} {
+        set failed [catch { nbdkit::$name } found]
+        nbdkit::debug "$name [expr {$failed ? $found : "answered"}]"
+    }
+}
+ask
+proc config_complete {} { ask }
+proc get_ready {} { ask }
+proc after_fork {} { ask }
+proc cleanup {} { ask }
+proc preconnect {readonly} { ask }
+proc list_exports {readonly is_tls} { ask; return a }
+proc default_export {readonly is_tls} { ask; return a }
+proc plugin_open {readonly} { ask }
+proc get_size {h} { ask; return 65536 }
+proc pread {h count offset} { ask; return [string repeat x $count] }
+proc plugin_close {h} { ask }
