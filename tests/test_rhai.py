@@ -1,5 +1,6 @@
 """examples/rhai: a language that was added to the framework, from its script to a client."""
 
+import os
 import random
 import subprocess
 
@@ -463,6 +464,15 @@ def test_a_read_that_fails_says_where(start, write, body, errno, line):
     # The server goes on, and so does the connection.
     assert client.pread(512, 512) == b"\1" * 512
     assert one_error(server) == f"pread: {line}"
+
+
+def test_the_client_is_known_in_close(start, write):
+    script = write("fn close(h) { debug(`gone: ${nbdkit::peer_pid()} ${nbdkit::peer_name()}`); }")
+    server = start(PLUGIN, script, verbose=True)
+    server.connect().pread(512, 0)
+    code, log = server.stop()
+    assert code == 0
+    assert f'debug: "gone: {os.getpid()} unix:"\n' in log.decode()
 
 
 def test_the_calls_that_led_to_an_error_are_in_the_debug_log(start, write):

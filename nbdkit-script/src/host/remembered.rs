@@ -1,4 +1,4 @@
-//! What is known of a client while it is connected, for its `close`, when nbdkit cannot tell any more.
+//! What is known of a client while it is connected, for its `close`: nbdkit cannot tell any more.
 //!
 //! It belongs to the thread: nbdkit runs `preconnect`, the first `open` and the last `close` of a
 //! connection in the thread that it makes for it. A filter may open and close in between, in the
@@ -41,8 +41,8 @@ thread_local! {
     static CLOSING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the client is served on a pipe or a file that is nbdkit's standard input. nbdkit takes it
-/// for a socket, and logs an error for each question about it.
+/// Whether the client is served on standard input, and that is a pipe or a file. nbdkit takes it for
+/// a socket, and logs an error for each question about it.
 static NO_SOCKET: AtomicBool = AtomicBool::new(false);
 
 /// To be called when nbdkit has loaded the plugin: standard input is still what it was.
