@@ -242,6 +242,24 @@ def test_in_close_it_is_the_client_that_is_gone(language, noting, tmp_path, mode
         )
 
 
+def test_in_close_when_the_server_ends_before_its_clients(start, noting):
+    notes = noting(2)
+    server = start(*notes.arguments)
+    clients = []
+    for name in ("one", "two"):
+        client = nbd.NBD()
+        client.set_export_name(name)
+        client.connect_unix(str(server.socket))
+        client.pread(512, 0)
+        clients.append(client)
+    assert server.stop(disconnect=False) == (0, b"")
+    closed = [(export, answers["export_name"]) for export, answers in notes.closed()]
+    assert sorted(closed) == [("one", "one"), ("two", "two")]
+    for answers in notes.all("close"):
+        assert answers["peer_pid"] == str(os.getpid())
+        assert answers["is_tls"] == "false"
+
+
 def test_in_close_after_a_filter_has_opened_the_plugin_again(start, language, noting):
     notes = noting(pread=language.script("module_client", "fails once"))
     server = start("--filter=retry", *notes.arguments, "retry-delay=1")

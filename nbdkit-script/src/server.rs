@@ -40,6 +40,8 @@ pub(crate) struct Connection<E: Exported> {
     inner: Option<<E::Runner as Runner>::Connection>,
     /// The plugin has said no to fast zeroes. nbdkit has not been told: see `can_fast_zero`.
     refuses_fast_zero: AtomicBool,
+    /// For `close`.
+    client: host::Remembered,
     exported: PhantomData<fn() -> E>,
 }
 
@@ -133,7 +135,7 @@ impl<E: Exported> Connection<E> {
 
 impl<E: Exported> Drop for Connection<E> {
     fn drop(&mut self) {
-        let _closing = host::Closing::begin();
+        let _closing = host::Closing::begin(&self.client);
         let closed = panic::catch(|| match self.inner.take() {
             Some(inner) => self.runner.close(inner),
             None => Ok(()),
@@ -247,12 +249,13 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     fn open(readonly: bool) -> nbdkit::Result<Box<dyn nbdkit::Server>> {
         let connection = panic::catch(|| {
             let runner = E::slot().serving()?;
-            host::remember();
+            let client = host::remember();
             let inner = Some(runner.open(readonly)?);
             Ok(Connection::<E> {
                 runner,
                 inner,
                 refuses_fast_zero: AtomicBool::new(false),
+                client,
                 exported: PhantomData,
             })
         })

@@ -2,8 +2,8 @@
 //! callbacks of a connection, and for the thread that runs them.
 //!
 //! In `close` nbdkit has closed the client's socket, and asks the system about it all the same: the
-//! number of the socket may be another client's by then. So what the socket tells is answered from
-//! what was [remembered](super::remembered) there.
+//! number of the socket may be another client's by then. So `close` is answered from what was
+//! [remembered](super::remembered).
 
 use std::ffi::{CStr, OsString, c_char};
 use std::mem::MaybeUninit;
@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 /// The export that the client asked for; empty for the default one. The client chooses these
 /// bytes freely. Known from `open` on.
 pub fn export_name() -> Result<OsString> {
+    if let Some(name) = when_closing(|client| client.export_name.clone()) {
+        return name.ok_or_else(|| not_remembered("nbdkit_export_name"));
+    }
     // SAFETY: takes nothing; may be called from any thread.
     let name = unsafe { nbdkit_export_name.require()?() };
     if name.is_null() {
@@ -34,6 +37,9 @@ pub fn export_name() -> Result<OsString> {
 /// Whether the client has completed TLS authentication. Known in `default_export`, and from `open`
 /// on.
 pub fn is_tls() -> Result<bool> {
+    if let Some(answer) = when_closing(|client| client.is_tls) {
+        return answer.ok_or_else(|| not_remembered("nbdkit_is_tls"));
+    }
     // SAFETY: as in `export_name`.
     match unsafe { nbdkit_is_tls.require()?() } {
         -1 => Err(logged("nbdkit_is_tls")),

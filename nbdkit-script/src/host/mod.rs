@@ -37,7 +37,7 @@ pub(crate) use descriptors::{at_load, before_serving, let_clients_go};
 pub(crate) use ending::{Event, client_is_gone, serves_now, wait_for_end, wait_for_stop};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};
-pub(crate) use remembered::{Closing, connected, look_at_stdin, remember};
+pub(crate) use remembered::{Closing, Remembered, connected, look_at_stdin, remember};
 pub(crate) use stdio::{StdioGuard, flush_lines};
 pub(crate) use system::{give_memory_back, processor};
 pub(crate) use thread::Thread;

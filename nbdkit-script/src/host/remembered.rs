@@ -1,20 +1,22 @@
 //! What is known of a client while it is connected, for its `close`: nbdkit cannot tell any more.
 //!
-//! It belongs to the thread: nbdkit runs `preconnect`, the first `open` and the last `close` of a
-//! connection in the thread that it makes for it. A filter may open and close in between, in the
-//! thread of a request; there is a socket then, and nbdkit is asked.
+//! A connection keeps it, for the framework closes in another thread what nbdkit leaves open at its
+//! end. And so does the connection's own thread, in which nbdkit runs `preconnect`, the first `open`
+//! and the last `close`: a filter may open the plugin again in the thread of a request, where nothing
+//! tells without an error in the log whether there is a connection at all.
 //!
 //! An `open` must not add to nbdkit's log. So nbdkit is asked only what it can answer.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::sync::Lazy;
 
 use super::address;
-use super::client::{Number, Text, asked, is_tls, peer_address};
+use super::client::{Number, Text, asked, export_name, is_tls, peer_address};
 use super::functions::{
     nbdkit_peer_gid, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
     nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
@@ -23,7 +25,9 @@ use super::stdio::stdio_safe;
 
 /// A client. `None` is what nbdkit did not know.
 #[derive(Debug, Default)]
-pub(super) struct Client {
+pub(crate) struct Client {
+    pub(super) export_name: Option<OsString>,
+    pub(super) is_tls: Option<bool>,
     pub(super) name: Option<String>,
     pub(super) pid: Option<i64>,
     pub(super) uid: Option<i64>,
@@ -33,12 +37,15 @@ pub(super) struct Client {
     pub(super) tls_issuer_dn: Option<OsString>,
 }
 
+/// What is remembered of a connection's client. `None` where it was not opened in its own thread.
+pub(crate) type Remembered = Option<Arc<Client>>;
+
 thread_local! {
     /// The client whose connection this thread is for, from `preconnect` on.
-    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+    static CLIENT: RefCell<Remembered> = const { RefCell::new(None) };
 
-    /// Whether this thread is in a `close`.
-    static CLOSING: Cell<bool> = const { Cell::new(false) };
+    /// The client whose `close` this thread is in.
+    static CLOSING: RefCell<Remembered> = const { RefCell::new(None) };
 }
 
 /// Whether the client is served on standard input, and that is a pipe or a file. nbdkit takes it for
@@ -59,21 +66,25 @@ pub(crate) fn look_at_stdin() {
 
 /// To be called in `preconnect`: from here on this thread has a connection.
 pub(crate) fn connected() {
-    let _ = CLIENT.try_with(|client| client.replace(Some(Client::default())));
+    let _ = CLIENT.try_with(|client| client.replace(Some(Arc::default())));
 }
 
 /// To be called before a plugin's `open`.
-pub(crate) fn remember() {
-    let _ = CLIENT.try_with(|client| {
-        // Outside a connection a filter is opening the plugin, and nbdkit has nothing to tell.
-        if let Some(client) = client.borrow_mut().as_mut() {
-            *client = known();
-        }
-    });
+pub(crate) fn remember() -> Remembered {
+    CLIENT
+        .try_with(|client| {
+            let mut client = client.borrow_mut();
+            if client.is_some() {
+                *client = Some(Arc::new(known()));
+            }
+            client.clone()
+        })
+        .unwrap_or_default()
 }
 
 fn known() -> Client {
-    let mut client = Client::default();
+    let mut client =
+        Client { export_name: export_name().ok(), is_tls: is_tls().ok(), ..Client::default() };
     if !NO_SOCKET.load(Ordering::Relaxed)
         && let Ok(Ok((storage, length))) = peer_address()
     {
@@ -89,7 +100,7 @@ fn known() -> Client {
         }
     }
     // Without TLS nbdkit answers that there is no name, and says so in the debug log each time.
-    let tls = is_tls().unwrap_or(false);
+    let tls = client.is_tls == Some(true);
     let tls_name = |function| if tls { text(function) } else { Some(OsString::new()) };
     client.tls_dn = tls_name(&nbdkit_peer_tls_dn);
     client.tls_issuer_dn = tls_name(&nbdkit_peer_tls_issuer_dn);
@@ -122,28 +133,26 @@ static SYSTEM_HAS_CONTEXTS: Lazy<bool> = Lazy::new(|| {
     }
 });
 
-/// While it lives, this thread is in a `close`.
+/// While it lives, this thread is in the `close` of a client.
 #[derive(Debug)]
 pub(crate) struct Closing {
-    outer: bool,
+    outer: Remembered,
 }
 
 impl Closing {
-    pub(crate) fn begin() -> Closing {
-        Closing { outer: CLOSING.try_with(|closing| closing.replace(true)).unwrap_or(false) }
+    pub(crate) fn begin(client: &Remembered) -> Closing {
+        let client = client.clone().or_else(|| CLIENT.try_with(|own| own.borrow().clone()).ok()?);
+        Closing { outer: CLOSING.try_with(|closing| closing.replace(client)).unwrap_or_default() }
     }
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        let _ = CLOSING.try_with(|closing| closing.set(self.outer));
+        let _ = CLOSING.try_with(|closing| closing.replace(self.outer.take()));
     }
 }
 
 /// What is remembered of the client, in its `close`. Anywhere else `None`: nbdkit is to be asked.
 pub(super) fn when_closing<T>(take: impl FnOnce(&Client) -> T) -> Option<T> {
-    if !CLOSING.try_with(Cell::get).unwrap_or(false) {
-        return None;
-    }
-    CLIENT.try_with(|client| client.borrow().as_ref().map(take)).ok().flatten()
+    CLOSING.try_with(|closing| closing.borrow().as_deref().map(take)).ok().flatten()
 }
