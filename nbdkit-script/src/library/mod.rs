@@ -35,6 +35,8 @@ mod fake;
 pub mod functions;
 mod memory;
 mod number;
+#[cfg(test)]
+mod properties;
 mod scalar;
 pub mod shared;
 

@@ -3,6 +3,8 @@
 
 mod dictionary;
 mod disk;
+#[cfg(test)]
+mod properties;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
