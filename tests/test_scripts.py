@@ -26,5 +26,6 @@ def test_every_script_is_used_by_a_test():
         assert f'"{module}"' in text, module
         for name in sections("lua", module).keys() - {None}:
             # Some names are made of two parts.
-            beginning = re.split(r"(?<=: )|(?<=version )", name)[0]
-            assert f'"{name}"' in text or f'"{beginning}{{' in text, (module, name)
+            beginnings = [name[: space.end()] for space in re.finditer(" ", name)]
+            used = [f'"{name}"', *(f'"{beginning}{{' for beginning in beginnings)]
+            assert any(quoted in text for quoted in used), (module, name)

@@ -239,6 +239,11 @@ mod tests {
         *pool.take(0, any) += 1;
     }
 
+    /// What the watcher does.
+    fn look(pool: &Pool<usize>) {
+        let _ = pool.use_of(0);
+    }
+
     /// What closing a connection does that was open in all items.
     fn close(pool: &Pool<usize>) {
         (0..pool.size()).for_each(|number| *pool.take_this(number) += 1);
@@ -329,7 +334,7 @@ mod tests {
     fn who_looks_at_an_item_keeps_nobody_from_it() {
         model(|| {
             let pool = Arc::new(pool(1));
-            at_once(&pool, &[|pool| drop(pool.use_of(0)), request], request);
+            at_once(&pool, &[look, request], request);
             assert_eq!(total(&pool), 2);
         });
     }
