@@ -11,6 +11,9 @@ use nbdkit_script::{Error, Result};
 use crate::convert::NOTATION;
 use crate::thrown;
 
+/// How much is looked at of a text in a list: more than of any that nbdkit takes.
+const LONGEST_TEXT: usize = 16 << 10;
+
 /// A list, or what is in one. Nothing is converted.
 pub struct Listed(pub Value);
 
@@ -40,7 +43,9 @@ impl Returned for Listed {
     }
 
     fn string(&self) -> Option<Cow<'_, [u8]>> {
-        self.0.as_string().map(|text| text.as_bytes().to_vec().into())
+        // A copy, and a script may return any amount of text. Nothing that is longer does.
+        let text = self.0.as_string()?.as_bytes();
+        Some(text[..text.len().min(LONGEST_TEXT)].to_vec().into())
     }
 
     fn seen(&self) -> Seen {
@@ -70,5 +75,6 @@ impl List for Listed {
 }
 
 fn failed(error: mlua::Error) -> Error {
-    Error::msg(thrown::lua_message(&error))
+    let (errno, message) = thrown::lua_error(&error);
+    Error::new(errno.unwrap_or(libc::EIO), message)
 }

@@ -2,7 +2,7 @@
 
 use mlua::{Table, Value};
 use nbdkit_script::library;
-use nbdkit_script::{Error, errno};
+use nbdkit_script::{Error, errno, memory};
 
 use crate::interpreter::{Errno, Failure, Interpreter};
 
@@ -24,7 +24,7 @@ pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
         Failure::NotDefined => Error::not_defined(),
         Failure::Returned { message, errno } => {
             let errno = match errno {
-                None => None,
+                None => text_alone(message.as_bytes()).0,
                 Some(Errno::Number(number)) => i32::try_from(number).ok(),
                 Some(Errno::Name(name)) => errno::from_name(&name),
             };
@@ -46,7 +46,7 @@ fn thrown(value: &Value) -> (Option<i32>, String) {
     let message = match value {
         // What Lua 5.5 puts in the place of nil.
         Value::String(text) if text == "<no error object>" => NIL.into(),
-        Value::String(text) => text_of(&text.as_bytes()),
+        Value::String(text) => return text_alone(&text.as_bytes()),
         Value::Error(error) => return lua_error(error),
         Value::Table(table) => return thrown_table(value, table),
         Value::UserData(_) => described(value),
@@ -55,6 +55,13 @@ fn thrown(value: &Value) -> (Option<i32>, String) {
         value => format!("error value is a {}", value.type_name()),
     };
     (None, message)
+}
+
+/// A text that stands for the whole error. Lua has a text and no number for no memory, and puts no
+/// position before it; that of a function of ours, which ends so too, has one.
+fn text_alone(bytes: &[u8]) -> (Option<i32>, String) {
+    let no_memory = bytes.ends_with(memory::MESSAGE.as_bytes());
+    (no_memory.then_some(libc::ENOMEM), text_of(bytes))
 }
 
 /// A script's text as a message, of bounded length.
@@ -67,7 +74,7 @@ fn thrown_table(value: &Value, table: &Table) -> (Option<i32>, String) {
     let errno = match table.raw_get("errno") {
         Ok(Value::Integer(number)) => i32::try_from(number).ok(),
         Ok(Value::Number(number)) => library::whole(number).and_then(|n| i32::try_from(n).ok()),
-        Ok(Value::String(name)) => errno::from_name(&name.to_string_lossy()),
+        Ok(Value::String(name)) => errno::from_name(&text_of(&name.as_bytes())),
         _ => None,
     };
     let message = match table.raw_get("message") {
@@ -104,7 +111,7 @@ fn fields(table: &Table) -> String {
         }
         match &key {
             Value::String(name) => {
-                text.push(format!("{} = {}", name.to_string_lossy(), shown(&value)));
+                text.push(format!("{} = {}", text_of(&name.as_bytes()), shown(&value)));
             }
             key => text.push(format!("[{}] = {}", shown(key), shown(&value))),
         }
@@ -133,11 +140,10 @@ pub fn lua_error(error: &mlua::Error) -> (Option<i32>, String) {
     match error {
         mlua::Error::RuntimeError(message) => {
             let end = message.find("\nstack traceback:\n").unwrap_or(message.len());
-            (None, text_of(&message.as_bytes()[..end]))
+            text_alone(&message.as_bytes()[..end])
         }
-        mlua::Error::SyntaxError { message, .. } | mlua::Error::MemoryError(message) => {
-            (None, text_of(message.as_bytes()))
-        }
+        mlua::Error::SyntaxError { message, .. } => (None, text_of(message.as_bytes())),
+        mlua::Error::MemoryError(message) => (Some(libc::ENOMEM), text_of(message.as_bytes())),
         mlua::Error::CallbackError { cause, .. } => lua_error(cause),
         error => match error.downcast_ref::<Error>() {
             Some(error) => (Some(error.errno()), error.message().into()),

@@ -2,6 +2,7 @@
 //! know a script; and some of what it does not check would reach the client.
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::types::{BlockSize, Export, Extent};
 
 /// The NBD protocol's limit for the name and the description of an export, in bytes.
@@ -45,6 +46,7 @@ pub(crate) fn extents(extents: &[Extent], offset: u64) -> Result<()> {
 /// Exports: no name twice, and none longer than the protocol takes.
 pub(crate) fn exports(exports: &[Export]) -> Result<()> {
     let mut names = std::collections::HashSet::new();
+    names.try_reserve(exports.len()).map_err(|_| memory::none_for("the exports"))?;
     for export in exports {
         export_string("the name of an export", &export.name)?;
         if let Some(description) = &export.description {

@@ -47,6 +47,7 @@ pub mod interrupt;
 pub mod language;
 pub mod library;
 mod lifecycle;
+pub mod memory;
 mod options;
 mod panic;
 pub mod plain;

@@ -8,6 +8,7 @@ use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::host::{self, StdioGuard};
 use crate::interrupt::{Interrupter, Running, Watcher};
+use crate::memory;
 use crate::options::Options;
 use crate::plugin::ScriptPlugin;
 use crate::runner::Runner;
@@ -148,6 +149,7 @@ impl<R: Runner> Slot<R> {
 
     pub(crate) fn after_fork(&self) -> Result<()> {
         host::serves_now();
+        memory::keep_margin();
         let runner = self.serving()?;
         self.watch()?;
         let (mut result, mut number, mut count) = (Ok(()), 0, 0);
@@ -213,6 +215,8 @@ impl<R: Runner> Slot<R> {
 
     /// The runner, once the setup is over.
     pub(crate) fn serving(&self) -> Result<Arc<R>> {
+        // What asks for it are the first callbacks in a thread.
+        memory::prepare_thread();
         match &mut *self.lock() {
             Phase::Serving(serving) => Ok(Arc::clone(&serving.runner)),
             other => Err(other.out_of_order()),

@@ -20,6 +20,7 @@ use crate::callbacks::Callbacks;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::host::{self, Exports};
+use crate::memory;
 use crate::panic;
 use crate::plugin::ScriptPlugin;
 use crate::runner::Runner;
@@ -291,6 +292,7 @@ extern "C" fn list_exports<E: Exported>(
 ) -> c_int {
     let result = panic::catch(|| {
         let runner = E::slot().serving()?;
+        let _kept = memory::keep_if_lent();
         match runner.with_plugin(|plugin| plugin.list_exports(readonly != 0, is_tls != 0)) {
             // SAFETY: the list is nbdkit's, for this callback.
             Err(error) if error.is_not_defined() => unsafe { host::use_default_export(exports) },
@@ -313,6 +315,7 @@ extern "C" fn list_exports<E: Exported>(
 extern "C" fn default_export<E: Exported>(readonly: c_int, is_tls: c_int) -> *const c_char {
     let result = panic::catch(|| {
         let runner = E::slot().serving()?;
+        let _kept = memory::keep_if_lent();
         match runner.with_plugin(|plugin| plugin.default_export(readonly != 0, is_tls != 0)) {
             Err(error) if error.is_not_defined() => Ok(Some(String::new())),
             Ok(Some(name)) => check::export_string("the name", &name).map(|()| Some(name)),

@@ -13,6 +13,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::lifecycle::Slot;
+use crate::memory;
 use crate::panic;
 use crate::plugin::ScriptPlugin;
 use crate::runner::{Handle, Runner};
@@ -49,6 +50,31 @@ impl<E: Exported> Connection<E> {
     /// Goes through the runner into the plugin.
     #[inline]
     fn call<T>(
+        &self,
+        callback: Callbacks,
+        call: impl FnMut(&Plugin<E>, &Handle<E::Runner>) -> Result<T>,
+    ) -> Result<T> {
+        if memory::is_lent() {
+            return self.call_without_memory(callback, call);
+        }
+        self.call_plugin(callback, call)
+    }
+
+    /// The same after a callback has failed for want of memory.
+    #[cold]
+    #[inline(never)]
+    fn call_without_memory<T>(
+        &self,
+        callback: Callbacks,
+        call: impl FnMut(&Plugin<E>, &Handle<E::Runner>) -> Result<T>,
+    ) -> Result<T> {
+        memory::prepare_thread();
+        let _kept = memory::Kept::new();
+        self.call_plugin(callback, call)
+    }
+
+    #[inline]
+    fn call_plugin<T>(
         &self,
         callback: Callbacks,
         mut call: impl FnMut(&Plugin<E>, &Handle<E::Runner>) -> Result<T>,
@@ -102,9 +128,7 @@ impl<E: Exported> Connection<E> {
     fn write_zeroes(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
         let mut zeroes = Vec::new();
         let longest = count.min(LONGEST_ZEROES);
-        zeroes.try_reserve_exact(longest as usize).map_err(|_| {
-            Error::new(libc::ENOMEM, format!("zero: no memory for {longest} bytes"))
-        })?;
+        memory::reserve(&mut zeroes, longest as usize, "zero")?;
         zeroes.resize(longest as usize, 0);
         let mut done = 0;
         while done < count {
@@ -150,6 +174,7 @@ impl<E: Exported> Drop for Connection<E> {
 pub(crate) fn log(error: &Error) {
     host::error(error.message());
     debug_traceback(error);
+    memory::failed(error.errno());
 }
 
 fn debug_traceback(error: &Error) {
@@ -163,6 +188,7 @@ fn debug_traceback(error: &Error) {
 #[cold]
 fn report(error: Error) -> nbdkit::Error {
     debug_traceback(&error);
+    memory::failed(error.errno());
     error.into()
 }
 
@@ -239,9 +265,9 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     fn preconnect(readonly: bool) -> nbdkit::Result<()> {
         host::connected();
         panic::catch(|| {
-            E::slot()
-                .serving()?
-                .with_plugin(|plugin| or_default(plugin.preconnect(readonly), || ()))
+            let runner = E::slot().serving()?;
+            let _kept = memory::keep_if_lent();
+            runner.with_plugin(|plugin| or_default(plugin.preconnect(readonly), || ()))
         })
         .map_err(|error| report(error.context(Plugin::<E>::callback_name(Callbacks::PRECONNECT))))
     }
@@ -249,7 +275,9 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     fn open(readonly: bool) -> nbdkit::Result<Box<dyn nbdkit::Server>> {
         let connection = panic::catch(|| {
             let runner = E::slot().serving()?;
+            memory::check()?;
             let client = host::remember();
+            let _kept = memory::Kept::new();
             let inner = Some(runner.open(readonly)?);
             Ok(Connection::<E> {
                 runner,

@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use nbdkit_script::{
     Cache, Callbacks, Compiled, Error, Extent, ExtentKind, Filled, Flags, Fua, ReadBuffer, Result,
-    ScriptPlugin, Shared, ThreadModel, export, host,
+    ScriptPlugin, Shared, ThreadModel, export, host, memory,
 };
 
 const PAGE: u64 = 32 * 1024;
@@ -142,8 +143,10 @@ impl ScriptPlugin for RamDisk {
         let mut rest = data;
         for (page, range) in split(offset, data.len() as u64) {
             let (now, later) = rest.split_at(range.len());
-            let bytes =
-                pages.entry(page).or_insert_with(|| vec![0; PAGE as usize].into_boxed_slice());
+            let bytes = match pages.entry(page) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(hole) => hole.insert(empty_page()?),
+            };
             bytes[range].copy_from_slice(now);
             rest = later;
         }
@@ -205,6 +208,15 @@ impl ScriptPlugin for RamDisk {
         client.count();
         Ok(())
     }
+}
+
+/// A page of zeroes. Without the question, Rust would end nbdkit where there is no memory for it.
+fn empty_page() -> Result<Box<[u8]>> {
+    memory::check()?;
+    let mut bytes = Vec::new();
+    memory::reserve(&mut bytes, PAGE as usize, "a page of the disk")?;
+    bytes.resize(PAGE as usize, 0);
+    Ok(bytes.into_boxed_slice())
 }
 
 impl Client {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use nbdkit_script::interrupt::Interrupt;
 use nbdkit_script::plain::{self, Function};
-use nbdkit_script::{Result, Script, host, library};
+use nbdkit_script::{Result, Script, host, library, memory};
 use rhai::module_resolvers::FileModuleResolver;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, NativeCallContext as Call};
 
 use crate::{Rhai, errors};
 
 /// The longest string, and the most entries of a blob, array or map: nbdkit's longest request.
-/// Rhai has no limit of its own, and Rust ends the process where it gets no memory.
+/// Rhai has no limit of its own, and Rust ends the process where it gets no memory for what is large.
 const LONGEST: usize = 64 << 20;
 
 /// An engine that knows the module `nbdkit`.
@@ -34,7 +34,12 @@ pub fn new(script: &Script, interrupt: Arc<Interrupt>) -> Result<Engine> {
         .set_max_string_size(LONGEST)
         .set_max_array_size(LONGEST)
         .set_max_map_size(LONGEST)
-        .on_progress(move |_| interrupt.check().err().map(|error| plain::thrown::<Rhai>(&error)))
+        .on_progress(move |_| {
+            // A small value that there is no memory for comes from the plugin's reserve. A script
+            // that would go on until that is used up ends here.
+            let may_go_on = interrupt.check().and_then(|()| memory::check());
+            may_go_on.err().map(|error| plain::thrown::<Rhai>(&error))
+        })
         // nbdkit prints through the C library's buffer, and Rhai would print past it.
         .on_print(|text| text.split('\n').for_each(host::print_line))
         .on_debug(|text, _, _| host::debug(text))

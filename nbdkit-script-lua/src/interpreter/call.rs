@@ -5,7 +5,7 @@ use std::ptr;
 
 use mlua::Value;
 use mlua::ffi;
-use nbdkit_script::Callbacks;
+use nbdkit_script::{Callbacks, memory};
 
 use super::entry::{Task, push};
 use super::returned::{FIRST, Returned};
@@ -174,14 +174,6 @@ impl Interpreter {
         }
     }
 
-    /// Puts the ballast on the scales, if there is memory for it. After it was let go, that is at
-    /// the next call: until then the error was to be reported.
-    #[cold]
-    pub(super) fn take_ballast(&self) {
-        self.ballast_lost.set(false);
-        self.run_alone(&mut Task::TakeBallast { places: self.places });
-    }
-
     /// Before each call.
     #[inline]
     fn begin(&self) {
@@ -189,9 +181,6 @@ impl Interpreter {
         // threads take turns, and hardly any script sets it.
         if self.pending_errno.get() != 0 {
             self.pending_errno.set(0);
-        }
-        if self.ballast_lost.get() {
-            self.take_ballast();
         }
     }
 
@@ -235,8 +224,9 @@ impl Interpreter {
         }
         self.rest();
         if status == ffi::LUA_ERRMEM {
-            self.run_alone(&mut Task::DropBallast { places: self.places });
-            self.ballast_lost.set(true);
+            memory::is_short();
+            // What the call has left is garbage.
+            self.run_alone(&mut Task::Collect);
         }
         let take = |place: Reference| {
             let value = self.kept(place).and_then(|value| self.put(place, false).map(|()| value));

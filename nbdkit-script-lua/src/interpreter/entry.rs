@@ -7,7 +7,7 @@ use mlua::ffi::{self, lua_State};
 use nbdkit_script::Callbacks;
 
 use super::returned::RESULTS;
-use super::{Argument, BALLAST, Interpreter, Places, Reference, Target, lend};
+use super::{Argument, Interpreter, Places, Reference, Target, lend};
 
 /// What [`entry`] is to do, and its answer.
 pub(super) enum Task<'a> {
@@ -24,10 +24,8 @@ pub(super) enum Task<'a> {
     Probe { places: Places, callback: Callbacks, defined: bool },
     /// Makes a string of the number that is passed as well.
     Text,
-    /// Makes the ballast.
-    TakeBallast { places: Places },
-    /// Lets go of the ballast, and of all else that can be collected.
-    DropBallast { places: Places },
+    /// Collects garbage.
+    Collect,
 }
 
 /// Runs a [`Task`], protected by lua_pcall. May leave by a Lua error anywhere: it and what it
@@ -79,14 +77,7 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                 ffi::lua_tolstring(state, 2, ptr::null_mut());
                 1
             }
-            Task::TakeBallast { places } => {
-                ffi::lua_newuserdata(state, BALLAST);
-                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.ballast.0.into());
-                0
-            }
-            Task::DropBallast { places } => {
-                ffi::lua_pushboolean(state, 0);
-                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.ballast.0.into());
+            Task::Collect => {
                 ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
                 0
             }

@@ -61,8 +61,6 @@ pub struct Interpreter {
     /// What a script has set with `nbdkit.set_error`; 0 for nothing. The module's function has the
     /// other reference.
     pending_errno: Rc<Cell<i32>>,
-    /// Whether there is no [`BALLAST`] because there was no memory.
-    ballast_lost: Cell<bool>,
     #[allow(dead_code, reason = "closes the state when it is dropped")]
     owner: Owner,
     /// Behind `owner`, for finalizers may be interrupted as well.
@@ -113,8 +111,6 @@ struct Places {
     buffer: Reference,
     /// The metatable of disks.
     disk: Reference,
-    /// The block of [`BALLAST`] bytes.
-    ballast: Reference,
 }
 
 /// Places on the main thread's stack. The names of the callbacks follow.
@@ -131,8 +127,7 @@ const ROOM: c_int = 16;
 /// The size in bytes of a block that is never touched. Lua collects garbage when the memory in use
 /// has doubled, and a script that has hardly any would have all of it walked every dozen writes.
 /// With this on the scales, it is every few hundred. The system gives no memory for what is not
-/// touched. When there is none left, this is what is thrown overboard: reporting the error takes
-/// memory too, and Rust ends the process where it gets none.
+/// touched.
 const BALLAST: usize = 1 << 19;
 
 /// The place of a value in Lua's registry, which keeps it from being collected.
@@ -191,7 +186,7 @@ impl Interpreter {
         // the debug library, which break mlua's promises of safety, are in the power of whoever
         // names the script, who could as well name another plugin.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
-        let mut kept = [Reference(ffi::LUA_NOREF); 7];
+        let mut kept = [Reference(ffi::LUA_NOREF); 6];
         // SAFETY: mlua calls this protected. What is pushed here is popped by luaL_ref.
         unsafe {
             lua.exec_raw::<()>((), |current| {
@@ -201,26 +196,19 @@ impl Interpreter {
                     ffi::lua_pushboolean(current, 0);
                     *place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
                 }
+                ffi::lua_newuserdata(current, BALLAST);
+                ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX);
             })?;
         }
-        let [thrown, traceback, lent, callbacks, buffer, disk, ballast] = kept;
-        let places = Places { thrown, traceback, lent, callbacks, buffer, disk, ballast };
+        let [thrown, traceback, lent, callbacks, buffer, disk] = kept;
+        let places = Places { thrown, traceback, lent, callbacks, buffer, disk };
         let pending_errno = Rc::new(Cell::new(0));
-        let interpreter = Interpreter {
-            lua,
-            state,
-            places,
-            pending_errno,
-            ballast_lost: Cell::new(true),
-            owner,
-            stopper,
-            known: Rc::default(),
-        };
+        let interpreter =
+            Interpreter { lua, state, places, pending_errno, owner, stopper, known: Rc::default() };
         interpreter.register_stopper()?;
         #[cfg(not(feature = "luajit"))]
         interpreter.watch_coroutines()?;
         interpreter.lay_out_stack()?;
-        interpreter.take_ballast();
         interpreter.look_up_callbacks_in(&interpreter.lua.globals())?;
         Ok(interpreter)
     }

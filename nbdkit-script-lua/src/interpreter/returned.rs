@@ -63,9 +63,7 @@ impl<'a> Returned<'a> {
         let errno = match returned::Returned::number(&errno) {
             Some(Number::Integer(number)) => Some(Errno::Number(number)),
             Some(Number::Float(number)) => Some(Errno::Number(number as i64)),
-            None => {
-                errno.bytes().map(|name| Errno::Name(String::from_utf8_lossy(name).into_owned()))
-            }
+            None => errno.bytes().map(|name| Errno::Name(text_of(name))),
         };
         Some(Failure::Returned { message, errno })
     }

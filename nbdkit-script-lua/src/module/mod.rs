@@ -8,8 +8,10 @@ mod shared;
 
 pub use errors::METATABLE as ERROR_METATABLE;
 
+use std::cell::Cell;
+
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
-use nbdkit_script::{Error, Result};
+use nbdkit_script::{Error, Result, memory};
 
 use crate::interpreter::Interpreter;
 use crate::types;
@@ -47,24 +49,61 @@ fn add<'a>(
     names: impl Iterator<Item = &'a str>,
     call: impl Fn(&Lua, usize, MultiValue) -> Result<MultiValue> + 'static,
 ) -> mlua::Result<()> {
+    let garbage = Garbage::default();
     let dispatch = move |lua: &Lua, (place, values): (usize, MultiValue)| {
+        if memory::check().is_err() {
+            garbage.collect(lua)?;
+        }
         match call(lua, place, values) {
             Ok(mut results) => {
                 results.push_front(Value::Boolean(true));
                 Ok(results)
             }
-            Err(error) => {
-                // 1 is the function that throws, and 2 its caller.
-                let message = format!("{}{error}", position(lua, 2));
-                (false, errors::table(lua, error.errno(), &message)?).into_lua_multi(lua)
-            }
+            Err(error) => thrown(lua, &error),
         }
     };
     interpreter.set_functions(table, &interpreter.lua().create_function(dispatch)?, names)
 }
 
+/// What is thrown for an error. Where there is no memory for a table it is Lua's own text: it is
+/// there already, so that a script which catches errors for ever has none of Lua's memory walked for
+/// each.
+fn thrown(lua: &Lua, error: &Error) -> mlua::Result<MultiValue> {
+    if memory::check().is_ok() {
+        // 1 is the function that throws, and 2 its caller.
+        let message = format!("{}{error}", position(lua, 2));
+        if let Ok(table) = errors::table(lua, error.errno(), &message) {
+            return (false, table).into_lua_multi(lua);
+        }
+        memory::is_short();
+    }
+    (false, memory::MESSAGE).into_lua_multi(lua)
+}
+
+/// The garbage that Lua has not collected yet, for it does not know when there is no memory for
+/// others.
+#[derive(Default)]
+struct Garbage {
+    /// How much memory Lua had after it was collected last, in bytes.
+    left: Cell<usize>,
+}
+
+impl Garbage {
+    /// Collects it, if there may be enough that it is worth the time.
+    #[cold]
+    fn collect(&self, lua: &Lua) -> mlua::Result<()> {
+        const WORTH: usize = 1 << 20;
+        if lua.used_memory() >= self.left.get() + WORTH {
+            lua.gc_collect()?;
+            self.left.set(lua.used_memory());
+        }
+        Ok(())
+    }
+}
+
 /// A result that Lua has no memory for.
 fn no_memory(error: mlua::Error) -> Error {
+    memory::is_short();
     Error::new(libc::ENOMEM, error.to_string())
 }
 

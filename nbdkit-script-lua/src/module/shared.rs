@@ -40,9 +40,11 @@ fn to_lua(lua: &Lua, outcome: Outcome) -> mlua::Result<MultiValue> {
         Outcome::Value(value) => value_to_lua(lua, value)?.into_lua_multi(lua),
         Outcome::NotFound => LuaValue::Nil.into_lua_multi(lua),
         Outcome::Keys(keys) => {
-            let keys: mlua::Result<Vec<_>> =
-                keys.into_iter().map(|key| lua.create_string(key)).collect();
-            keys?.into_lua_multi(lua)
+            let list = lua.create_table_with_capacity(keys.len(), 0)?;
+            for (place, key) in (1..).zip(keys) {
+                list.raw_set(place, lua.create_string(key)?)?;
+            }
+            list.into_lua_multi(lua)
         }
         Outcome::Refused(refusal) => (LuaValue::Nil, refusal).into_lua_multi(lua),
     }

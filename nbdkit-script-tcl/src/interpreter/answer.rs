@@ -4,7 +4,7 @@ use std::alloc::Layout;
 
 use nbdkit_script::library::functions::Value;
 use nbdkit_script::library::{self, Answer};
-use nbdkit_script::{Error, Extent, Result};
+use nbdkit_script::{Error, Extent, Result, memory};
 
 use super::command::{Kind, Memory};
 use super::object::{MOST_BYTES, Object};
@@ -80,7 +80,8 @@ impl Made {
                 })?
             }
             Answer::Extents(extents) => {
-                Object::list(&extents.iter().map(extent).collect::<Vec<_>>())
+                memory::room_for(extents.len() * SIZE_OF_EXTENT, LIST)?;
+                list(extents.iter().map(|each| Ok(extent(each))))?
             }
         }))
     }
@@ -98,8 +99,9 @@ fn value(returned: Returned<'_>) -> Result<Object> {
         Returned::Float(float) => Object::double(float),
         Returned::External(bytes) => Object::external(within(bytes.len()).map(|_| &bytes)?),
         Returned::Raw(bytes) => Object::raw(within(bytes.len()).map(|_| &bytes)?),
-        Returned::List(list) => {
-            Object::list(&list.into_iter().map(value).collect::<Result<Vec<_>>>()?)
+        Returned::List(values) => {
+            memory::room_for(values.iter().map(size_of_element).sum(), LIST)?;
+            list(values.into_iter().map(value))?
         }
         Returned::Answer(answer) => match Made::of_answer(answer)? {
             Made::Value(object) => object,
@@ -114,7 +116,7 @@ fn buffer(bytes: Vec<u8>) -> Made {
 
 fn reserved(size: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| no_memory(size))?;
+    memory::reserve(&mut bytes, size, "a buffer")?;
     Ok(bytes)
 }
 
@@ -138,17 +140,43 @@ fn zeroed(size: usize) -> Result<Vec<u8>> {
 }
 
 fn no_memory(size: usize) -> Error {
-    Error::new(libc::ENOMEM, format!("no memory for a buffer of {size} bytes"))
+    memory::none_for(format_args!("a buffer of {size} bytes"))
 }
 
+/// Whether a value of Tcl's holds so many bytes, and there is memory for it: Tcl would end the
+/// process if there is none.
 fn within(count: usize) -> Result<usize> {
     if count <= MOST_BYTES {
-        return Ok(count);
+        return memory::room_for(count, "data").map(|()| count);
     }
     Err(Error::new(
         libc::EOVERFLOW,
         format!("{count} bytes are more than a value of Tcl holds, which is {MOST_BYTES}"),
     ))
+}
+
+/// What there is no memory for, in a message.
+const LIST: &str = "a list";
+
+/// About as much as Tcl takes for an extent: a list and three numbers.
+const SIZE_OF_EXTENT: usize = 320;
+
+/// About as much as Tcl takes for an element of a list.
+fn size_of_element(element: &Returned<'_>) -> usize {
+    const VALUE: usize = 80;
+    match element {
+        Returned::Raw(bytes) | Returned::External(bytes) => VALUE + bytes.len(),
+        _ => VALUE,
+    }
+}
+
+fn list(values: impl ExactSizeIterator<Item = Result<Object>>) -> Result<Object> {
+    let mut list = Vec::new();
+    memory::reserve(&mut list, values.len(), LIST)?;
+    for value in values {
+        list.push(value?);
+    }
+    Ok(Object::list(&list))
 }
 
 fn extent(extent: &Extent) -> Object {

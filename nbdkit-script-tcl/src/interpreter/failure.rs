@@ -113,13 +113,18 @@ fn beginning(info: &str) -> &str {
     }
 }
 
-/// The name in an error code such as `POSIX ENOSPC {no space left on device}`.
+/// The name in an error code such as `POSIX ENOSPC {no space left on device}`. Where Tcl is told of no
+/// memory in time, it says `TCL MEMORY`.
 fn posix_of(code: Value<'_>) -> Option<String> {
     let words = code.list()?;
     let [kind, name, ..] = words.as_slice() else {
         return None;
     };
-    (kind.raw() == b"POSIX").then(|| name.text().into_owned())
+    match (kind.raw(), name.raw()) {
+        (b"POSIX", _) => Some(name.text().into_owned()),
+        (b"TCL", b"MEMORY") => Some("ENOMEM".into()),
+        _ => None,
+    }
 }
 
 /// What has lines of its own.

@@ -15,6 +15,7 @@ use crate::ffi::{self, TCL_OK, Tcl_Obj, Tcl_Size};
 
 /// A value that is counted. Only for where the interpreter's identity is assumed, since the last
 /// one to let go of a value frees it.
+#[repr(transparent)]
 pub(super) struct Object(NonNull<Tcl_Obj>);
 
 impl Object {
@@ -96,9 +97,12 @@ impl Object {
     }
 
     pub(super) fn list(objects: &[Object]) -> Self {
-        let pointers: Vec<_> = objects.iter().map(Object::as_ptr).collect();
-        // SAFETY: the list holds on to its elements itself.
-        unsafe { Self::hold(ffi::Tcl_NewListObj(pointers.len() as Tcl_Size, pointers.as_ptr())) }
+        // SAFETY: an `Object` is a pointer and nothing else. The list holds on to its elements
+        // itself.
+        unsafe {
+            let pointers = objects.as_ptr().cast::<*mut Tcl_Obj>();
+            Self::hold(ffi::Tcl_NewListObj(objects.len() as Tcl_Size, pointers))
+        }
     }
 
     #[inline]

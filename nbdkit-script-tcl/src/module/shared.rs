@@ -3,7 +3,7 @@
 use nbdkit_script::library::Arguments;
 use nbdkit_script::library::shared::{self, Outcome};
 use nbdkit_script::store::{Number, Value};
-use nbdkit_script::{Error, Result};
+use nbdkit_script::{Error, Result, memory};
 
 use super::arguments::{Strings, WordArguments};
 use crate::interpreter::{Returned, Words};
@@ -40,7 +40,12 @@ pub fn run<'a>(words: &Words<'a>) -> Result<Returned<'a>> {
         Outcome::Done => Ok(Returned::nothing()),
         Outcome::Tried(result) => Ok(Returned::Boolean(result.is_ok())),
         Outcome::Value(value) => Ok(value.into()),
-        Outcome::Keys(keys) => Ok(Returned::List(keys.into_iter().map(Returned::Raw).collect())),
+        Outcome::Keys(keys) => {
+            let mut list = Vec::new();
+            memory::reserve(&mut list, keys.len(), "the keys")?;
+            list.extend(keys.into_iter().map(Returned::Raw));
+            Ok(Returned::List(list))
+        }
         Outcome::Refused(refusal) => Err(Error::new(libc::EINVAL, refusal.to_string())),
         Outcome::NotFound => match default {
             Some(default) => Ok(Returned::Raw(default.raw().to_vec())),

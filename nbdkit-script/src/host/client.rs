@@ -17,6 +17,7 @@ use super::functions::{
 };
 use super::remembered::{Client, when_closing};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// The export that the client asked for; empty for the default one. The client chooses these
 /// bytes freely. Known from `open` on.
@@ -31,7 +32,8 @@ pub fn export_name() -> Result<OsString> {
         return Err(Error::invalid("nbdkit_export_name failed: nbdkit has no name to tell here"));
     }
     // SAFETY: nbdkit returns a C string that stays at least as long as this callback runs.
-    Ok(OsString::from_vec(unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()))
+    let name = unsafe { CStr::from_ptr(name) };
+    memory::copied(name.to_bytes(), "the name of the export").map(OsString::from_vec)
 }
 
 /// Whether the client has completed TLS authentication. Known in `default_export`, and from `open`
@@ -70,7 +72,7 @@ pub fn peer_security_context() -> Result<OsString> {
         return context.ok_or_else(|| not_remembered(NAME));
     }
     // SAFETY: as in `export_name`.
-    super::path::take(unsafe { function() }).ok_or_else(|| {
+    super::path::take(unsafe { function() }, || {
         Error::invalid(format!(
             "{NAME} failed: nbdkit has logged the reason, if only in its debug log (nbdkit -v)"
         ))
@@ -174,7 +176,7 @@ fn tls_name(
         return Err(logged(name));
     }
     // SAFETY: takes nothing; this thread has a connection.
-    super::path::take(unsafe { function() }).ok_or_else(|| logged(name))
+    super::path::take(unsafe { function() }, || logged(name))
 }
 
 /// The error in `close` about what could not be remembered.

@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use once_cell::sync::Lazy;
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// An opaque list that nbdkit hands to `list_exports`.
 #[repr(C)]
@@ -109,13 +110,23 @@ functions! {
 /// A C string of what a script gives.
 ///
 /// # Errors
-/// `EINVAL` over a NUL byte.
+/// `EINVAL` over a NUL byte; `ENOMEM`.
 pub(super) fn c_string(what: &str, text: &[u8]) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::invalid(format!("{what} has a NUL byte in it")))
+    let mut bytes = Vec::new();
+    // With the NUL at the end, or it would grow once more.
+    memory::reserve(&mut bytes, text.len() + 1, what)?;
+    bytes.extend_from_slice(text);
+    CString::new(bytes).map_err(|_| Error::invalid(format!("{what} has a NUL byte in it")))
 }
 
 /// The error after a function of nbdkit's failed, which has logged the reason itself.
 pub(super) fn logged(name: &str) -> Error {
+    if std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM) {
+        memory::is_short();
+    }
+    if memory::check().is_err() {
+        return memory::none_for(name);
+    }
     Error::invalid(format!("{name} failed: nbdkit has logged the reason"))
 }
 

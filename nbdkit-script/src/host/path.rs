@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::functions::{
     c_string, logged, nbdkit_absolute_path, nbdkit_read_password, nbdkit_realpath,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::memory;
 
 /// A path from the root on, whether there is such a file or not. Only up to `get_ready`: then
 /// nbdkit changes its directory.
@@ -15,7 +16,7 @@ pub fn absolute_path(path: &Path) -> Result<PathBuf> {
     let path = c_string("the path", path.as_os_str().as_bytes())?;
     // SAFETY: takes a C string.
     let absolute = unsafe { nbdkit_absolute_path.require()?(path.as_ptr()) };
-    take(absolute).map(PathBuf::from).ok_or_else(|| logged("nbdkit_absolute_path"))
+    take(absolute, || logged("nbdkit_absolute_path")).map(PathBuf::from)
 }
 
 /// The path of a file that exists, from the root on, without symbolic links. Only up to
@@ -24,7 +25,7 @@ pub fn realpath(path: &Path) -> Result<PathBuf> {
     let path = c_string("the path", path.as_os_str().as_bytes())?;
     // SAFETY: takes a C string.
     let absolute = unsafe { nbdkit_realpath.require()?(path.as_ptr()) };
-    take(absolute).map(PathBuf::from).ok_or_else(|| logged("nbdkit_realpath"))
+    take(absolute, || logged("nbdkit_realpath")).map(PathBuf::from)
 }
 
 /// A password as the user chose to give it: itself, `-` to be asked, `+FILE` or `-FD`.
@@ -33,20 +34,23 @@ pub fn read_password(value: &OsStr) -> Result<OsString> {
     let mut password = std::ptr::null_mut();
     // SAFETY: takes a C string and a place for a pointer.
     match unsafe { nbdkit_read_password.require()?(value.as_ptr(), &mut password) } {
-        0 => take(password).ok_or_else(|| logged("nbdkit_read_password")),
+        0 => take(password, || logged("nbdkit_read_password")),
         _ => Err(logged("nbdkit_read_password")),
     }
 }
 
-/// Takes over a string that nbdkit made with malloc(3). Null is none.
-pub(super) fn take(text: *mut c_char) -> Option<OsString> {
+/// Takes over a string that a function of nbdkit's made with malloc(3). Null is none.
+///
+/// # Errors
+/// `failed` for null; `ENOMEM`.
+pub(super) fn take(text: *mut c_char, failed: impl FnOnce() -> Error) -> Result<OsString> {
     if text.is_null() {
-        return None;
+        return Err(failed());
     }
     // SAFETY: nbdkit gives these C strings away: they are ours to free, once.
     unsafe {
-        let copy = OsString::from_vec(CStr::from_ptr(text).to_bytes().to_vec());
+        let copy = memory::copied(CStr::from_ptr(text).to_bytes(), "a text of nbdkit's");
         libc::free(text.cast());
-        Some(copy)
+        copy.map(OsString::from_vec)
     }
 }

@@ -22,6 +22,7 @@ use super::functions::{
     nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
 };
 use super::stdio::stdio_safe;
+use crate::error::Error;
 
 /// A client. `None` is what nbdkit did not know.
 #[derive(Debug, Default)]
@@ -109,7 +110,8 @@ fn known() -> Client {
 
 fn text(function: &Text) -> Option<OsString> {
     // SAFETY: takes nothing, and this thread has a connection.
-    function.get().and_then(|function| super::path::take(unsafe { function() }))
+    let text = unsafe { function.get()?() };
+    super::path::take(text, Error::not_defined).ok()
 }
 
 /// Whether sockets of this system have security contexts. nbdkit says in its debug log each time

@@ -1,5 +1,41 @@
 //! What is asked of the C library, not of nbdkit.
 
+use std::ptr::{self, NonNull};
+
+use libc::c_void;
+
+/// Addresses that nobody else can have, without memory behind them.
+#[derive(Debug)]
+pub(crate) struct AddressSpace {
+    start: NonNull<c_void>,
+    length: usize,
+}
+
+// SAFETY: the addresses are never read or written, and given back from any thread.
+unsafe impl Send for AddressSpace {}
+
+impl AddressSpace {
+    /// So many bytes, if the process may have them.
+    pub(crate) fn take(length: usize) -> Option<Self> {
+        // SAFETY: a new mapping, which touches no other.
+        let start = unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
+            libc::mmap(ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0)
+        };
+        if start == libc::MAP_FAILED {
+            return None;
+        }
+        NonNull::new(start).map(|start| AddressSpace { start, length })
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `take` has made, in which nothing is.
+        unsafe { libc::munmap(self.start.as_ptr(), self.length) };
+    }
+}
+
 /// Gives memory that was freed back to the system, where the C library would keep it.
 pub(crate) fn give_memory_back() {
     #[cfg(target_env = "gnu")]

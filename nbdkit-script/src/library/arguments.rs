@@ -3,6 +3,7 @@
 use super::whole;
 use crate::errno;
 use crate::error::{Error, Result, bounded};
+use crate::memory;
 use crate::store::{self, Number};
 
 /// What is in the place of what was expected, as a message has it: `nil`, `"abc"`, `nothing`.
@@ -90,7 +91,7 @@ pub trait Arguments {
     /// `EINVAL` for anything else; `ENOMEM`.
     fn bytes(&mut self, what: &str) -> Result<Vec<u8>> {
         let mut copy = Ok(Vec::new());
-        self.next_bytes(&mut |bytes| copy = copied(bytes, what))
+        self.next_bytes(&mut |bytes| copy = memory::copied(bytes, what))
             .map_err(|found| self.wrong(what, &found, "a string"))?;
         copy
     }
@@ -157,7 +158,7 @@ pub trait Arguments {
         const EXPECTED: &str = "a number from 1 on, or a name such as \"ENOSPC\"";
         if !self.next_is_number() {
             let mut name = String::new();
-            self.next_bytes(&mut |bytes| name = String::from_utf8_lossy(bytes).into_owned())
+            self.next_bytes(&mut |bytes| name = Error::from_bytes(libc::EIO, bytes).to_string())
                 .map_err(|found| self.wrong(WHAT, &found, EXPECTED))?;
             return errno::from_name(&name)
                 .ok_or_else(|| Error::invalid(format!("\"{name}\" is not the name of an errno")));
@@ -172,16 +173,6 @@ pub trait Arguments {
             .filter(|number| *number > 0)
             .ok_or_else(|| self.wrong(WHAT, &found, EXPECTED))
     }
-}
-
-/// Rust would end the process where it gets no memory.
-pub(crate) fn copied(bytes: &[u8], what: &str) -> Result<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len()).map_err(|_| {
-        Error::new(libc::ENOMEM, format!("no memory for {} bytes of {what}", bytes.len()))
-    })?;
-    copy.extend_from_slice(bytes);
-    Ok(copy)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use super::number::float;
 use crate::error::{Error, Result};
 use crate::host;
+use crate::memory;
 
 /// What a function returns to the script.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +47,12 @@ impl Function {
     /// Those of its arguments, and its own. The message is without the name of the function.
     pub fn call(&self, arguments: &mut dyn Arguments) -> Result<Value> {
         arguments.at_most(self.most_arguments)?;
-        (self.run)(arguments)
+        let value = (self.run)(arguments)?;
+        // What a script may keep.
+        if let Value::Bytes(_) = value {
+            memory::check()?;
+        }
+        Ok(value)
     }
 }
 

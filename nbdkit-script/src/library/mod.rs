@@ -41,7 +41,6 @@ mod scalar;
 pub mod shared;
 
 pub use crate::store::Number;
-pub(crate) use arguments::copied;
 pub use arguments::{Arguments, Found};
 pub use call::{Answer, Call, Method, Methods, run};
 pub use constants::constants;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::arguments::Arguments;
 use super::number::{float, in_short};
 use crate::error::{Error, Result};
-use crate::store::{self, Number, Refusal, Value};
+use crate::memory;
+use crate::store::{self, NO_MEMORY, Number, Refusal, Value};
 
 /// How many keys `get_keys` returns if it is not told.
 const MOST_KEYS: i64 = 1024;
@@ -42,10 +43,16 @@ impl Operation {
     /// Does it.
     ///
     /// # Errors
-    /// Those of its arguments. The message is without the name of the operation.
+    /// Those of its arguments; `ENOMEM`. The message is without the name of the operation.
     pub fn call(&self, arguments: &mut dyn Arguments) -> Result<Outcome> {
         arguments.at_most(self.most_arguments)?;
-        (self.run)(arguments)
+        match (self.run)(arguments)? {
+            // Unlike the others, this is nothing that a script would ask for.
+            Outcome::Refused(NO_MEMORY) | Outcome::Tried(Err(NO_MEMORY)) => {
+                Err(Error::new(libc::ENOMEM, memory::MESSAGE))
+            }
+            outcome => Ok(outcome),
+        }
     }
 }
 
@@ -70,8 +77,7 @@ pub const ALL: &[Operation] = &[
         Ok(Outcome::Tried(store::dictionary().replace(&key, value, lives(arguments)?)))
     }),
     operation("delete", 1, |arguments| {
-        store::dictionary().set(&key(arguments)?, None, None);
-        Ok(Outcome::Done)
+        Ok(done(store::dictionary().set(&key(arguments)?, None, None)))
     }),
     operation("incr", 3, increment),
     operation("lpush", 2, |arguments| push(arguments, true)),
@@ -87,8 +93,7 @@ pub const ALL: &[Operation] = &[
     }),
     operation("expire", 2, |arguments| {
         let key = key(arguments)?;
-        let expired = store::dictionary().expire(&key, lives(arguments)?);
-        Ok(expired.map_or_else(Outcome::Refused, |()| Outcome::Done))
+        Ok(done(store::dictionary().expire(&key, lives(arguments)?)))
     }),
     operation("get_keys", 1, keys),
     operation("flush_all", 0, |_| {
@@ -106,8 +111,7 @@ fn set(arguments: &mut dyn Arguments) -> Result<Outcome> {
             None
         }
     };
-    store::dictionary().set(&key, value, lives(arguments)?);
-    Ok(Outcome::Done)
+    Ok(done(store::dictionary().set(&key, value, lives(arguments)?)))
 }
 
 fn increment(arguments: &mut dyn Arguments) -> Result<Outcome> {
@@ -131,7 +135,11 @@ fn keys(arguments: &mut dyn Arguments) -> Result<Outcome> {
     };
     // 0 is all, as there.
     let most = if most == 0 { usize::MAX } else { usize::try_from(most).unwrap_or(0) };
-    Ok(Outcome::Keys(store::dictionary().keys(most)))
+    Ok(store::dictionary().keys(most).map_or_else(Outcome::Refused, Outcome::Keys))
+}
+
+fn done(result: Result<(), Refusal>) -> Outcome {
+    result.map_or_else(Outcome::Refused, |()| Outcome::Done)
 }
 
 fn found(value: Result<Option<Value>, Refusal>) -> Outcome {

@@ -6,7 +6,8 @@ use super::{PlainLanguage, Returned, Value, thrown};
 use crate::error::{Error, Result};
 use crate::library::functions::{self as nbdkit, Value as OfNbdkit};
 use crate::library::shared::{self, Operation, Outcome};
-use crate::library::{Answer, Method, Methods, copied, disk, run};
+use crate::library::{Answer, Method, Methods, disk, run};
+use crate::memory::{self, copied};
 use crate::store::{self, Number};
 use crate::types::Extent;
 
@@ -119,7 +120,7 @@ pub(super) fn of_nbdkit<P: PlainLanguage>(value: OfNbdkit) -> Result<Value<P::Va
         })?),
         OfNbdkit::Time(time) => {
             let parts = [time.as_secs() as i64, time.subsec_nanos().into()];
-            list::<P>(parts.map(Value::Integer))
+            list::<P>(parts.into_iter().map(|part| Ok(Value::Integer(part))))?
         }
     })
 }
@@ -133,7 +134,7 @@ fn of_shared<P: PlainLanguage>(outcome: Outcome) -> Result<Value<P::Value>> {
         Outcome::Value(store::Value::Number(Number::Integer(integer))) => Value::Integer(integer),
         Outcome::Value(store::Value::Number(Number::Float(float))) => Value::Float(float),
         Outcome::Value(store::Value::Boolean(boolean)) => Value::Boolean(boolean),
-        Outcome::Keys(keys) => list::<P>(keys.into_iter().map(string).collect::<Result<Vec<_>>>()?),
+        Outcome::Keys(keys) => list::<P>(keys.into_iter().map(string))?,
         Outcome::Refused(refusal) => return Err(Error::invalid(refusal)),
     })
 }
@@ -151,14 +152,15 @@ fn of_method<P: PlainLanguage>(answer: Answer<'_>) -> Result<Value<P::Value>> {
             disk::read(disk, offset, &mut bytes)?;
             Value::Bytes(bytes)
         }
-        Answer::Extents(extents) => list::<P>(extents.into_iter().map(extent::<P>)),
+        Answer::Extents(extents) => list::<P>(extents.into_iter().map(extent::<P>))?,
     })
 }
 
-fn extent<P: PlainLanguage>(extent: Extent) -> Value<P::Value> {
+fn extent<P: PlainLanguage>(extent: Extent) -> Result<Value<P::Value>> {
     // The store has checked that they are at most i64::MAX.
     let Extent { offset, length, kind } = extent;
-    list::<P>([offset as i64, length as i64, kind.bits().into()].map(Value::Integer))
+    let numbers = [offset as i64, length as i64, kind.bits().into()];
+    list::<P>(numbers.into_iter().map(|number| Ok(Value::Integer(number))))
 }
 
 /// Bytes for a script. A language in Rust would end the process where there is no memory for them.
@@ -169,7 +171,7 @@ fn zeroes(count: usize) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     let reserved = bytes.try_reserve_exact(count);
-    reserved.map_err(|_| Error::new(libc::ENOMEM, format!("no memory for {count} bytes")))?;
+    reserved.map_err(|_| memory::none_for(format_args!("{count} bytes")))?;
     bytes.resize(count, 0);
     Ok(bytes)
 }

@@ -9,7 +9,7 @@ use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupter;
 use crate::language::{ApiVersion, Argument, ArgumentOf, Language};
-use crate::library::copied;
+use crate::memory::copied;
 use crate::returned::{self, FromReturned, List, Notation, Seen};
 use crate::source::Script;
 use crate::store::Number;

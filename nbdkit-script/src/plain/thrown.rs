@@ -1,5 +1,7 @@
 //! What scripts throw, and what is thrown into them: `{errno, message}`, or any other value.
 
+use std::fmt::{self, Display, Write};
+
 use super::value::named;
 use super::{PlainLanguage, Value};
 use crate::errno;
@@ -10,7 +12,7 @@ use crate::error::Error;
 /// A map may have the error number or its name as `errno`, and its text as `message`. Any other
 /// value is `EIO`, with the value's own text.
 pub fn error<P: PlainLanguage>(thrown: P::Value) -> Error {
-    let text = thrown.to_string();
+    let text = Beginning::of(&thrown);
     match P::from_script(thrown) {
         Value::None => Error::msg(format!("error value is {}", P::NOTATION.none)),
         Value::Map(map) => {
@@ -20,10 +22,35 @@ pub fn error<P: PlainLanguage>(thrown: P::Value) -> Error {
                 Value::String(name) => errno::from_name(&name),
                 _ => None,
             });
-            let message = named(&map, "message").map_or(text, ToString::to_string);
+            let message = named(&map, "message").map_or(text, Beginning::of);
             Error::new(errno.unwrap_or(libc::EIO), message)
         }
         _ => Error::msg(text),
+    }
+}
+
+/// The beginning of a text. A thrown value may have any amount of it.
+struct Beginning(String);
+
+impl Beginning {
+    /// As much as a message has, and a bit more: so it is seen that it was cut.
+    const LONGEST: usize = 8000;
+
+    fn of(value: &impl Display) -> String {
+        let mut text = Beginning(String::new());
+        // It fails where the text goes on.
+        let _ = write!(text, "{value}");
+        text.0
+    }
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = Self::LONGEST - self.0.len();
+        let end = (0..=room.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        let end = end.unwrap_or(0);
+        self.0.push_str(&text[..end]);
+        if end == text.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 

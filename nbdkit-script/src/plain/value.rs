@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use super::PlainLanguage;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::store::Disk;
 
 /// A value between the framework and a language, whose own values are `V`. What is in a list or a
@@ -47,8 +48,17 @@ pub(super) fn named<'a, V>(map: &'a [(String, V)], wanted: &str) -> Option<&'a V
 }
 
 /// A list of these in the language `P`.
+///
+/// # Errors
+/// Those of the values; `ENOMEM`.
 pub(super) fn list<P: PlainLanguage>(
-    values: impl IntoIterator<Item = Value<P::Value>>,
-) -> Value<P::Value> {
-    Value::List(values.into_iter().map(P::to_script).collect())
+    values: impl ExactSizeIterator<Item = Result<Value<P::Value>>>,
+) -> Result<Value<P::Value>> {
+    let mut list = Vec::new();
+    memory::reserve(&mut list, values.len(), "a list")?;
+    for value in values {
+        memory::check()?;
+        list.push(P::to_script(value?));
+    }
+    Ok(Value::List(list))
 }

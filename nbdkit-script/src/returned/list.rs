@@ -1,8 +1,9 @@
 //! What is made of a value that has others in it.
 
-use super::scalar::{answer, whole_number};
-use super::{FromReturned, List, Returned, Seen, in_full, number_or_type};
+use super::scalar::{answer, utf_8, whole_number};
+use super::{FromReturned, List, Returned, Seen, beginning, in_full, number_or_type};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::types::{BlockSize, Export, Extent, ExtentKind};
 
 /// Block sizes from the three numbers that a callback returned, for a language in which that is not
@@ -38,7 +39,9 @@ impl<R: List> FromReturned<R> for Option<BlockSize> {
         if value.is_none() {
             return Ok(None);
         }
-        let sizes = value.elements().map(Iterator::collect::<Result<Vec<R>>>).transpose()?;
+        // One more than there may be, of any number.
+        let sizes = value.elements().map(|sizes| sizes.take(4).collect::<Result<Vec<R>>>());
+        let sizes = sizes.transpose()?;
         let sizes = sizes.and_then(|sizes| <[R; 3]>::try_from(sizes).ok()).ok_or_else(|| {
             Error::invalid(format!(
                 "returned {}, \
@@ -107,8 +110,8 @@ fn text(value: &impl Returned, what: &str) -> Result<String> {
         let found = value.seen().in_short();
         return Err(Error::invalid(format!("the {what} is {found}, expected a string")));
     };
-    String::from_utf8(bytes.into_owned()).map_err(|error| {
-        Error::invalid(format!("the {what} \"{}\" is not UTF-8", error.as_bytes().escape_ascii()))
+    utf_8(&bytes, what)?.ok_or_else(|| {
+        Error::invalid(format!("the {what} \"{}\" is not UTF-8", beginning(&bytes).escape_ascii()))
     })
 }
 
@@ -122,7 +125,13 @@ fn converted<R: List, T>(
         let found = value.seen().in_short();
         return Err(Error::invalid(format!("returned {found}, expected a list of {of}")));
     };
-    elements.enumerate().map(|(index, element)| convert(index + 1, element?)).collect()
+    let mut list = Vec::new();
+    for (index, element) in elements.enumerate() {
+        // What is converted may be many small texts.
+        memory::check()?;
+        memory::push(&mut list, convert(index + 1, element?)?, "the list")?;
+    }
+    Ok(list)
 }
 
 fn not_this(what: &str, number: usize, element: &impl Returned, expected: &str) -> Error {

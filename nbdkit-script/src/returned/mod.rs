@@ -129,10 +129,18 @@ pub(crate) fn number_or_type(value: &impl Returned) -> Cow<'static, str> {
     }
 }
 
-/// A value as it is.
+/// The beginning of what a script returned: as much as a message has, and a bit more. There may be
+/// any amount of it.
+fn beginning(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(8000)]
+}
+
+/// A value as it is, or the beginning of it.
 fn in_full(value: &impl Returned) -> Cow<'static, str> {
     match (value.seen(), value.string()) {
-        (Seen::Type(_), Some(text)) => format!("the string \"{}\"", text.escape_ascii()).into(),
+        (Seen::Type(_), Some(text)) => {
+            format!("the string \"{}\"", beginning(&text).escape_ascii()).into()
+        }
         _ => number_or_type(value),
     }
 }

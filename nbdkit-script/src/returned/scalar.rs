@@ -1,9 +1,10 @@
 //! What is made of a single value.
 
-use super::{FromReturned, Returned, Seen, in_full};
+use super::{FromReturned, Returned, Seen, beginning, in_full};
 use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::library::whole;
+use crate::memory;
 use crate::store::Number;
 use crate::types::{Cache, Fua, ThreadModel};
 
@@ -65,8 +66,16 @@ fn text(value: &impl Returned, expected: &str) -> Result<String> {
         let found = value.seen().in_short();
         return Err(Error::invalid(format!("returned {found}, expected {expected}")));
     };
-    String::from_utf8(bytes.into_owned())
-        .map_err(|_| Error::invalid(format!("returned {}, expected UTF-8", in_full(value))))
+    utf_8(&bytes, "a text")?
+        .ok_or_else(|| Error::invalid(format!("returned {}, expected UTF-8", in_full(value))))
+}
+
+/// A copy of what is UTF-8.
+pub(super) fn utf_8(bytes: &[u8], what: &str) -> Result<Option<String>> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(String::from_utf8(memory::copied(bytes, what)?).ok()),
+        Err(_) => Ok(None),
+    }
 }
 
 macro_rules! answers {
@@ -88,7 +97,8 @@ pub(super) fn answer<A: Answer>(value: &impl Returned) -> Result<Option<A>> {
     if value.is_number() {
         return whole_number(value).map(A::from_number).transpose();
     }
-    value.string().map(|word| A::from_word(&String::from_utf8_lossy(&word))).transpose()
+    let word = value.string();
+    word.map(|word| A::from_word(&String::from_utf8_lossy(beginning(&word)))).transpose()
 }
 
 pub(super) fn whole_number(value: &impl Returned) -> Option<i64> {

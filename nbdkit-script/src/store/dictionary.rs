@@ -5,6 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::memory;
+
 /// What a key may have.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -65,6 +67,9 @@ impl Entry {
 /// Why an operation did nothing, in the words of `ngx.shared.DICT`.
 pub type Refusal = &'static str;
 
+/// There is no memory for what was to be kept. What was there before still is.
+pub const NO_MEMORY: Refusal = "no memory";
+
 const EXISTS: Refusal = "exists";
 const NOT_FOUND: Refusal = "not found";
 const NOT_A_NUMBER: Refusal = "not a number";
@@ -89,11 +94,35 @@ pub struct Dictionary {
 type Entries<'a> = MutexGuard<'a, HashMap<Vec<u8>, Entry>>;
 
 /// Puts an entry in. When the map is about to grow, those whose time is over make room first.
-fn insert(entries: &mut HashMap<Vec<u8>, Entry>, key: &[u8], entry: Entry) {
+fn insert(entries: &mut HashMap<Vec<u8>, Entry>, key: &[u8], entry: Entry) -> Result<(), Refusal> {
+    has_memory()?;
+    if let Some(old) = entries.get_mut(key) {
+        *old = entry;
+        return Ok(());
+    }
     if entries.len() == entries.capacity() {
         entries.retain(|_, entry| !entry.is_over());
     }
-    entries.insert(key.to_vec(), entry);
+    let key = copied(key)?;
+    entries.try_reserve(1).map_err(|_| NO_MEMORY)?;
+    entries.insert(key, entry);
+    Ok(())
+}
+
+/// Whether something may be kept.
+fn has_memory() -> Result<(), Refusal> {
+    memory::check().map_err(|_| NO_MEMORY)
+}
+
+fn copied(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    memory::copied(bytes, "").map_err(|_| NO_MEMORY)
+}
+
+fn copy_of(value: &Value) -> Result<Value, Refusal> {
+    Ok(match value {
+        Value::String(bytes) => Value::String(copied(bytes)?),
+        value => value.clone(),
+    })
 }
 
 impl Dictionary {
@@ -114,17 +143,23 @@ impl Dictionary {
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>, Refusal> {
         match self.lock_for(key).get(key).map(|entry| &entry.content) {
             None => Ok(None),
-            Some(Content::One(value)) => Ok(Some(value.clone())),
+            Some(Content::One(value)) => copy_of(value).map(Some),
             Some(Content::List(_)) => Err(A_LIST),
         }
     }
 
     /// Gives a key a value; none takes it away. It lives for a while, or for good.
-    pub fn set(&self, key: &[u8], value: Option<Value>, lives: Option<Duration>) {
+    pub fn set(
+        &self,
+        key: &[u8],
+        value: Option<Value>,
+        lives: Option<Duration>,
+    ) -> Result<(), Refusal> {
         let mut entries = self.lock();
         match value {
             None => {
                 entries.remove(key);
+                Ok(())
             }
             Some(value) => insert(&mut entries, key, Entry::new(Content::One(value), lives)),
         }
@@ -136,8 +171,7 @@ impl Dictionary {
         if entries.contains_key(key) {
             return Err(EXISTS);
         }
-        insert(&mut entries, key, Entry::new(Content::One(value), lives));
-        Ok(())
+        insert(&mut entries, key, Entry::new(Content::One(value), lives))
     }
 
     /// As [`set`](Dictionary::set), if there is a value already.
@@ -150,6 +184,7 @@ impl Dictionary {
         match self.lock_for(key).get_mut(key) {
             None => Err(NOT_FOUND),
             Some(entry) => {
+                has_memory()?;
                 *entry = Entry::new(Content::One(value), lives);
                 Ok(())
             }
@@ -173,8 +208,7 @@ impl Dictionary {
             None => {
                 let sum = initial.ok_or(NOT_FOUND)?.plus(by);
                 let content = Content::One(Value::Number(sum));
-                insert(&mut entries, key, Entry::new(content, None));
-                Ok(sum)
+                insert(&mut entries, key, Entry::new(content, None)).map(|()| sum)
             }
         }
     }
@@ -182,18 +216,25 @@ impl Dictionary {
     /// Puts a value at the front or at the back of a list. Returns its length.
     pub fn push(&self, key: &[u8], value: Value, front: bool) -> Result<usize, Refusal> {
         let mut entries = self.lock_for(key);
-        let entry = entries
-            .entry(key.to_vec())
-            .or_insert_with(|| Entry::new(Content::List(VecDeque::new()), None));
-        let Content::List(list) = &mut entry.content else {
-            return Err(NOT_A_LIST);
+        let push = |list: &mut VecDeque<Value>| {
+            has_memory()?;
+            list.try_reserve(1).map_err(|_| NO_MEMORY)?;
+            if front {
+                list.push_front(value)
+            } else {
+                list.push_back(value)
+            }
+            Ok(list.len())
         };
-        if front {
-            list.push_front(value)
-        } else {
-            list.push_back(value)
+        match entries.get_mut(key).map(|entry| &mut entry.content) {
+            Some(Content::List(list)) => push(list),
+            Some(Content::One(_)) => Err(NOT_A_LIST),
+            None => {
+                let mut list = VecDeque::new();
+                let length = push(&mut list)?;
+                insert(&mut entries, key, Entry::new(Content::List(list), None)).map(|()| length)
+            }
         }
-        Ok(list.len())
     }
 
     /// Takes a value from the front or from the back of a list. An empty list is none.
@@ -238,10 +279,16 @@ impl Dictionary {
     }
 
     /// The keys there are, at most so many of them, in no order.
-    pub fn keys(&self, most: usize) -> Vec<Vec<u8>> {
+    pub fn keys(&self, most: usize) -> Result<Vec<Vec<u8>>, Refusal> {
         let entries = self.lock();
         let live = entries.iter().filter(|(_, entry)| !entry.is_over());
-        live.take(most).map(|(key, _)| key.clone()).collect()
+        let mut keys = Vec::new();
+        keys.try_reserve_exact(most.min(entries.len())).map_err(|_| NO_MEMORY)?;
+        for (key, _) in live.take(most) {
+            has_memory()?;
+            keys.push(copied(key)?);
+        }
+        Ok(keys)
     }
 
     /// Takes away all keys.
@@ -266,17 +313,17 @@ mod tests {
         assert_eq!(dictionary.add(b"k", text("b"), None), Err("exists"));
         assert_eq!(dictionary.replace(b"k", text("c"), None), Ok(()));
         assert_eq!(dictionary.get(b"k"), Ok(Some(text("c"))));
-        dictionary.set(b"k", None, None);
+        dictionary.set(b"k", None, None).unwrap();
         assert_eq!(dictionary.get(b"k"), Ok(None));
     }
 
     #[test]
     fn a_key_whose_time_is_over_is_not_there() {
         let dictionary = Dictionary::default();
-        dictionary.set(b"k", Some(text("a")), Some(Duration::ZERO));
+        dictionary.set(b"k", Some(text("a")), Some(Duration::ZERO)).unwrap();
         assert_eq!(dictionary.get(b"k"), Ok(None));
         assert_eq!(dictionary.time_to_live(b"k"), Err("not found"));
-        dictionary.set(b"k", Some(text("a")), Some(Duration::from_secs(1000)));
+        dictionary.set(b"k", Some(text("a")), Some(Duration::from_secs(1000))).unwrap();
         assert!(dictionary.time_to_live(b"k").unwrap().unwrap() > Duration::from_secs(900));
         assert_eq!(dictionary.expire(b"k", None), Ok(()));
         assert_eq!(dictionary.time_to_live(b"k"), Ok(None));
@@ -286,7 +333,8 @@ mod tests {
     fn keys_whose_time_is_over_make_room() {
         let dictionary = Dictionary::default();
         for number in 0..100_000_u32 {
-            dictionary.set(&number.to_le_bytes(), Some(text("x")), Some(Duration::ZERO));
+            let key = number.to_le_bytes();
+            dictionary.set(&key, Some(text("x")), Some(Duration::ZERO)).unwrap();
         }
         assert!(dictionary.lock().len() < 1000);
     }
@@ -301,7 +349,7 @@ mod tests {
         assert_eq!(dictionary.pop(b"l", true), Ok(Some(text("b"))));
         assert_eq!(dictionary.length(b"l"), Ok(0));
         assert_eq!(dictionary.pop(b"l", false), Ok(None));
-        dictionary.set(b"v", Some(text("x")), None);
+        dictionary.set(b"v", Some(text("x")), None).unwrap();
         assert_eq!(dictionary.push(b"v", text("y"), true), Err("value not a list"));
     }
 
@@ -310,7 +358,7 @@ mod tests {
         let dictionary = Dictionary::default();
         let (one, most) = (Number::Integer(1), Number::Integer(i64::MAX));
         assert_eq!(dictionary.increment(b"n", one, Some(most)), Ok(Number::Float(2f64.powi(63))));
-        dictionary.set(b"s", Some(text("x")), None);
+        dictionary.set(b"s", Some(text("x")), None).unwrap();
         assert_eq!(dictionary.increment(b"s", one, None), Err("not a number"));
     }
 

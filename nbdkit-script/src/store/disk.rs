@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Error, Result};
 use crate::host;
+use crate::memory;
 use crate::types::{Extent, ExtentKind};
 
 /// What is allocated at once, in bytes.
@@ -20,6 +21,9 @@ const SHARDS: usize = 64;
 
 /// So much freed memory is given back to the system at once: that takes a while.
 const GIVE_BACK: usize = 16 << 20;
+
+/// What there is no memory for, in a message.
+const LIST: &str = "the list of extents";
 
 type Pages = BTreeMap<u64, Box<[u8]>>;
 
@@ -143,32 +147,38 @@ impl Disk {
     /// What is allocated in a range: data, and holes that read as zeroes.
     ///
     /// # Errors
-    /// `EINVAL` if the range is not inside the disk.
+    /// `EINVAL` if the range is not inside the disk; `ENOMEM`.
     pub fn extents(&self, offset: u64, count: u64) -> Result<Vec<Extent>> {
         self.check(offset, count)?;
         let locked = Locked::new(self, offset, count, read_lock);
         let (first, end) = (offset / PAGE, offset + count);
-        let mut there: Vec<u64> = locked
-            .each()
-            .flat_map(|pages| pages.range(first..end.div_ceil(PAGE)).map(|(page, _)| *page))
-            .collect();
+        let pages = || {
+            let range = first..end.div_ceil(PAGE);
+            locked.each().flat_map(move |pages| pages.range(range.clone()).map(|(page, _)| *page))
+        };
+        let mut there: Vec<u64> = Vec::new();
+        memory::reserve(&mut there, pages().count(), LIST)?;
+        there.extend(pages());
         there.sort_unstable();
 
         let mut extents: Vec<Extent> = Vec::new();
         let mut add = |from: u64, to: u64, kind| match extents.last_mut() {
-            _ if from >= to => {}
-            Some(last) if last.kind == kind => last.length += to - from,
-            _ => extents.push(Extent { offset: from, length: to - from, kind }),
+            _ if from >= to => Ok(()),
+            Some(last) if last.kind == kind => {
+                last.length += to - from;
+                Ok(())
+            }
+            _ => memory::push(&mut extents, Extent { offset: from, length: to - from, kind }, LIST),
         };
         let hole = ExtentKind::HOLE | ExtentKind::ZERO;
         let mut done = offset;
         for page in there {
             let (from, to) = ((page * PAGE).max(offset), ((page + 1) * PAGE).min(end));
-            add(done, from, hole);
-            add(from, to, ExtentKind::empty());
+            add(done, from, hole)?;
+            add(from, to, ExtentKind::empty())?;
             done = to;
         }
-        add(done, end, hole);
+        add(done, end, hole)?;
         Ok(extents)
     }
 
@@ -184,12 +194,14 @@ impl Disk {
     }
 }
 
-/// A page of zeroes. Rust would end the process where it gets no memory.
+/// A page of zeroes.
 fn empty_page() -> Result<Box<[u8]>> {
+    // A page is small enough for the reserve, which is not for what is kept.
+    memory::check()?;
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(PAGE as usize)
-        .map_err(|_| Error::new(libc::ENOMEM, "there is no memory for what is written"))?;
+        .map_err(|_| memory::none_for("what is written to the disk"))?;
     bytes.resize(PAGE as usize, 0);
     Ok(bytes.into_boxed_slice())
 }

@@ -11,10 +11,11 @@ use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::Lazy;
 
-pub use dictionary::{Dictionary, Number, Refusal, Value};
+pub use dictionary::{Dictionary, NO_MEMORY, Number, Refusal, Value};
 pub use disk::{Disk, Part};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 static DICTIONARY: Lazy<Dictionary> = Lazy::new(Dictionary::default);
 
@@ -31,10 +32,18 @@ pub fn dictionary() -> &'static Dictionary {
 /// zeroes.
 ///
 /// # Errors
-/// `EINVAL` if there is one of another size.
+/// `EINVAL` if there is one of another size; `ENOMEM`.
 pub fn disk(name: &[u8], size: u64) -> Result<&'static Disk> {
     let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let disk = *disks.entry(name.to_vec()).or_insert_with(|| Box::leak(Box::new(Disk::new(size))));
+    let disk = match disks.get(name) {
+        Some(disk) => *disk,
+        None => {
+            memory::check()?;
+            let name = memory::copied(name, "the name of a disk")?;
+            disks.try_reserve(1).map_err(|_| memory::none_for("a disk"))?;
+            *disks.entry(name).or_insert(Box::leak(Box::new(Disk::new(size))))
+        }
+    };
     if disk.size() != size {
         return Err(Error::invalid(format!(
             "the disk \"{}\" has {} bytes, and {size} were asked for",

@@ -1,0 +1,99 @@
+//! Room in the process's address space that is kept free while a plugin's code runs, for what
+//! nobody can take from the reserve: the stack of a new client's thread, and nbdkit's own memory.
+//!
+//! It is there from the start. When a callback has failed for want of memory, nbdkit may have it
+//! between the callbacks, until there is memory again.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::host::AddressSpace;
+
+/// It is kept in pieces, 32 MiB in all, so that little is lost where the whole cannot be had any
+/// more. The stack of a thread is usually 8 MiB.
+const PIECES: [usize; 9] =
+    [16 << 20, 8 << 20, 4 << 20, 2 << 20, 1 << 20, 512 << 10, 256 << 10, 128 << 10, 64 << 10];
+
+/// If there is so much besides the margin, in bytes, there is memory again.
+const ENOUGH: usize = 16 << 20;
+
+static STATE: Mutex<State> =
+    Mutex::new(State { pieces: [const { None }; PIECES.len()], running: 0 });
+
+/// Whether nbdkit has it when no callback is running. It changes while the state is locked.
+static LENT: AtomicBool = AtomicBool::new(false);
+
+struct State {
+    pieces: [Option<AddressSpace>; PIECES.len()],
+    /// How many callbacks are running that it is to be kept from.
+    running: usize,
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// As much as there is.
+    fn keep(&mut self) {
+        for (piece, size) in self.pieces.iter_mut().zip(PIECES) {
+            if piece.is_none() {
+                *piece = AddressSpace::take(size);
+            }
+        }
+    }
+
+    /// Leaves it to nbdkit, when no callback is running that it is to be kept from.
+    fn let_go(&mut self) {
+        if is_lent() && self.running == 0 {
+            self.pieces = [const { None }; PIECES.len()];
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.pieces.iter().all(Option::is_some)
+    }
+}
+
+/// Whether it is nbdkit's between callbacks. Then each of them has to be run with a [`Kept`].
+#[inline]
+pub(crate) fn is_lent() -> bool {
+    LENT.load(Ordering::Relaxed)
+}
+
+/// Keeps it from now on.
+pub(super) fn keep() {
+    state().keep();
+}
+
+/// Leaves it to nbdkit between callbacks, until there is memory again.
+pub(super) fn lend() {
+    let mut state = state();
+    LENT.store(true, Ordering::Relaxed);
+    state.let_go();
+}
+
+/// While there is one, the script that is running does not get the last of the address space, which
+/// is nbdkit's.
+#[must_use]
+pub(crate) struct Kept(());
+
+impl Kept {
+    pub(crate) fn new() -> Self {
+        let mut state = state();
+        state.running += 1;
+        state.keep();
+        Kept(())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut state = state();
+        state.running -= 1;
+        if is_lent() && state.is_whole() && AddressSpace::take(ENOUGH).is_some() {
+            LENT.store(false, Ordering::Relaxed);
+        }
+        state.let_go();
+    }
+}

@@ -1,0 +1,36 @@
+"""Scripts that take all the memory there is in Lua, catch the error, and go on. Tcl has none."""
+
+import nbd
+import pytest
+
+import nbdkit
+from short_of_memory import LIMIT, TIMES, WAYS, fails_and_goes_on, serve_way
+
+
+@pytest.mark.parametrize("how", ["filled before", "filled before, and caught"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_script_that_has_filled_the_memory_itself(serve, language, way, how):
+    fails_and_goes_on(serve_way(serve, language, how, way), ["ENOMEM", "EIO"])
+
+
+def test_lists_that_there_is_no_memory_for(start, language, write_script):
+    """What callbacks return beside data. The client is told, or gets it; the server goes on."""
+    script = write_script(language.script("no_memory", "lists"))
+    server = start(language.plugin, script, prefix=LIMIT)
+    client = server.connect()
+    for _ in range(TIMES):
+        with pytest.raises(nbd.Error) as error:
+            client.block_status(65536, 0, lambda *_: None)
+        assert error.value.errno == "ENOMEM"
+    for _ in range(5):
+        lister = nbd.NBD()
+        lister.set_opt_mode(True)
+        lister.connect_uri(server.uri)
+        with pytest.raises(nbd.Error):
+            lister.opt_list(lambda *_: None)
+        lister.opt_abort()
+    assert client.pread(4, 512) == b"xxxx"
+    code, log = server.stop()
+    assert code == 0
+    for callback in ("extents", "list_exports"):
+        assert any(f"{callback}: " in line for line in nbdkit.error_lines(log))

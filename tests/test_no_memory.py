@@ -1,0 +1,54 @@
+"""No memory is the failure of one request: the server goes on, and serves what there is memory for."""
+
+import nbd
+import pytest
+
+from languages import rust_plugin
+from short_of_memory import LIMIT, TIMES, WAYS, fails_and_goes_on, serve_way
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_request_without_memory_fails_alone(serve, language, way):
+    lines = fails_and_goes_on(serve_way(serve, language, "until it fails", way), ["ENOMEM"])
+    # nbdkit logs what it has no memory for as well.
+    lines = [line for line in lines if line.startswith(language.prefix("pread"))]
+    assert len(lines) == TIMES
+
+
+def test_what_is_deleted_makes_room(serve, language):
+    """The same server keeps something new when a script has let go of what was there."""
+    body = language.script("no_memory", "until it fails", way=WAYS["large values"])
+    server = serve(
+        language.script("no_memory", "disk", body=body) + language.script("no_memory", "delete"),
+        prefix=LIMIT,
+    )
+    client = server.connect()
+    for _ in range(3):
+        with pytest.raises(nbd.Error):
+            client.pread(512, 0)
+        client.flush()
+    code, _ = server.stop()
+    assert code == 0
+
+
+def test_a_plugin_in_rust(start):
+    server = start(rust_plugin("ramdisk"), "size=1G", "-t", "1", prefix=LIMIT)
+    client = server.connect()
+    chunk = b"a" * (1 << 20)
+    offset = 0
+    with pytest.raises(nbd.Error) as error:
+        while True:
+            client.pwrite(chunk, offset)
+            offset += len(chunk)
+    assert error.value.errno == "ENOMEM"
+    assert offset > 0
+    for number in range(1, TIMES):
+        with pytest.raises(nbd.Error) as error:
+            client.pwrite(chunk, offset + number * len(chunk))
+        assert error.value.errno == "ENOMEM"
+        assert client.pread(512, 0) == chunk[:512]
+    # What is trimmed is memory again.
+    client.trim(offset, 0)
+    client.pwrite(chunk, 0)
+    assert server.connect().pread(512, 0) == chunk[:512]
+    code, _ = server.stop()
+    assert code == 0
