@@ -13,9 +13,9 @@ TIMES = 50
 WAYS = under_test().pieces("no_memory", "ways")
 
 
-def serve_way(serve, language, how, way, **options):
-    body = language.script("no_memory", how, way=WAYS[way])
-    return serve(language.script("no_memory", "disk", body=body), prefix=LIMIT, **options)
+def serve_way(serve, language, body, after=""):
+    """Serves a script that takes memory in this way when it is read from offset 0."""
+    return serve(language.script("no_memory", "disk", body=body) + after, prefix=LIMIT)
 
 
 def fails_and_goes_on(server, errnos):

@@ -6,9 +6,11 @@ import pytest
 from languages import rust_plugin
 from short_of_memory import LIMIT, TIMES, WAYS, fails_and_goes_on, serve_way
 
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_request_without_memory_fails_alone(serve, language, way):
-    lines = fails_and_goes_on(serve_way(serve, language, "until it fails", way), ["ENOMEM"])
+    body = language.script("no_memory", "until it fails", way=WAYS[way])
+    lines = fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM"])
     # nbdkit logs what it has no memory for as well.
     lines = [line for line in lines if line.startswith(language.prefix("pread"))]
     assert len(lines) == TIMES
@@ -17,10 +19,7 @@ def test_a_request_without_memory_fails_alone(serve, language, way):
 def test_what_is_deleted_makes_room(serve, language):
     """The same server keeps something new when a script has let go of what was there."""
     body = language.script("no_memory", "until it fails", way=WAYS["large values"])
-    server = serve(
-        language.script("no_memory", "disk", body=body) + language.script("no_memory", "delete"),
-        prefix=LIMIT,
-    )
+    server = serve_way(serve, language, body, language.script("no_memory", "delete"))
     client = server.connect()
     for _ in range(3):
         with pytest.raises(nbd.Error):

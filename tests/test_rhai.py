@@ -533,3 +533,24 @@ def test_wrong_extents_fail_the_request(start, write, answer, line):
         extents(client, 65536, 0)
     assert client.pread(512, 0) == bytes(512)
     assert one_error(server) == f"extents: {line}"
+
+
+def test_no_memory_fails_one_request(start, write):
+    """What is small comes from the plugin's reserve, and the script ends before that is used up."""
+    script = write(
+        "let kept = [];\n"
+        "fn pread(h, count, offset) {\n"
+        "    if offset == 0 { loop { kept += #{ number: kept.len() }; } }\n"
+        "    kept.clear();\n"
+        "    blob(count, 0)\n"
+        "}"
+    )
+    server = start(PLUGIN, script, prefix=("prlimit", f"--as={300 << 20}"))
+    client = server.connect()
+    for _ in range(10):
+        with pytest.raises(nbd.Error) as error:
+            client.pread(512, 0)
+        assert error.value.errno == "ENOMEM"
+        assert client.pread(4, 512) == bytes(4)
+    code, _ = server.stop()
+    assert code == 0

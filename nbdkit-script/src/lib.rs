@@ -32,6 +32,9 @@
 //! finds what scripts see beside their callbacks in [`library`], and what makes nbdkit's values of
 //! what callbacks return in [`returned`]; that of a `PlainLanguage` finds both in [`plain`].
 //!
+//! Where there is no memory, one request fails: see [`memory`]. For that a plugin has an allocator with
+//! a reserve. One that wants an allocator of its own switches off the default feature `reserve`.
+//!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

@@ -149,9 +149,9 @@ impl<R: Runner> Slot<R> {
 
     pub(crate) fn after_fork(&self) -> Result<()> {
         host::serves_now();
-        memory::keep_margin();
         let runner = self.serving()?;
         self.watch()?;
+        memory::keep_margin();
         let (mut result, mut number, mut count) = (Ok(()), 0, 0);
         runner.with_each_plugin(&mut |_| count += 1);
         runner.with_each_plugin(&mut |plugin| {

@@ -277,7 +277,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
             let runner = E::slot().serving()?;
             memory::check()?;
             let client = host::remember();
-            let _kept = memory::Kept::new();
+            let _kept = memory::Kept::most();
             let inner = Some(runner.open(readonly)?);
             Ok(Connection::<E> {
                 runner,

@@ -10,12 +10,13 @@ from short_of_memory import LIMIT, TIMES, WAYS, fails_and_goes_on, serve_way
 @pytest.mark.parametrize("how", ["filled before", "filled before, and caught"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_script_that_has_filled_the_memory_itself(serve, language, way, how):
-    fails_and_goes_on(serve_way(serve, language, how, way), ["ENOMEM", "EIO"])
+    body = language.script("lua_no_memory", how, way=WAYS[way])
+    fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM", "EIO"])
 
 
 def test_lists_that_there_is_no_memory_for(start, language, write_script):
     """What callbacks return beside data. The client is told, or gets it; the server goes on."""
-    script = write_script(language.script("no_memory", "lists"))
+    script = write_script(language.script("lua_no_memory", "lists"))
     server = start(language.plugin, script, prefix=LIMIT)
     client = server.connect()
     for _ in range(TIMES):

@@ -2,10 +2,6 @@
 local kept, n = {}, 0
 local disk = nbdkit.disk("pages", 2 ^ 40)
 
-local function fill()
-    while true do kept[#kept + 1] = { #kept } end
-end
-
 -- None of these needs memory, but for the body.
 function open(readonly) return 1 end
 function get_size(h) return 1048576 end
@@ -18,45 +14,12 @@ function pread(h, count, offset)
 end
 --- until it fails
 while true do n = n + 1 @way@ end
---- filled before
-pcall(fill)
-for i = 1, 20 do n = n + 1 @way@ end
-error("it is filled")
---- filled before, and caught
-pcall(fill)
-for i = 1, 2000 do n = n + 1 pcall(function() @way@ end) end
-error("it is filled")
 --- delete
 function can_flush(h) return true end
 function flush(h)
     for i = 1, n do nbdkit.shared:delete("large" .. i) end
     n = 0
     nbdkit.shared:set("key", "value")
-end
---- lists
-local kept = {}
-
-local function fill()
-    while true do kept[#kept + 1] = { #kept } end
-end
-
-function open(readonly) return 1 end
-function get_size(h) return 1048576 end
-function pread(h, count, offset) return "xxxx" end
-function can_extents(h) return true end
-
-function extents(h, count, offset, flags)
-    pcall(fill)
-    local list = {}
-    for i = 0, 999 do list[i + 1] = { i * 512, 512, 0 } end
-    return list
-end
-
-function list_exports(readonly, is_tls)
-    pcall(fill)
-    local list = {}
-    for i = 1, 9999 do list[i] = ("x"):rep(4000) .. i end
-    return list
 end
 --- ways
 errors that are kept: kept[#kept + 1] = select(2, pcall(nbdkit.error, "ENOSPC", "no room"))

@@ -31,6 +31,8 @@ pub(super) struct Known {
     /// Where the two metatables are.
     buffers: Cell<*const c_void>,
     disks: Cell<*const c_void>,
+    /// A list that is about to be copied. Here a Lua error does not leak it.
+    extents: Cell<Vec<Extent>>,
 }
 
 impl Interpreter {
@@ -350,7 +352,12 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
                 let _ = library::disk::read(disk, offset, bytes);
                 ffi::lua_pushlstring(state, block.cast::<c_char>(), count);
             }
-            Ok(Answer::Extents(extents)) => push_extents(state, extents),
+            Ok(Answer::Extents(extents)) => {
+                let known = Call::new(state).known;
+                let count = extents.len();
+                known.extents.set(extents);
+                push_extents(state, known, count);
+            }
             Err((text, length)) => {
                 ffi::luaL_where(state, 1);
                 ffi::lua_pushlstring(state, text.as_ptr().cast::<c_char>(), length);
@@ -372,17 +379,17 @@ fn exact(answer: Answer<'_>) -> Result<Answer<'_>> {
     }
 }
 
-/// Pushes a list of `{offset, length, type}`.
+/// Pushes a list of `{offset, length, type}`, of so many that are in `known`.
 ///
 /// # Safety
 /// Only from [`method`]: it may raise a Lua error.
-unsafe fn push_extents(state: *mut lua_State, extents: Vec<Extent>) {
+unsafe fn push_extents(state: *mut lua_State, known: &Known, count: usize) {
     // SAFETY: the block has room for all numbers, three of an extent. They are copied there so that
     // the vector is freed before tables are made, where memory most likely runs out: a Lua error
-    // does not free it. Should there be none for the block itself, the vector is leaked, no more.
+    // does not free it. Where there is none for the block itself, it is freed at the next call.
     unsafe {
-        let count = extents.len();
         let block = ffi::lua_newuserdata(state, count * 3 * size_of::<u64>() + 1).cast::<u64>();
+        let extents = known.extents.take();
         for (index, extent) in extents.iter().enumerate() {
             let numbers = [extent.offset, extent.length, extent.kind.bits().into()];
             block.add(index * 3).cast::<[u64; 3]>().write_unaligned(numbers);

@@ -34,10 +34,10 @@ fn state() -> MutexGuard<'static, State> {
 }
 
 impl State {
-    /// As much as there is.
-    fn keep(&mut self) {
+    /// As much as there is, in pieces of at least this size.
+    fn keep(&mut self, least: usize) {
         for (piece, size) in self.pieces.iter_mut().zip(PIECES) {
-            if piece.is_none() {
+            if piece.is_none() && size >= least {
                 *piece = AddressSpace::take(size);
             }
         }
@@ -63,7 +63,7 @@ pub(crate) fn is_lent() -> bool {
 
 /// Keeps it from now on.
 pub(super) fn keep() {
-    state().keep();
+    state().keep(0);
 }
 
 /// Leaves it to nbdkit between callbacks, until there is memory again.
@@ -79,10 +79,21 @@ pub(super) fn lend() {
 pub(crate) struct Kept(());
 
 impl Kept {
+    /// All of it.
     pub(crate) fn new() -> Self {
+        Self::in_pieces_of(0)
+    }
+
+    /// All but a MiB, for a callback that a new client cannot do without: the script may have taken
+    /// all else.
+    pub(crate) fn most() -> Self {
+        Self::in_pieces_of(1 << 20)
+    }
+
+    fn in_pieces_of(least: usize) -> Self {
         let mut state = state();
         state.running += 1;
-        state.keep();
+        state.keep(least);
         Kept(())
     }
 }

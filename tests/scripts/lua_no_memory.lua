@@ -1,0 +1,33 @@
+--- filled before
+pcall(function() while true do kept[#kept + 1] = { #kept } end end)
+for i = 1, 20 do n = n + 1 @way@ end
+error("it is filled")
+--- filled before, and caught
+pcall(function() while true do kept[#kept + 1] = { #kept } end end)
+for i = 1, 2000 do n = n + 1 pcall(function() @way@ end) end
+error("it is filled")
+--- lists
+local kept = {}
+
+local function fill()
+    while true do kept[#kept + 1] = { #kept } end
+end
+
+function open(readonly) return 1 end
+function get_size(h) return 1048576 end
+function pread(h, count, offset) return "xxxx" end
+function can_extents(h) return true end
+
+function extents(h, count, offset, flags)
+    pcall(fill)
+    local list = {}
+    for i = 0, 999 do list[i + 1] = { i * 512, 512, 0 } end
+    return list
+end
+
+function list_exports(readonly, is_tls)
+    pcall(fill)
+    local list = {}
+    for i = 1, 9999 do list[i] = ("x"):rep(4000) .. i end
+    return list
+end
