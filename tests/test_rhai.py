@@ -540,7 +540,7 @@ def test_no_memory_fails_one_request(start, write):
     script = write(
         "let kept = [];\n"
         "fn pread(h, count, offset) {\n"
-        "    if offset == 0 { loop { kept += #{ number: kept.len() }; } }\n"
+        "    if offset == 0 { loop { kept.push(blob(50000, kept.len())); } }\n"
         "    kept.clear();\n"
         "    blob(count, 0)\n"
         "}"
@@ -554,3 +554,54 @@ def test_no_memory_fails_one_request(start, write):
         assert client.pread(4, 512) == bytes(4)
     code, _ = server.stop()
     assert code == 0
+
+
+# --- what never ends, and takes all the memory ---
+
+LOOP = """
+fn pread(h, count, offset) {
+    if offset == 0 { loop { try { loop {} } catch { } } }
+    blob(count, 0)
+}
+"""
+
+
+def test_time_limit(start, write):
+    server = start(PLUGIN, "time_limit=0.3", write(LOOP))
+    client = server.connect()
+    with pytest.raises(nbd.Error) as error:
+        client.pread(512, 0)
+    assert error.value.errno == "EIO"
+    assert client.pread(512, 512) == bytes(512)
+    assert "it took longer than time_limit=0.3" in one_error(server)
+
+
+def test_a_client_that_leaves_does_not_leave_its_callback_behind(start, write):
+    server = start(PLUGIN, write(LOOP))
+    client = server.connect()
+    client.aio_pread(nbd.Buffer(512), 0)
+    client.poll(0)
+    server.connections.clear()
+    del client
+    assert server.connect().pread(512, 512) == bytes(512)
+    assert any("interrupted: the client has gone" in line for line in server.errors())
+
+
+def test_memory_limit(start, write):
+    script = """
+    fn pread(h, count, offset) {
+        let kept = [];
+        while offset == 0 { kept.push(blob(10000, 1)); }
+        blob(count, 0)
+    }
+    """
+    server = start(PLUGIN, "memory_limit=8M", "interpreters=1", write(script))
+    client = server.connect()
+    for _ in range(3):
+        with pytest.raises(nbd.Error) as error:
+            client.pread(512, 0)
+        assert error.value.errno == "ENOMEM"
+        # What requests take and give back is not taken for what is kept.
+        for _ in range(1000):
+            assert client.pread(32768, 512) == bytes(32768)
+    assert all("memory_limit=8388608: not enough memory" in line for line in server.errors())

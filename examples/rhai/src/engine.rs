@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nbdkit_script::interrupt::Interrupt;
+use nbdkit_script::memory::{self, Account};
 use nbdkit_script::plain::{self, Function};
-use nbdkit_script::{Result, Script, host, library, memory};
+use nbdkit_script::{Result, Script, host, library};
 use rhai::module_resolvers::FileModuleResolver;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, NativeCallContext as Call};
 
@@ -19,7 +20,11 @@ const LONGEST: usize = 64 << 20;
 ///
 /// # Errors
 /// Those of nbdkit's for a path.
-pub fn new(script: &Script, interrupt: Arc<Interrupt>) -> Result<Engine> {
+pub fn new(
+    script: &Script,
+    interrupt: Arc<Interrupt>,
+    account: Option<&'static Account>,
+) -> Result<Engine> {
     let mut engine = Engine::new();
     // From the root on, for a function may import when nbdkit has changed its directory.
     let path = host::absolute_path(script.path())?;
@@ -37,7 +42,10 @@ pub fn new(script: &Script, interrupt: Arc<Interrupt>) -> Result<Engine> {
         .on_progress(move |_| {
             // A small value that there is no memory for comes from the plugin's reserve. A script
             // that would go on until that is used up ends here.
-            let may_go_on = interrupt.check().and_then(|()| memory::check());
+            let may_go_on = interrupt
+                .check()
+                .and_then(|()| memory::check_reserve())
+                .and_then(|()| account.map_or(Ok(()), Account::check));
             may_go_on.err().map(|error| plain::thrown::<Rhai>(&error))
         })
         // nbdkit prints through the C library's buffer, and Rhai would print past it.

@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use nbdkit_script::interrupt::{Interrupt, Interrupter};
+use nbdkit_script::memory::Account;
 use nbdkit_script::plain::{PlainLanguage, Value};
 use nbdkit_script::returned::Notation;
 use nbdkit_script::{Callbacks, Isolated, Result, Script, export};
@@ -24,6 +25,8 @@ export!(Isolated<Rhai>);
 struct Rhai {
     engine: Engine,
     interrupt: Arc<Interrupt>,
+    /// What it has taken, if that is limited.
+    memory: Option<&'static Account>,
     ast: AST,
     file: String,
     callbacks: Callbacks,
@@ -36,8 +39,7 @@ impl PlainLanguage for Rhai {
     const NAME: &'static str = "rhai";
     const LANGUAGE: &'static str = "Rhai";
     const BYTES: &'static str = "a blob";
-    const NO_MEMORY_LIMIT: Option<&'static str> =
-        Some("Rhai does not count the memory that a script has");
+    const NO_MEMORY_LIMIT: Option<&'static str> = None;
     const NOTATION: Notation = Notation {
         none: "()",
         extent: "[offset, length, type]",
@@ -50,7 +52,9 @@ impl PlainLanguage for Rhai {
     fn load(script: &Script) -> Result<Self> {
         let file = script.path().display().to_string();
         let interrupt = Interrupt::new();
-        let engine = engine::new(script, Arc::clone(&interrupt))?;
+        let memory = Account::new(script.limits().memory);
+        memory.inspect(|memory| memory.enter());
+        let engine = engine::new(script, Arc::clone(&interrupt), memory)?;
         let mut variables = Scope::new();
         let ast = engine::compile(&engine, script, &file)
             .map_err(|error| error.context("could not parse Rhai script"))?;
@@ -61,7 +65,7 @@ impl PlainLanguage for Rhai {
         })?;
         let callbacks = Callbacks::named(ast.iter_functions().map(|function| function.name));
         let variables = RefCell::new(variables);
-        Ok(Rhai { engine, interrupt, ast, file, callbacks, variables })
+        Ok(Rhai { engine, interrupt, memory, ast, file, callbacks, variables })
     }
 
     fn interrupter(&self) -> Option<Interrupter> {
@@ -77,6 +81,7 @@ impl PlainLanguage for Rhai {
     }
 
     fn call(&self, callback: Callbacks, arguments: Vec<Dynamic>) -> Result<Dynamic> {
+        self.memory.inspect(|memory| memory.enter());
         let (options, name) = (CallFnOptions::new().eval_ast(false), callback.name());
         let variables = &mut self.variables.borrow_mut();
         self.engine

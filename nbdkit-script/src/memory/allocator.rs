@@ -8,6 +8,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::account;
 use super::granules::{GRANULE, Granules};
 
 /// How large the reserve is, in bytes. It is part of the plugin's own file, of those that are zero
@@ -114,11 +115,22 @@ impl<S: GlobalAlloc> Reserved<S> {
         !self.short.load(Ordering::Relaxed) || self.has_memory_again()
     }
 
+    /// Whether more than half of the reserve is in use.
+    #[inline]
+    pub(super) fn is_used_up(&self) -> bool {
+        self.short.load(Ordering::Relaxed) && self.half_is_used()
+    }
+
+    #[cold]
+    fn half_is_used(&self) -> bool {
+        self.map().count() > Map::ALL / 2
+    }
+
     /// Whether the reserve is as good as whole, and the system has memory.
     #[cold]
     fn has_memory_again(&self) -> bool {
         // What is kept for good may be in it. There is no harm in that as long as it is little.
-        if self.map().count() > Map::ALL / 2 {
+        if self.half_is_used() {
             return false;
         }
         // SAFETY: the layout is not empty. The block is not used but to be freed.
@@ -172,7 +184,7 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Reserved<S> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's.
         let block = unsafe { self.system.alloc(layout) };
-        if block.is_null() { self.take(layout) } else { block }
+        counted(if block.is_null() { self.take(layout) } else { block }, layout.size() as isize)
     }
 
     #[inline]
@@ -180,18 +192,19 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Reserved<S> {
         // SAFETY: the caller's.
         let block = unsafe { self.system.alloc_zeroed(layout) };
         if !block.is_null() {
-            return block;
+            return counted(block, layout.size() as isize);
         }
         let block = self.take(layout);
         if !block.is_null() {
             // SAFETY: a new block of that many bytes.
             unsafe { block.write_bytes(0, layout.size()) };
         }
-        block
+        counted(block, layout.size() as isize)
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        account::count(-(layout.size() as isize));
         if self.holds(block) {
             return self.give(block, layout);
         }
@@ -204,20 +217,30 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Reserved<S> {
         // SAFETY: the caller's; what is not of the reserve is the system's. A block that the system
         // could not make larger is still there.
         unsafe {
+            let more = size as isize - layout.size() as isize;
             if self.holds(block) {
-                return self.resize(block, layout, size);
+                return counted(self.resize(block, layout, size), more);
             }
             let moved = self.system.realloc(block, layout, size);
             if !moved.is_null() {
-                return moved;
+                return counted(moved, more);
             }
             let moved = self.take_copy(block, layout, size);
             if !moved.is_null() {
                 self.system.dealloc(block, layout);
             }
-            moved
+            counted(moved, more)
         }
     }
+}
+
+/// Notes how many bytes more there are, if there is a block.
+#[inline]
+fn counted(block: *mut u8, more: isize) -> *mut u8 {
+    if !block.is_null() {
+        account::count(more);
+    }
+    block
 }
 
 fn granules(size: usize) -> usize {

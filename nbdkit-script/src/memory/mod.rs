@@ -12,10 +12,12 @@
 //! Rust's is not the only memory. When a callback has failed for want of it, nbdkit gets some room
 //! that was kept free until then, so that the next client can have its thread.
 
+mod account;
 mod allocator;
 mod granules;
 mod margin;
 
+pub use account::Account;
 pub(crate) use margin::{Kept, is_lent};
 
 use std::alloc::System;
@@ -44,6 +46,16 @@ const LARGE: usize = 256 << 10;
 #[inline]
 pub fn check() -> Result<()> {
     if ALLOCATOR.has_memory() { Ok(()) } else { Err(Error::new(libc::ENOMEM, MESSAGE)) }
+}
+
+/// Whether a script whose values are Rust's may go on: the reserve is not used up by half. It need not
+/// stop before, for it may be about to let go of what it keeps. Asked at each step of an engine.
+///
+/// # Errors
+/// `ENOMEM` if it may not.
+#[inline]
+pub fn check_reserve() -> Result<()> {
+    if ALLOCATOR.is_used_up() { Err(Error::new(libc::ENOMEM, MESSAGE)) } else { Ok(()) }
 }
 
 /// Tells that somebody was refused memory who does not ask Rust's allocator for it, as an
