@@ -200,10 +200,41 @@ def test_error_after_writing_gives_the_client_nothing(serve, language):
     assert server.errors() == [language.logged("pread", f"{place}: no more")]
 
 
-def test_what_pread_returns_is_ignored(serve, language):
-    # A script that was not moved to version 2 altogether still answers, if only with zeroes.
-    client = serve(disk(language, "returned")).connect()
-    assert client.pread(512, 0) == bytes(512)
+@pytest.mark.parametrize("kind", under_test().pieces("api_versions", "returned data"))
+def test_data_that_pread_returns_in_place_of_filling_the_buffer(serve, language, kind):
+    # A script that was not moved to version 2 altogether must not answer with zeroes.
+    body = language.pieces("api_versions", "returned data")[kind]
+    server = serve(disk(language, "returned", body=body))
+    client = server.connect()
+    with pytest.raises(nbd.Error) as error:
+        client.pread(512, 512)
+    assert error.value.errno == "EIO"
+    assert client.pread(512, 0) == b"\x55" * 512
+    (line,) = server.errors()
+    assert line == language.logged(
+        "pread",
+        "returned a string and wrote nothing into the buffer, expected the bytes in the buffer: "
+        "API version 2 ignores what is returned",
+    )
+
+
+@pytest.mark.parametrize("kind", under_test().pieces("api_versions", "returned and ignored"))
+def test_what_else_pread_returns_is_ignored(serve, language, kind):
+    body = language.pieces("api_versions", "returned and ignored")[kind]
+    server = serve(disk(language, "returned", body=body))
+    client = server.connect()
+    for count in (512, 1, 2):
+        assert client.pread(512, 0) == b"\x55" * 512
+        assert client.pread(count, 512) == bytes(count)
+    assert server.errors() == []
+
+
+@pytest.mark.parametrize("kind", under_test().pieces("api_versions", "returned as well"))
+def test_data_that_pread_returns_when_it_has_filled_the_buffer(serve, language, kind):
+    body = language.pieces("api_versions", "returned as well")[kind]
+    server = serve(disk(language, "returned", body=body))
+    assert server.connect().pread(512, 512) == b"y" + bytes(511)
+    assert server.errors() == []
 
 
 def test_buffer_of_a_write_is_read_only(serve, language):

@@ -157,6 +157,19 @@ def test_error_in_config(expect_failure, required, language):
     assert expect_failure(script, "a=b", "c=d") == f"config: {place}: unknown a=b"
 
 
+def test_a_parameter_without_a_key_that_is_refused(expect_failure, required, language):
+    script = required(language.script("bad_start", "unknown parameter"))
+    refused = f"config: {language.place(script, 'unknown ')}: unknown script=disk.img"
+    # Where the key comes from is not to be seen in the command line.
+    assert expect_failure(script, "disk.img") == (
+        f"{refused} (the key of a parameter without one is what magic_config_key returns, "
+        "else script)"
+    )
+    # This script knows of it.
+    script += language.define("magic_config_key", f"return {language.literal('script')}")
+    assert expect_failure(script, "disk.img") == refused
+
+
 def test_error_in_config_complete(expect_failure, required, language):
     script = required(language.define("config_complete", language.error("size= is missing")))
     place = language.place(script, "missing")

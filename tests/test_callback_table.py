@@ -131,7 +131,10 @@ def test_thread_model(serve, required, language, number, word):
 )
 def test_unknown_thread_model_is_refused(expect_failure, required, language, answer, said):
     line = expect_failure(required(language.define("thread_model", f"return {answer}")))
-    assert line.startswith(f"thread_model: {said} expected a thread model"), line
+    assert line == (
+        f'thread_model: {said} expected a thread model: "serialize_connections" (0), '
+        '"serialize_all_requests" (1), "serialize_requests" (2), "parallel" (3)'
+    )
 
 
 def test_preconnect_refuses_one_client_and_not_the_next(serve, required, language):

@@ -165,7 +165,7 @@ def test_requests_of_one_connection_meet_in_different_engines(start, write):
     [
         ([], "config_complete: {}:22: the size= parameter is missing"),
         (["colour=red"], "config: {}:14: unknown parameter colour="),
-        (["size=1M", "size=2M"], "config: {}:17: the disk \"disk\" has 1048576 bytes, "
+        (["size=1M", "size=2M"], "config: {}:17: disk: the disk \"disk\" has 1048576 bytes, "
                                  "and 2097152 were asked for"),
     ],
 )  # fmt: skip
@@ -347,6 +347,22 @@ def test_a_function_imports_from_beside_the_script_when_nbdkit_has_gone_to_the_r
 # --- what a script calls ---
 
 
+@pytest.mark.parametrize("callback", ["pwrite(h, data, offset, flags)", "flush(h)"])
+def test_a_callback_that_ends_with_an_error_it_has_caught_has_failed(start, write, callback):
+    full = 'throw #{ errno: "ENOSPC", message: "full" }'
+    body = f"fn {callback} {{ try {{ {full} }} catch (e) {{ return e; }} }}"
+    # A map of another kind is no error.
+    others = "fn can_flush(h) { true } fn pwrite(h, data, offset, flags) { #{ written: data.len() } }"
+    server = start(PLUGIN, write(body if "pwrite" in callback else f"{others}\n{body}"))
+    client = server.connect()
+    with pytest.raises(nbd.Error) as caught:
+        client.pwrite(bytes(512), 0) if "pwrite" in callback else client.flush()
+    assert caught.value.errno == "ENOSPC"
+    assert server.errors()[-1].endswith(": full")
+    if "flush" in callback:
+        client.pwrite(bytes(512), 0)
+
+
 def test_all_engines_see_one_dictionary(start, write):
     # The first read waits until the second one, in another engine, has set the key.
     server = start(
@@ -439,9 +455,12 @@ def test_calls_that_are_refused(start, write, call, line):
         ('nbdkit::disk("d", 8).pread(9, 0)', "EINVAL", "disk.rhai:2: offset 0 and 9 bytes from "
          "there are past the end of the disk, which has 8 bytes"),
         ('nbdkit::disk("d", -1)', "EINVAL",
-         "disk.rhai:2: argument 2, the size: found -1, expected a whole number from 0 on"),
+         "disk.rhai:2: disk: argument 2, the size: found -1, expected a whole number from 0 on"),
         ('try { nbdkit::disk("d", -1) } catch (e) { throw #{ errno: e.errno, message: "again" } }',
          "EINVAL", "disk.rhai:2: again"),
+        ('try { nbdkit::disk("d", -1) } catch (e) { throw #{ errno: "ENOSPC", message: e } }',
+         "ENOSPC", "disk.rhai:2: disk: argument 2, the size: found -1, expected a whole number "
+         "from 0 on"),
         # Rhai's own limits have no line.
         ("pread(h, count, offset)", "EIO", "disk.rhai: Stack overflow"),
         ("blob(1 << 50, 0)", "EIO", "disk.rhai: Size of array/BLOB too large"),
@@ -522,7 +541,7 @@ def test_a_wrong_answer_refuses_the_client(start, write, script, line):
         ("[[0, 65536]]", 'extent 1: the type is (), expected nbdkit::EXTENT_* or "hole,zero"'),
         ('[[0, 65536, "holes"]]',
          'extent 1: "holes" is no type of an extent: they are "hole" and "zero"'),
-        ("[0]", "extent 1 is a i64, expected [offset, length, type]"),
+        ("[0]", "extent 1 is an i64, expected [offset, length, type]"),
         ("[[0, -1, 0]]", "extent 1: the length is -1, expected a whole number of bytes from 0 on"),
     ],
 )  # fmt: skip

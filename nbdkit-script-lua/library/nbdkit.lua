@@ -651,20 +651,20 @@ function nbdkit.disk(name, size) end
 nbdkit.shared = {}
 
 ---The value, nil if there is none.
----@param key string
+---@param key string|number
 ---@return nbdkit.shared_value|nil
 ---@return "value is a list"? why
 function nbdkit.shared:get(key) end
 
 ---Sets a value, whatever was there; nil takes the key away.
----@param key string
+---@param key string|number
 ---@param value nbdkit.shared_value|nil
 ---@param seconds? number
 ---@return true
 function nbdkit.shared:set(key, value, seconds) end
 
 ---Sets a value, if there is nothing.
----@param key string
+---@param key string|number
 ---@param value nbdkit.shared_value
 ---@param seconds? number
 ---@return boolean
@@ -672,7 +672,7 @@ function nbdkit.shared:set(key, value, seconds) end
 function nbdkit.shared:add(key, value, seconds) end
 
 ---Sets a value, if there is something.
----@param key string
+---@param key string|number
 ---@param value nbdkit.shared_value
 ---@param seconds? number
 ---@return boolean
@@ -680,12 +680,12 @@ function nbdkit.shared:add(key, value, seconds) end
 function nbdkit.shared:replace(key, value, seconds) end
 
 ---Takes a key away, if it is there.
----@param key string
+---@param key string|number
 ---@return true
 function nbdkit.shared:delete(key) end
 
 ---Adds to a number; to `initial`, if there is nothing. Returns the sum.
----@param key string
+---@param key string|number
 ---@param by number
 ---@param initial? number
 ---@return number|nil
@@ -693,45 +693,45 @@ function nbdkit.shared:delete(key) end
 function nbdkit.shared:incr(key, by, initial) end
 
 ---Puts a value at the front of a list. Returns its length.
----@param key string
+---@param key string|number
 ---@param value nbdkit.shared_value
 ---@return integer|nil
 ---@return "value not a list"? why
 function nbdkit.shared:lpush(key, value) end
 
 ---Puts a value at the back of a list. Returns its length.
----@param key string
+---@param key string|number
 ---@param value nbdkit.shared_value
 ---@return integer|nil
 ---@return "value not a list"? why
 function nbdkit.shared:rpush(key, value) end
 
 ---Takes the value at the front of a list; nil if there is none.
----@param key string
+---@param key string|number
 ---@return nbdkit.shared_value|nil
 ---@return "value not a list"? why
 function nbdkit.shared:lpop(key) end
 
 ---Takes the value at the back of a list; nil if there is none.
----@param key string
+---@param key string|number
 ---@return nbdkit.shared_value|nil
 ---@return "value not a list"? why
 function nbdkit.shared:rpop(key) end
 
 ---The length of a list, 0 if there is none.
----@param key string
+---@param key string|number
 ---@return integer|nil
 ---@return "value not a list"? why
 function nbdkit.shared:llen(key) end
 
 ---The seconds that a key still lives, 0 if for good.
----@param key string
+---@param key string|number
 ---@return number|nil
 ---@return "not found"? why
 function nbdkit.shared:ttl(key) end
 
 ---Has a key live for so long from now on.
----@param key string
+---@param key string|number
 ---@param seconds? number
 ---@return true?
 ---@return "not found"? why
@@ -747,12 +747,12 @@ function nbdkit.shared:get_keys(most) end
 function nbdkit.shared:flush_all() end
 
 ---Writes a line to nbdkit's debug log, which `nbdkit -v` shows.
----@param message string
+---@param message string|number|nbdkit.thrown
 function nbdkit.debug(message) end
 
 ---Fails the callback, with file and line before the message.
 ---@param errno integer|nbdkit.errno_name
----@param message string
+---@param message string|number|table|userdata
 ---@return never
 function nbdkit.error(errno, message) end
 
@@ -877,7 +877,7 @@ function nbdkit.nanosleep(seconds, nanoseconds) end
 ---@field close? fun(h: any) A connection has ended.
 ---@field export_description? fun(h: any): string|nil A text for people.
 ---@field get_size fun(h: any): integer The size of the disk in bytes. Required.
----@field block_size? fun(h: any): integer|nil, integer?, integer? The request sizes that the disk wants.
+---@field block_size? fun(h: any): integer|integer[]|nil, integer?, integer? The request sizes that the disk wants.
 ---@field can_write? fun(h: any): boolean Whether the client may write.
 ---@field can_flush? fun(h: any): boolean Whether the client may flush.
 ---@field is_rotational? fun(h: any): boolean Whether the disk has seek times.
@@ -972,9 +972,9 @@ function export_description(h) end
 ---@return integer
 function get_size(h) end
 
----The request sizes that the disk wants.
+---The request sizes that the disk wants: three results, or a list of them.
 ---@param h any
----@return integer|nil minimum
+---@return integer|integer[]|nil minimum
 ---@return integer? preferred
 ---@return integer? maximum
 function block_size(h) end

@@ -21,7 +21,7 @@ pub const NOTATION: Notation = Notation {
 #[inline]
 pub fn offset(number: u64) -> Result<i64> {
     match i64::try_from(number) {
-        Ok(integer) if !DOUBLES || number <= EXACT => Ok(integer),
+        Ok(integer) if !DOUBLES || number < EXACT => Ok(integer),
         _ => Err(past_exact(number)),
     }
 }
@@ -31,7 +31,7 @@ fn past_exact(number: impl std::fmt::Display) -> Error {
     Error::new(
         libc::EOVERFLOW,
         format!(
-            "{number} is past 2^53: this Lua engine has no integers, \
+            "{number} is past 2^53 - 1: this Lua engine has no integers, \
              and its floating point numbers are not exact there"
         ),
     )
@@ -40,7 +40,7 @@ fn past_exact(number: impl std::fmt::Display) -> Error {
 /// The size of a disk, from what `get_size` returned.
 pub fn size(returned: Returned<'_>) -> Result<i64> {
     match returned.number() {
-        Some(Number::Float(size)) if DOUBLES && size.is_finite() && size.abs() > EXACT as f64 => {
+        Some(Number::Float(size)) if DOUBLES && size.is_finite() && size.abs() >= EXACT as f64 => {
             Err(past_exact(size))
         }
         _ => i64::from_returned(returned),

@@ -2,7 +2,7 @@
 
 use nbdkit_script::interrupt::Interrupter;
 use nbdkit_script::language::{ApiVersion, ArgumentOf};
-use nbdkit_script::returned::{self, Returned as _};
+use nbdkit_script::returned::{self, FromReturned as _, Returned as _};
 use nbdkit_script::{BlockSize, Callbacks, Error, Filled, Language, ReadBuffer, Result, Script};
 
 use crate::c_modules;
@@ -112,13 +112,33 @@ impl Language for LuaPlugin {
         buffer.copy_from(convert::string(returned)?)
     }
 
+    /// As `return pcall(...)` says it.
+    #[inline]
+    fn done(returned: Returned<'_>) -> Result<()> {
+        match returned.failure_after_false() {
+            None => Ok(()),
+            Some(failure) => Err(thrown::error(returned.interpreter(), failure)),
+        }
+    }
+
+    #[inline]
+    fn is_data(returned: &Returned<'_>, _: usize) -> bool {
+        returned.bytes().is_some()
+    }
+
     fn size(returned: Returned<'_>) -> Result<i64> {
         convert::size(returned)
     }
 
-    /// Three results.
+    /// Three results, or a list of them.
     fn block_size(sizes: Returned<'_>) -> Result<Option<BlockSize>> {
-        if sizes.is_none() { Ok(None) } else { returned::block_size(sizes.all()).map(Some) }
+        if sizes.is_none() {
+            return Ok(None);
+        }
+        if sizes.is_table() {
+            return Option::from_returned(Listed(sizes.value()));
+        }
+        returned::block_size(sizes.all()).map(Some)
     }
 
     #[inline]

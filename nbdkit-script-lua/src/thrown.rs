@@ -1,7 +1,10 @@
 //! What a script fails with, as an error for nbdkit.
 
-use mlua::{Table, Value};
+use std::io;
+
+use mlua::{ObjectLike, Table, Value};
 use nbdkit_script::library;
+use nbdkit_script::returned::with_article;
 use nbdkit_script::{Error, errno, memory};
 
 use crate::interpreter::{Errno, Failure, Interpreter};
@@ -11,6 +14,9 @@ const NIL: &str = "error value is nil";
 
 /// How much of a thrown table is shown.
 const SHOWN_FIELDS: usize = 8;
+
+/// How often the message of an error may be an error itself.
+const DEEPEST: usize = 8;
 
 /// Why a call failed.
 ///
@@ -25,13 +31,16 @@ pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
         Failure::Returned { message, errno } => {
             let errno = match errno {
                 None => text_alone(message.as_bytes()).0,
-                Some(Errno::Number(number)) => i32::try_from(number).ok(),
-                Some(Errno::Name(name)) => errno::from_name(&name),
+                Some(errno) => named(errno),
             };
             Error::new(or_pending(errno), message)
         }
+        Failure::Refused { value, errno } => {
+            let (own, message) = returned(&value);
+            Error::new(or_pending(own.or(errno.and_then(named))), message)
+        }
         Failure::Thrown { value, traceback } => {
-            let (errno, message) = thrown(&value);
+            let (errno, message) = (errno_in(&value), message(&value));
             let error = Error::new(or_pending(errno), message);
             match traceback {
                 Some(traceback) => error.with_traceback(traceback),
@@ -41,20 +50,77 @@ pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
     }
 }
 
-/// The errno and the message in what was thrown. `error("text")` has file and line in it already.
-fn thrown(value: &Value) -> (Option<i32>, String) {
-    let message = match value {
-        // What Lua 5.5 puts in the place of nil.
-        Value::String(text) if text == "<no error object>" => NIL.into(),
-        Value::String(text) => return text_alone(&text.as_bytes()),
-        Value::Error(error) => return lua_error(error),
-        Value::Table(table) => return thrown_table(value, table),
-        Value::UserData(_) => described(value),
-        Value::Integer(_) | Value::Number(_) => shown(value),
+fn named(errno: Errno) -> Option<i32> {
+    match errno {
+        Errno::Number(number) => i32::try_from(number).ok(),
+        Errno::Name(name) => errno::from_name(&name),
+    }
+}
+
+/// The errno and the message in what was returned behind nil. A number is the errno itself.
+fn returned(value: &Value) -> (Option<i32>, String) {
+    let is_number = matches!(value, Value::Integer(_) | Value::Number(_));
+    match errno_of(value).filter(|number| is_number && *number > 0) {
+        Some(errno) => (Some(errno), Error::from(io::Error::from_raw_os_error(errno)).to_string()),
+        None => (errno_in(value), message(value)),
+    }
+}
+
+/// The errno in an error: its own, or what it inherits. What a metamethod raises is none.
+fn errno_in(value: &Value) -> Option<i32> {
+    match value {
+        Value::Table(table) => table.get("errno").ok().and_then(|errno| errno_of(&errno)),
+        Value::UserData(data) => data.get("errno").ok().and_then(|errno| errno_of(&errno)),
+        Value::String(text) => text_alone(&text.as_bytes()).0,
+        Value::Error(error) => lua_error(error).0,
+        _ => None,
+    }
+}
+
+/// The number of an errno as a script writes it: as such, or by its name.
+fn errno_of(value: &Value) -> Option<i32> {
+    match value {
+        Value::Integer(number) => i32::try_from(*number).ok(),
+        Value::Number(number) => library::whole(*number).and_then(|n| i32::try_from(n).ok()),
+        Value::String(name) => errno::from_name(&text_of(&name.as_bytes())),
+        _ => None,
+    }
+}
+
+/// The message in an error, whatever that is. `error("text")` has file and line in it already.
+pub fn message(value: &Value) -> String {
+    own_message(value).unwrap_or_else(|| match value {
         Value::Nil => NIL.into(),
-        value => format!("error value is a {}", value.type_name()),
-    };
-    (None, message)
+        Value::Table(table) => format!("error value is a table: {}", fields(table)),
+        Value::UserData(_) => described(value),
+        value => format!("error value is {}", with_article(value.type_name())),
+    })
+}
+
+/// The message in an error that has one.
+pub fn own_message(value: &Value) -> Option<String> {
+    message_inside(value, DEEPEST)
+}
+
+/// That of a table may be an error that was caught.
+fn message_inside(value: &Value, deepest: usize) -> Option<String> {
+    match value {
+        // What Lua 5.5 puts in the place of nil.
+        Value::String(text) if text == "<no error object>" => Some(NIL.into()),
+        Value::String(text) => Some(text_of(&text.as_bytes())),
+        Value::Integer(_) | Value::Number(_) => Some(shown(value)),
+        Value::Error(error) => Some(lua_error(error).1),
+        Value::Table(table) => {
+            let inner = table.get("message").unwrap_or(Value::Nil);
+            let inner = deepest.checked_sub(1).and_then(|deep| message_inside(&inner, deep));
+            inner.or_else(|| has_tostring(table).then(|| described(value)))
+        }
+        Value::UserData(data) => match data.get("message") {
+            Ok(Value::String(text)) => Some(text_of(&text.as_bytes())),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// A text that stands for the whole error. Lua has a text and no number for no memory, and puts no
@@ -69,29 +135,14 @@ pub fn text_of(bytes: &[u8]) -> String {
     Error::from_bytes(libc::EIO, bytes).message().into()
 }
 
-/// `{errno = ..., message = ...}`, or any other table.
-fn thrown_table(value: &Value, table: &Table) -> (Option<i32>, String) {
-    let errno = match table.raw_get("errno") {
-        Ok(Value::Integer(number)) => i32::try_from(number).ok(),
-        Ok(Value::Number(number)) => library::whole(number).and_then(|n| i32::try_from(n).ok()),
-        Ok(Value::String(name)) => errno::from_name(&text_of(&name.as_bytes())),
-        _ => None,
-    };
-    let message = match table.raw_get("message") {
-        Ok(Value::String(message)) => text_of(&message.as_bytes()),
-        _ if has_tostring(table) => described(value),
-        _ => format!("error value is a table: {}", fields(table)),
-    };
-    (errno, message)
-}
-
 /// What its `__tostring` says.
 fn described(value: &Value) -> String {
     match value.to_string() {
         Ok(text) => text_of(text.as_bytes()),
         Err(error) => {
             let (_, why) = lua_error(&error);
-            format!("error value is a {}, whose __tostring failed: {why}", value.type_name())
+            let what = with_article(value.type_name());
+            format!("error value is {what}, whose __tostring failed: {why}")
         }
     }
 }

@@ -7,7 +7,25 @@ use crate::interpreter::{Interpreter, Register, Type};
 
 /// `nbdkit.buffer` and `nbdkit.disk`.
 pub const CONSTRUCTORS: [Register; 2] =
-    [Register::new::<buffer::New>("buffer"), Register::new::<disk::New>("disk")];
+    [Register::new::<NewBuffer>("buffer"), Register::new::<NewDisk>("disk")];
+
+/// `nbdkit.buffer`: its errors name it, as those of the module's other functions do.
+struct NewBuffer;
+
+impl Method for NewBuffer {
+    fn run<'a>(call: &impl library::Call<'a>) -> Result<Answer<'a>> {
+        buffer::New::run(call).map_err(|error| error.context("nbdkit.buffer"))
+    }
+}
+
+/// `nbdkit.disk`.
+struct NewDisk;
+
+impl Method for NewDisk {
+    fn run<'a>(call: &impl library::Call<'a>) -> Result<Answer<'a>> {
+        disk::New::run(call).map_err(|error| error.context("nbdkit.disk"))
+    }
+}
 
 /// Makes both types.
 pub fn register(interpreter: &Interpreter) -> mlua::Result<()> {

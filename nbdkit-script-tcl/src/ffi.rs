@@ -125,6 +125,7 @@ unsafe extern "C" {
 
     pub fn Tcl_DbIncrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int);
     pub fn Tcl_DbDecrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int);
+    pub fn Tcl_GetObjType(name: *const c_char) -> *const Tcl_ObjType;
     pub fn Tcl_DuplicateObj(object: *mut Tcl_Obj) -> *mut Tcl_Obj;
 
     pub fn Tcl_NewStringObj(bytes: *const c_char, length: Tcl_Size) -> *mut Tcl_Obj;
@@ -185,6 +186,12 @@ unsafe extern "C" {
     ) -> *mut Tcl_Obj;
 
     pub fn Tcl_GetCommandFromObj(interp: *mut Tcl_Interp, name: *mut Tcl_Obj) -> Tcl_Command;
+    pub fn Tcl_FindCommand(
+        interp: *mut Tcl_Interp,
+        name: *const c_char,
+        namespace: *mut c_void,
+        flags: c_int,
+    ) -> Tcl_Command;
     pub fn Tcl_CreateObjCommand(
         interp: *mut Tcl_Interp,
         name: *const c_char,

@@ -33,6 +33,8 @@ impl Language for TclPlugin {
     const NO_MEMORY_LIMIT: Option<&'static str> =
         Some("Tcl ends the process where it gets no memory, so it can have no limit");
 
+    const SHARED_DISK: &'static str = "nbdkit::disk";
+
     type Handle = Handle;
     type Returned<'a> = Value<'a>;
     type Listed<'a> = Value<'a>;
@@ -127,6 +129,11 @@ impl Language for TclPlugin {
         buffer: ReadBuffer<'request>,
     ) -> Result<Filled<'request>> {
         buffer.copy_from(convert::bytes(returned)?)
+    }
+
+    #[inline]
+    fn is_data(returned: &Value<'_>, count: usize) -> bool {
+        returned.is_data(count)
     }
 
     fn block_size(sizes: Value<'_>) -> Result<Option<BlockSize>> {

@@ -35,7 +35,8 @@ pub trait Answer: Copy + Sized + 'static {
     }
 }
 
-fn unknown<A: Answer>(found: &str) -> Error {
+/// What was found in the place of a value, and all values there are.
+pub(crate) fn unknown<A: Answer>(found: &str) -> Error {
     let known: Vec<_> =
         A::ALL.iter().map(|(_, number, word)| format!("\"{word}\" ({number})")).collect();
     Error::invalid(format!("returned {found}, expected {}: {}", A::WHAT, known.join(", ")))

@@ -74,6 +74,11 @@ impl<'request> ReadBuffer<'request> {
         self.bytes.is_empty()
     }
 
+    /// Whether nothing has been written yet, nor looked at.
+    pub fn is_untouched(&self) -> bool {
+        self.filled == 0
+    }
+
     /// How many bytes are still missing.
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.filled
@@ -347,6 +352,20 @@ mod tests {
             b.finish()
         });
         assert_eq!(whole.unwrap(), *b"a\0x\0");
+    }
+
+    #[test]
+    fn a_buffer_is_untouched_until_a_byte_is_written_or_shown() {
+        let mut memory = [0xaa; 4];
+        let mut buffer = ReadBuffer::new(&mut memory);
+        buffer.write_at(0, b"");
+        buffer.append_zeroes(0);
+        assert!(buffer.is_untouched());
+        buffer.read_at(0, 1);
+        assert!(!buffer.is_untouched());
+        let mut opened = ReadBuffer::new(&mut memory);
+        opened.zero_missing();
+        assert!(!opened.is_untouched());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
+use crate::library::watch;
 use crate::panic;
 use crate::plugin::ScriptPlugin;
 use crate::source::Source;
@@ -51,7 +52,7 @@ impl<P: ScriptPlugin> Setup<P> {
 
     pub(crate) fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         config(&mut self.plugin, &self.source, key, value).map_err(|error| {
-            match P::Source::remark_on_refused(key) {
+            match P::Source::remark_on_refused(key, self.plugin.callbacks()) {
                 Some(remark) => error.remark(&remark),
                 None => error,
             }
@@ -81,6 +82,9 @@ impl<P: ScriptPlugin> Setup<P> {
     ) -> Result<(Vec<P>, ThreadModel)> {
         let Setup { source, plugin, parameters, thread_model } = self;
         let count = count(thread_model).max(1);
+        if count > 1 {
+            watch::begin();
+        }
         let mut plugins = Vec::with_capacity(count);
         plugins.push(plugin);
         for number in 2..=count {

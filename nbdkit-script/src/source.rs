@@ -35,7 +35,7 @@ pub trait Source: sealed::Sealed + Send + Sized + 'static {
     /// What is to be said of a parameter that the plugin has refused, if it may have been meant for
     /// the framework.
     #[doc(hidden)]
-    fn remark_on_refused(_key: &str) -> Option<String> {
+    fn remark_on_refused(_key: &str, _defined: Callbacks) -> Option<String> {
         None
     }
 
@@ -114,6 +114,10 @@ impl Source for Compiled {
         Error::msg("the plugin is not loaded")
     }
 }
+
+/// What is said where a script has refused a parameter of a key that it may not have been given.
+const WITHOUT_KEY: &str =
+    "the key of a parameter without one is what magic_config_key returns, else script";
 
 /// A script, read once: each interpreter that runs it sees the same text, even if the file is a
 /// pipe or is edited meanwhile.
@@ -209,7 +213,11 @@ impl Source for Script {
         None
     }
 
-    fn remark_on_refused(key: &str) -> Option<String> {
+    fn remark_on_refused(key: &str, defined: Callbacks) -> Option<String> {
+        let knows_keys = Callbacks::CONFIG | Callbacks::MAGIC_CONFIG_KEY;
+        if key == KEY && defined & knows_keys == Callbacks::CONFIG {
+            return Some(WITHOUT_KEY.into());
+        }
         options::remark_on_refused(key)
     }
 

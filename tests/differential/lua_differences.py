@@ -20,7 +20,7 @@ NO_FUA = f"log {ERROR}invalid request: FUA flag not supported\n"
 TOO_LARGE = (
     "returned 9223372036854776000 (more than 2^63 - 1), expected a whole number of bytes"
     if languages.lua().integers
-    else "9223372036854776000 is past 2^53: this Lua engine has no integers, and its floating "
+    else "9223372036854776000 is past 2^53 - 1: this Lua engine has no integers, and its floating "
     "point numbers are not exact there"
 )
 INVALID_SIZE = ".get_size function returned invalid value (-9223372036854775808)"

@@ -46,10 +46,18 @@ def unharmed(lua):
         ("buf.writeu8(nil, 0, 0)", "argument 1: found nil, expected a buffer"),
         ("buf.copy('x', 0, buf)", "argument 1: found string, expected a buffer"),
         ("buf.fill(coroutine.create(function() end), 0, 0)", "argument 1: found thread, expected a buffer"),
-        ("nbdkit.buffer('x', nil)", "2 arguments, expected 1: a size in bytes, or a string"),
-        ("nbdkit.buffer(nil)", "argument 1: found nil, expected a"),
-        ("nbdkit.buffer({})", "argument 1: found table, expected a"),
-        ("nbdkit.buffer(0/0)", "argument 1, the size: found NaN, expected a whole number"),
+        ("nbdkit.buffer('x', nil)", "nbdkit.buffer: 2 arguments, expected 1: a size in bytes, or a string"),
+        ("nbdkit.buffer(nil)", "nbdkit.buffer: argument 1: found nil, expected a"),
+        ("nbdkit.buffer({})", "nbdkit.buffer: argument 1: found table, expected a"),
+        ("nbdkit.buffer(0/0)",
+         "nbdkit.buffer: argument 1, the size: found NaN, expected a whole number"),
+        ("nbdkit.disk(5, 5)", "nbdkit.disk: argument 1: found number, expected a string"),
+        ("nbdkit.disk('d', '5')", "nbdkit.disk: argument 2: found string, expected a number"),
+        # A misspelt variable is nil, which is not 0 in front of what is given.
+        ("buf:copy(0, buf, nil, 1)", "argument 4: found nil, expected a number"),
+        ("buf:copy(0, nbdkit.buffer(8), nil, 1)", "argument 4: found nil, expected a number"),
+        ("buf:writestring(nil, 'x', 1)", "argument 2: found nil, expected a number"),
+        ("buf:fill(0, nil, 1)", "argument 3: found nil, expected a number"),
     ],
 )  # fmt: skip
 def test_wrong_arguments(lua, call, line):

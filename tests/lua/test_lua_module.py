@@ -69,7 +69,7 @@ def test_a_script_may_hide_the_global(serve):
 
 def test_what_pcall_catches_is_an_error_as_luas_own(lua):
     # A script may look into it, print it and put more text to it, as it may with any other.
-    for call in ("nbdkit.parse_size('x')", "nbdkit.debug(5)", "nbdkit.realpath('/no/such/file')"):
+    for call in ("nbdkit.parse_size('x')", "nbdkit.debug(true)", "nbdkit.realpath('/no/such/file')"):
         found = lua.value(f"""
             local ok, found = pcall(function() {call} end)
             local text = tostring(found)
@@ -113,7 +113,8 @@ def test_surplus_arguments_of_what_takes_none(lua, name):
         ("set_error('EIO', 1)", "2 arguments, expected at most 1"),
         ("error()", "argument 1 (the error number): found nothing, expected a number from 1 on"),
         ("error('EIO')", "argument 2 (the message): found nothing, expected a string"),
-        ("error('EIO', 5)", "argument 2 (the message): found 5, expected a string"),
+        ("error('EIO', nil)", "argument 2 (the message): found nothing, expected a string"),
+        ("error('EIO', true)", "argument 2 (the message): found boolean, expected a string"),
         ("error('EIO', 'x', 2)", "3 arguments, expected at most 2"),
         ("error('text')", '"text" is not the name of an errno'),
         ("parse_size()", "argument 1 (the size): found nothing, expected a string"),

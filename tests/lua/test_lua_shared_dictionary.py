@@ -44,6 +44,18 @@ def test_keys_and_values_are_any_bytes(run):
     ) == ["true nil", "empty", "true"]
 
 
+def test_a_key_that_is_a_number_is_its_text(run):
+    # As in Lua's own functions: string.rep(5, 2).
+    assert run(
+        's:set(5, "v") return s:get("5"), s:get(5)',
+        's:set(0.5, "half") return s:get("0.5")',
+        's:set(2 ^ 53, "float") return s:get(tostring(2 ^ 53))',
+        'return s:incr(7, 1, 0), s:get("7")',
+        's:rpush(8, "a") return s:llen("8"), s:lpop(8)',
+        'return s:replace(5, "w"), s:delete(5), s:get("5")',
+    ) == ["v v", "half", "float", "1 1", "1 a", "true true nil"]
+
+
 def test_add_and_replace(run):
     assert run(
         'return s:replace("k", 1)', 'return s:add("k", 1)', 'return s:add("k", 2)',
@@ -161,7 +173,7 @@ VALUE = "argument 2 (the value, a string, a number or a boolean): found"
 WRONG = {
     "get": [
         ("", f"argument 1 (the key): found nothing, {STRING}"),
-        ("5", f"argument 1 (the key): found 5, {STRING}"),
+        ("true", f"argument 1 (the key): found boolean, {STRING}"),
         ("{}", f"argument 1 (the key): found table, {STRING}"),
         ("'k', 1", "2 arguments, expected at most 1"),
     ],
@@ -176,7 +188,7 @@ WRONG = {
         ("'k', 1, 1, 1", "4 arguments, expected at most 3"),
     ],
     "add": [("'k'", "argument 2 (the value"), ("'k', nil", "argument 2 (the value")],
-    "replace": [("'k'", "argument 2 (the value"), ("5, 5", "argument 1 (the key): found 5")],
+    "replace": [("'k'", "argument 2 (the value"), ("nil, 5", "argument 1 (the key): found nil")],
     "delete": [("", "argument 1 (the key)"), ("'k', 'l'", "2 arguments")],
     "incr": [
         ("'k'", "argument 2 (the amount): found nothing, expected a number"),
@@ -188,7 +200,7 @@ WRONG = {
     "rpush": [("'l', nil", "argument 2 (the value"), ("{}, 1", "argument 1 (the key)")],
     "lpop": [("", "argument 1 (the key)"), ("'l', 1", "2 arguments")],
     "rpop": [("true", "argument 1 (the key): found boolean"), ("'l', 1", "2 arguments")],
-    "llen": [("1", "argument 1 (the key): found 1"), ("'l', 1", "2 arguments")],
+    "llen": [("print", "argument 1 (the key): found function"), ("'l', 1", "2 arguments")],
     "ttl": [("", "argument 1 (the key)"), ("'k', 1", "2 arguments")],
     "expire": [
         ("'k', 'x'", "argument 2 (the seconds that it lives): found string"),

@@ -102,7 +102,33 @@ function pread(h, buf, offset, flags)
     buf:fill(256, 0x66)
 end
 --- returned
-function pread(h, buf, offset, flags) return string.rep("x", #buf) end
+function pread(h, buf, offset, flags)
+    if offset == 0 then return buf:fill(0, 0x55) end
+    @body@
+end
+--- returned data
+as many bytes: return string.rep("x", #buf)
+more: return string.rep("x", 600)
+fewer: return "x"
+none: return ""
+with a second result: return string.rep("x", #buf), 512
+nothing was written: buf:writestring(0, "") return string.rep("x", #buf)
+--- returned and ignored
+nothing: return
+nil: return nil
+nil and nil: return nil, nil
+a number: return 512
+true: return true
+false: return false
+true and a string: return true, "x"
+a table: return { "x" }
+the buffer: return buf
+a function: return print
+--- returned as well
+written: buf:writeu8(0, 0x79) return string.rep("x", #buf)
+copied: buf:copy(0, nbdkit.buffer("y")) return "x"
+filled: buf:fill(0, 0x79, 1) return ""
+of a disk: local d = nbdkit.disk("d", 512) d:pwrite("y", 0) d:pread(buf, 0) return "x"
 --- read-only
 local writes = {
     function(buf) buf:writeu8(0, 1) end,

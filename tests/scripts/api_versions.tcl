@@ -117,7 +117,42 @@ proc pread {h buf offset flags} {
     $buf fill 256 0x66
 }
 #--- returned
-proc pread {h buf offset flags} { return [string repeat x [$buf len]] }
+set one [nbdkit::buffer 1]
+$one writeu8 0 0x79
+set log {}
+set text {}
+proc pread {h buf offset flags} {
+    if {$offset == 0} { return [$buf fill 0 0x55] }
+    @body@
+}
+#--- returned data
+as many bytes: return [string repeat x [$buf len]]
+of all values: string repeat \xff [$buf len]
+in binary: binary format a512 x
+in two forms: set data [binary format a512 x]; string length $data$data; set data
+of digits: string repeat 0 [$buf len]
+a part: string range [string repeat "\xe9" 600] 1 512
+of a variable: set ::kept [string repeat x 512]
+of a channel: set c [open /dev/zero rb]; set data [read $c 512]; close $c; set data
+nothing was written: $buf writestring 0 ""; string repeat x 512
+#--- returned and ignored
+nothing: return
+a sum: incr ::reads
+a number: set x 5
+of digits: return [string repeat 7 [expr {[$buf len] < 32 ? [$buf len] : 5}]]
+a word: set x idle
+fewer: string repeat x 511
+more: string repeat x 513
+a list: lappend ::log $offset [string repeat x 200]
+a dictionary: dict set ::stats reads [incr ::reads]
+characters: string repeat \u20ac 512
+a long text: append ::text [string repeat x 100]
+the buffer: set buf
+#--- returned as well
+written: $buf writeu8 0 0x79; string repeat x 512
+copied: $buf copy 0 $::one; string repeat x 512
+filled: $buf fill 0 0x79 1; string repeat x 512
+of a disk: set d [nbdkit::disk d 512]; $d pwrite y 0; $d pread -buffer $buf 0; string repeat x 512
 #--- read-only
 set stored [nbdkit::buffer 512]
 set one [nbdkit::buffer 1]

@@ -1,25 +1,25 @@
 # What makes a whole script of a fragment in the documents.
 #--- version 1
-namespace eval fragment { set bytes [nbdkit::buffer 1048576] }
+namespace eval fragment { set bytes [nbdkit::disk "of the test" 1048576] }
 proc plugin_open {readonly} { return 1 }
-proc get_size {h} { $fragment::bytes len }
-proc pread {h count offset} { $fragment::bytes readstring $offset $count }
-proc pwrite {h buf offset} { $fragment::bytes writestring $offset $buf }
+proc get_size {h} { $fragment::bytes size }
+proc pread {h count offset} { $fragment::bytes pread $count $offset }
+proc pwrite {h buf offset} { $fragment::bytes pwrite $buf $offset }
 proc plugin_flush {h} {}
 proc trim {h count offset} {}
-proc zero {h count offset may_trim} { $fragment::bytes fill $offset 0 $count }
+proc zero {h count offset may_trim} { $fragment::bytes zero $count $offset }
 proc extents {h count offset flags} { list [list $offset $count 0] }
 proc cache {h count offset flags} {}
 #--- version 2
 set API_VERSION 2
-namespace eval fragment { set bytes [nbdkit::buffer 1048576] }
+namespace eval fragment { set bytes [nbdkit::disk "of the test" 1048576] }
 proc plugin_open {readonly} { return 1 }
-proc get_size {h} { $fragment::bytes len }
-proc pread {h buf offset flags} { $buf copy 0 $fragment::bytes $offset [$buf len] }
-proc pwrite {h buf offset flags} { $fragment::bytes copy $offset $buf }
+proc get_size {h} { $fragment::bytes size }
+proc pread {h buf offset flags} { $fragment::bytes pread -buffer $buf $offset }
+proc pwrite {h buf offset flags} { $fragment::bytes pwrite -buffer $buf $offset }
 proc plugin_flush {h flags} {}
 proc trim {h count offset flags} {}
-proc zero {h count offset flags} { $fragment::bytes fill $offset 0 $count }
+proc zero {h count offset flags} { $fragment::bytes zero $count $offset }
 proc extents {h count offset flags} { list [list $offset $count 0] }
 proc cache {h count offset flags} {}
 #--- trace

@@ -76,6 +76,39 @@ def test_what_took_its_name_is_the_scripts_own(serve, language):
     assert evaluating.value("$::b len") == "mine"
 
 
+# What a script does to a name that is going to be asked for; NEXT is the name.
+TAKEN = {
+    "procedure": "proc NEXT args { return mine }",
+    "traced": "proc NEXT args { return mine }; "
+    "trace add command NEXT delete {apply {args {incr ::deleted}}}",
+    "made anew by a trace": "proc NEXT args { return mine }; trace add command NEXT delete "
+    "{apply {{old new how} {incr ::deleted; proc $old args { return again }}}}",
+    "alias": "interp alias {} NEXT {} string length; "
+    "trace add command NEXT delete {apply {args {incr ::deleted}}}",
+    "buffer": "set b [nbdkit::buffer 3]; rename $b NEXT; "
+    "trace add command NEXT delete {apply {{old args} {incr ::deleted; nbdkit::buffer 8}}}",
+}
+
+
+@pytest.mark.parametrize("way", TAKEN)
+def test_a_name_that_a_script_has_taken_is_not_used(serve, language, way):
+    evaluating = evaluator(serve, language)
+    evaluating.run("set ::deleted 0; set ::before [info commands ::nbdkit::*]")
+    # Names have numbers that count up: ten of them are asked for soon.
+    evaluating.run(
+        f"set name {LENT}; regexp {{(.*?)(\\d+)$}} $name all ::stem ::number; "
+        "for {set i 30} {$i < 40} {incr i} { set next $::stem[expr {$::number + $i}]; "
+        f"eval [string map [list NEXT $next] {{{TAKEN[way]}}}]; lappend ::taken $next }}"
+    )
+    names = {evaluating.value(f"set x {LENT}") for _ in range(60)}
+    assert len(names) == 60
+    assert not names & set(evaluating.value("set ::taken").split())
+    # Nothing was deleted, and the script's commands are what they were.
+    assert evaluating.value("set ::deleted") == "0"
+    assert evaluating.value("llength [info commands [lindex $::taken 3]]") == "1"
+    assert evaluating.value("string is integer [string length [nbdkit::buffer 8]]") == "1"
+
+
 def test_a_buffer_deleted_in_the_middle_of_a_read_leaves_zeroes(serve):
     server = serve("""
         set API_VERSION 2

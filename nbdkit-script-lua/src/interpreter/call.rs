@@ -228,16 +228,18 @@ impl Interpreter {
             // What the call has left is garbage.
             self.run_alone(&mut Task::Collect);
         }
-        let take = |place: Reference| {
-            let value = self.kept(place).and_then(|value| self.put(place, false).map(|()| value));
-            // The one error there can be is that of no memory.
-            value.unwrap_or_else(|error| Value::Error(Box::new(error)))
-        };
-        let traceback = match take(self.places.traceback) {
+        let traceback = match self.take_kept(self.places.traceback) {
             Value::String(text) => Some(text.to_string_lossy()),
             _ => None,
         };
-        Failure::Thrown { value: take(self.places.thrown), traceback }
+        Failure::Thrown { value: self.take_kept(self.places.thrown), traceback }
+    }
+
+    /// The value in a place of the registry, which is to be used again.
+    pub(super) fn take_kept(&self, place: Reference) -> Value {
+        let value = self.kept(place).and_then(|value| self.put(place, false).map(|()| value));
+        // The one error there can be is that of no memory.
+        value.unwrap_or_else(|error| Value::Error(Box::new(error)))
     }
 }
 

@@ -12,9 +12,12 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
+use nbdkit_script::library::MadeIn;
+use nbdkit_script::store::Disk;
 use nbdkit_script::{ReadBuffer, language};
 
 use super::Interpreter;
+use super::method::Known;
 #[cfg(feature = "luajit")]
 use super::window::Window;
 
@@ -24,6 +27,7 @@ pub(super) struct Header {
     /// First, for `window.lua` looks here.
     #[cfg(feature = "luajit")]
     pub(super) window: Window,
+    pub(super) seal: Seal,
     pub(super) memory: Memory,
 }
 
@@ -38,16 +42,47 @@ impl Header {
             header.write(Header {
                 #[cfg(feature = "luajit")]
                 window: Window::of(memory),
+                seal: Seal::of_buffer(header),
                 memory,
             });
         }
     }
 }
 
+/// What tells a userdata of ours from any other: made of where it is, and of what it is. Its
+/// metatable does not, for `debug.setmetatable` gives that to any value.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub(super) struct Seal(usize);
+
+impl Seal {
+    #[inline]
+    pub(super) fn of_buffer(header: *const Header) -> Seal {
+        Seal(header.addr() ^ 0x6275_6666)
+    }
+
+    #[inline]
+    pub(super) fn of_known(known: *const Known) -> Seal {
+        Seal(known.addr() ^ 0x6b6e_6f77)
+    }
+
+    #[inline]
+    pub(super) fn of_disk(block: *const DiskBlock) -> Seal {
+        Seal(block.addr() ^ 0x6469_736b)
+    }
+}
+
+/// The userdata of a disk.
+#[repr(C)]
+pub(super) struct DiskBlock {
+    pub(super) seal: Seal,
+    pub(super) disk: &'static Disk,
+}
+
 #[derive(Clone, Copy)]
 pub(super) enum Memory {
-    /// A script's own bytes, in the same block as the header.
-    Own(*mut [u8]),
+    /// A script's own bytes, in the same block as the header, and when they were made.
+    Own(*mut [u8], MadeIn),
     /// A read request that is to be filled.
     Fill(*mut ReadBuffer<'static>),
     /// A write request.
@@ -131,7 +166,8 @@ pub(super) unsafe fn new_own(state: *mut lua_State, size: usize) -> *mut u8 {
         let header = ffi::lua_newuserdata(state, whole).cast::<Header>();
         let behind = header.add(1).cast::<u8>();
         let bytes = behind.add(behind.align_offset(ALIGNMENT));
-        Header::put(header, Memory::Own(ptr::slice_from_raw_parts_mut(bytes, size)));
+        let own = ptr::slice_from_raw_parts_mut(bytes, size);
+        Header::put(header, Memory::Own(own, MadeIn::now()));
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
         ffi::lua_setmetatable(state, -2);
         bytes
@@ -151,7 +187,7 @@ mod tests {
             let buffer: mlua::Value = interpreter.lua().load(text).eval().unwrap();
             // SAFETY: the userdata is a buffer, and `buffer` keeps it alive.
             let memory = unsafe { (*buffer.to_pointer().cast::<Header>()).memory };
-            let Memory::Own(bytes) = memory else { panic!("not a buffer of its own") };
+            let Memory::Own(bytes, _) = memory else { panic!("not a buffer of its own") };
             assert_eq!(bytes.len(), size);
             assert_eq!(bytes.cast::<u8>().addr() % ALIGNMENT, 0);
         }

@@ -14,126 +14,28 @@ use nbdkit_script::library::{self, Answer, Buffer, Method, Number};
 use nbdkit_script::store::Disk;
 use nbdkit_script::{Error, Extent, Result};
 
-use super::lend::{self, Header, Memory};
-use super::{DOUBLES, EXACT, Interpreter};
+use super::lend::{self, DiskBlock, Header, Memory, Seal};
+use super::{DOUBLES, EXACT};
 
 /// The upvalues of each function: the metatables of the two types, and [`Known`].
-const BUFFERS: c_int = 1;
-const DISKS: c_int = 2;
-const KNOWN: c_int = 3;
+pub(super) const BUFFERS: c_int = 1;
+pub(super) const DISKS: c_int = 2;
+pub(super) const KNOWN: c_int = 3;
 
 /// What tells methods whose userdata they have been given. Its place stays the same.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Known {
+    /// First, so that nothing behind it is read of what is none. Set once it is in its place.
+    pub(super) seal: Cell<Seal>,
     /// The buffer that is lent now. It stays alive until it is taken back, so that nothing else can
-    /// be where it is: no need to look at its metatable.
+    /// be where it is: no need to look for its seal.
     pub(super) lent: Cell<*mut Header>,
-    /// Where the two metatables are.
-    buffers: Cell<*const c_void>,
-    disks: Cell<*const c_void>,
+    /// Where the two metatables are that new ones get.
+    pub(super) buffers: Cell<*const c_void>,
+    pub(super) disks: Cell<*const c_void>,
     /// A list that is about to be copied. Here a Lua error does not leak it.
     extents: Cell<Vec<Extent>>,
-}
-
-impl Interpreter {
-    /// Makes the types of buffers and of disks, with these methods and metamethods.
-    pub fn register_types(&self, buffers: Type<'_>, disks: Type<'_>) -> mlua::Result<()> {
-        let places = self.places;
-        let known = &*self.known;
-        // SAFETY: mlua calls this protected. The values at 1 and 2 are the metatables, and at 3 is
-        // what methods know.
-        unsafe {
-            self.lua.exec_raw::<()>((), |state| {
-                ffi::lua_newtable(state);
-                ffi::lua_newtable(state);
-                known.buffers.set(ffi::lua_topointer(state, BUFFERS));
-                known.disks.set(ffi::lua_topointer(state, DISKS));
-                push_known(state, known);
-                for (metatable, kind) in [(BUFFERS, buffers), (DISKS, disks)] {
-                    for function in kind.metamethods {
-                        set(state, metatable, function);
-                    }
-                    ffi::lua_createtable(state, 0, kind.methods.len() as c_int);
-                    let methods = ffi::lua_gettop(state);
-                    for function in kind.methods {
-                        set(state, methods, function);
-                    }
-                    ffi::lua_setfield(state, metatable, c"__index".as_ptr());
-                    for field in [c"__name", c"__metatable"] {
-                        ffi::lua_pushlstring(state, kind.name.as_ptr().cast(), kind.name.len());
-                        ffi::lua_setfield(state, metatable, field.as_ptr());
-                    }
-                }
-                ffi::lua_settop(state, DISKS);
-                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.disk.0.into());
-                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.buffer.0.into());
-            })?;
-        }
-        #[cfg(feature = "luajit")]
-        self.open_windows()?;
-        Ok(())
-    }
-
-    /// A Lua function of a [`Register`], for a table of mlua's.
-    pub fn function(&self, function: &Register) -> mlua::Result<mlua::Function> {
-        let places = self.places;
-        // SAFETY: mlua calls this protected and takes the one value that is left.
-        unsafe {
-            self.lua.exec_raw((), |state| {
-                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.buffer.0.into());
-                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.disk.0.into());
-                push_known(state, &self.known);
-                ffi::lua_pushcclosure(state, function.function, KNOWN);
-            })
-        }
-    }
-}
-
-/// Pushes what methods know.
-///
-/// # Safety
-/// With room on the stack.
-unsafe fn push_known(state: *mut lua_State, known: &Known) {
-    // SAFETY: the caller's. A light userdata needs no memory.
-    unsafe { ffi::lua_pushlightuserdata(state, ptr::from_ref(known).cast_mut().cast()) };
-}
-
-/// Puts a function into the table at this place.
-///
-/// # Safety
-/// Only where Lua protects it, with the upvalues at the places of their numbers.
-unsafe fn set(state: *mut lua_State, table: c_int, function: &Register) {
-    // SAFETY: the caller's.
-    unsafe {
-        let name = function.name;
-        ffi::lua_pushlstring(state, name.as_ptr().cast::<c_char>(), name.len());
-        ffi::lua_pushvalue(state, BUFFERS);
-        ffi::lua_pushvalue(state, DISKS);
-        ffi::lua_pushvalue(state, KNOWN);
-        ffi::lua_pushcclosure(state, function.function, KNOWN);
-        ffi::lua_rawset(state, table);
-    }
-}
-
-/// A type of userdata, for [`Interpreter::register_types`].
-pub struct Type<'a> {
-    pub name: &'static str,
-    pub methods: &'a [Register],
-    pub metamethods: &'a [Register],
-}
-
-/// A function for Lua, with its name.
-#[derive(Clone, Copy)]
-pub struct Register {
-    pub name: &'static str,
-    function: ffi::lua_CFunction,
-}
-
-impl Register {
-    /// The method `M` under this name.
-    pub const fn new<M: Method>(name: &'static str) -> Self {
-        Register { name, function: method::<M> }
-    }
 }
 
 /// The arguments of a method.
@@ -149,11 +51,24 @@ pub struct Call<'a> {
 const NO_MORE: *const Header = ptr::dangling();
 
 impl<'a> Call<'a> {
-    fn new(state: *mut lua_State) -> Self {
+    /// None if `debug.setupvalue` has put something else in the place of what methods know.
+    #[inline]
+    fn new(state: *mut lua_State) -> Option<Self> {
         // SAFETY: each function has this upvalue, which points into the `Interpreter` that owns the
         // state; it is dropped after that.
-        let known = unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(KNOWN)).cast() };
-        Call { state, known, taken: Cell::new(ptr::null()) }
+        let known: *const Known =
+            unsafe { ffi::lua_touserdata(state, ffi::lua_upvalueindex(KNOWN)) }.cast();
+        // SAFETY: as above. Of any other userdata that is in its place, no more than the seal is read.
+        let is_known =
+            !known.is_null() && unsafe { known.cast::<Seal>().read() } == Seal::of_known(known);
+        // SAFETY: as above.
+        is_known.then(|| Call { state, known: unsafe { &*known }, taken: Cell::new(ptr::null()) })
+    }
+
+    /// Whether the metatable of a type is still where each function has it.
+    fn has_upvalue(&self, place: c_int, metatable: *const c_void) -> bool {
+        // SAFETY: looks at an upvalue.
+        unsafe { ffi::lua_topointer(self.state, ffi::lua_upvalueindex(place)) == metatable }
     }
 
     /// Where an argument that is a userdata is, or null.
@@ -163,18 +78,11 @@ impl<'a> Call<'a> {
         unsafe { ffi::lua_touserdata(self.state, index as c_int) }
     }
 
-    /// Whether an argument has this metatable.
+    /// Whether an argument that is a userdata has room for this.
     #[inline]
-    fn has_metatable(&self, index: usize, metatable: *const c_void) -> bool {
-        // SAFETY: there is room for the metatable; none of these functions raises an error.
-        unsafe {
-            if ffi::lua_getmetatable(self.state, index as c_int) == 0 {
-                return false;
-            }
-            let same = ffi::lua_topointer(self.state, -1) == metatable;
-            ffi::lua_settop(self.state, -2);
-            same
-        }
+    fn is_as_long_as<T>(&self, index: usize) -> bool {
+        // SAFETY: looks at a value; a light userdata has no length.
+        unsafe { ffi::lua_rawlen(self.state, index as c_int) as usize >= size_of::<T>() }
     }
 
     /// What an argument that is a buffer begins with.
@@ -184,8 +92,12 @@ impl<'a> Call<'a> {
         if header.is_null() {
             return None;
         }
-        let is_buffer =
-            header == self.known.lent.get() || self.has_metatable(index, self.known.buffers.get());
+        if header == self.known.lent.get() {
+            return Some(header);
+        }
+        let is_buffer = self.is_as_long_as::<Header>(index)
+            // SAFETY: it is as long as a header.
+            && unsafe { (&raw const (*header).seal).read() } == Seal::of_buffer(header);
         is_buffer.then_some(header)
     }
 
@@ -263,7 +175,7 @@ impl<'a> library::Call<'a> for Call<'a> {
         // running one function, and `take` lets that have each buffer once.
         unsafe {
             match (*header).memory {
-                Memory::Own(bytes) => Ok(Buffer::Own(&mut *bytes)),
+                Memory::Own(bytes, made) => Ok(Buffer::Own(&mut *bytes, made)),
                 Memory::Fill(buffer) => Ok(Buffer::Fill(&mut *buffer)),
                 Memory::Data(data) => Ok(Buffer::Data(&*data)),
                 Memory::Gone => Err(library::gone()),
@@ -272,12 +184,16 @@ impl<'a> library::Call<'a> for Call<'a> {
     }
 
     fn disk(&self, index: usize) -> Result<&'static Disk> {
-        let block = self.block(index);
-        if block.is_null() || !self.has_metatable(index, self.known.disks.get()) {
+        let block = self.block(index).cast::<DiskBlock>();
+        let is_disk = !block.is_null()
+            && self.is_as_long_as::<DiskBlock>(index)
+            // SAFETY: it is as long as that.
+            && unsafe { (&raw const (*block).seal).read() } == Seal::of_disk(block);
+        if !is_disk {
             return Err(self.wrong_type(index, "a disk"));
         }
-        // SAFETY: only `method` makes a userdata with this metatable, and it begins so.
-        Ok(unsafe { *block.cast::<&'static Disk>() })
+        // SAFETY: only `method` makes a userdata with this seal, and it begins so.
+        Ok(unsafe { (*block).disk })
     }
 
     fn same(&self, one: usize, other: usize) -> bool {
@@ -310,8 +226,12 @@ fn on_stack(error: Error) -> ([u8; LONGEST_MESSAGE], usize) {
 
 /// The C function of a method. A panic in it becomes a Lua error; no Lua function that raises
 /// errors runs inside of what catches panics.
-unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
-    let answer = library::run::<M>(&Call::new(state)).and_then(exact).map_err(on_stack);
+pub(super) unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
+    let answer = match Call::new(state) {
+        Some(call) => library::run::<M>(&call).and_then(|answer| possible(&call, answer)),
+        None => Err(changed()),
+    };
+    let answer = answer.map_err(on_stack);
     // SAFETY: a C function may use 20 places of the stack. What raises errors here owns nothing,
     // but for a list of extents (see `push_extents`): the other answers borrow from the arguments,
     // and the text of an error is on this stack.
@@ -338,8 +258,9 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
                 copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             }
             Ok(Answer::Disk(disk)) => {
-                let block = ffi::lua_newuserdata(state, size_of::<&Disk>());
-                block.cast::<&'static Disk>().write(disk);
+                let block = ffi::lua_newuserdata(state, size_of::<DiskBlock>());
+                let block = block.cast::<DiskBlock>();
+                block.write(DiskBlock { seal: Seal::of_disk(block), disk });
                 ffi::lua_pushvalue(state, ffi::lua_upvalueindex(DISKS));
                 ffi::lua_setmetatable(state, -2);
             }
@@ -353,7 +274,8 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
                 ffi::lua_pushlstring(state, block.cast::<c_char>(), count);
             }
             Ok(Answer::Extents(extents)) => {
-                let known = Call::new(state).known;
+                // It is there, or there would be no answer.
+                let Some(Call { known, .. }) = Call::new(state) else { return 0 };
                 let count = extents.len();
                 known.extents.set(extents);
                 push_extents(state, known, count);
@@ -369,14 +291,30 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
     1
 }
 
-/// Refuses an integer that the engine would round.
-fn exact(answer: Answer<'_>) -> Result<Answer<'_>> {
+/// Refuses what cannot be made: an integer that the engine would round, and a value of a type
+/// whose metatable is not there.
+fn possible<'a>(call: &Call<'_>, answer: Answer<'a>) -> Result<Answer<'a>> {
     match answer {
         Answer::Integer(integer) if DOUBLES && integer.unsigned_abs() > EXACT => Err(Error::msg(
             format!("{integer} is past 2^53, where the numbers of this Lua engine are not exact"),
         )),
+        Answer::NewBuffer(_) | Answer::BufferOf(_)
+            if !call.has_upvalue(BUFFERS, call.known.buffers.get()) =>
+        {
+            Err(changed())
+        }
+        Answer::Disk(_) if !call.has_upvalue(DISKS, call.known.disks.get()) => Err(changed()),
         answer => Ok(answer),
     }
+}
+
+/// What is said of a function whose upvalues are not its own any more.
+pub const CHANGED: &str =
+    "the debug library has changed this function: it cannot be called any more";
+
+#[cold]
+fn changed() -> Error {
+    Error::msg(CHANGED)
 }
 
 /// Pushes a list of `{offset, length, type}`, of so many that are in `known`.

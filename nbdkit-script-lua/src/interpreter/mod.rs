@@ -23,15 +23,17 @@ mod lend;
 mod method;
 mod returned;
 mod tables;
+mod types;
 #[cfg(feature = "luajit")]
 mod window;
 
 use allocator::Limited;
 use interrupt::Stopper;
 pub use lend::Lent;
+pub use method::CHANGED;
 use method::Known;
-pub use method::{Register, Type};
 pub use returned::Returned;
+pub use types::{Register, Type};
 
 use std::cell::Cell;
 #[cfg(not(feature = "luajit"))]
@@ -48,7 +50,8 @@ use nbdkit_script::{Callbacks, language};
 /// Whether every number is a double in this engine, exact only up to [`EXACT`].
 pub const DOUBLES: bool = cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit"));
 
-/// The largest integer up to which a double has all of them.
+/// 2^53, the largest integer up to which a double has all of them. A number that a script has may
+/// have been rounded to it: so it is itself no size of a disk.
 pub const EXACT: u64 = 1 << 53;
 
 /// A Lua state and how to call what a script defined in it.
@@ -155,6 +158,8 @@ pub enum Failure {
     Thrown { value: Value, traceback: Option<String> },
     /// It returned nil, a message and perhaps an error number, as Lua's own functions do.
     Returned { message: String, errno: Option<Errno> },
+    /// It returned what is no text in the place of the message.
+    Refused { value: Value, errno: Option<Errno> },
 }
 
 /// An error number as a script writes it.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{CStr, c_int};
 
-use mlua::ffi;
+use mlua::{Value, ffi};
 use nbdkit_script::library::Number;
 use nbdkit_script::returned::{self, Notation, Seen};
 
@@ -12,7 +12,7 @@ use crate::thrown::text_of;
 
 use super::{DOUBLES, Errno, Failure, Interpreter, RESTING};
 
-/// How many results are looked at: nil, a message and an error number, where it failed.
+/// How many results are looked at: nil, what failed and an error number, where it failed.
 pub(super) const RESULTS: c_int = 3;
 
 /// Where on the main thread's stack they are.
@@ -45,12 +45,20 @@ impl<'a> Returned<'a> {
         Returned { interpreter, place, kind: kind.max(ffi::LUA_TNIL) }
     }
 
+    pub fn interpreter(self) -> &'a Interpreter {
+        self.interpreter
+    }
+
+    pub fn is_table(self) -> bool {
+        self.kind == ffi::LUA_TTABLE
+    }
+
     /// All results.
     pub fn all(self) -> [Self; RESULTS as usize] {
         [FIRST, SECOND, THIRD].map(|place| Self::at(self.interpreter, place))
     }
 
-    /// Whether it is how Lua's own functions fail: nil, a message, and perhaps a number.
+    /// Whether it is how Lua's own functions fail: nil, what failed, and perhaps a number.
     #[inline]
     pub(super) fn failure(self) -> Option<Failure> {
         if self.kind != ffi::LUA_TNIL { None } else { self.failure_after_nil() }
@@ -58,14 +66,59 @@ impl<'a> Returned<'a> {
 
     fn failure_after_nil(self) -> Option<Failure> {
         // A read into a buffer returns nothing at all, which is to be found out at once.
-        let message = text_of(Self::at(self.interpreter, SECOND).bytes()?);
-        let errno = Self::at(self.interpreter, THIRD);
-        let errno = match returned::Returned::number(&errno) {
-            Some(Number::Integer(number)) => Some(Errno::Number(number)),
-            Some(Number::Float(number)) => Some(Errno::Number(number as i64)),
-            None => errno.bytes().map(|name| Errno::Name(text_of(name))),
+        let second = Self::at(self.interpreter, SECOND);
+        if second.kind == ffi::LUA_TNIL { None } else { Some(second.failed()) }
+    }
+
+    /// What a callback has failed with that has nothing to answer: false and anything, as `pcall`
+    /// returns it. False alone is nothing.
+    #[inline]
+    pub fn failure_after_false(self) -> Option<Failure> {
+        if self.kind != ffi::LUA_TBOOLEAN { None } else { self.failure_after_boolean() }
+    }
+
+    #[cold]
+    fn failure_after_boolean(self) -> Option<Failure> {
+        // SAFETY: counts the values on the stack, the last of which is the last result.
+        let last = unsafe { ffi::lua_gettop(self.interpreter.state) };
+        let is_false = returned::Returned::boolean(&self) == Some(false);
+        (is_false && last >= SECOND).then(|| Self::at(self.interpreter, SECOND).failed())
+    }
+
+    /// The failure that this, the second result, tells of.
+    #[cold]
+    fn failed(self) -> Failure {
+        let third = Self::at(self.interpreter, THIRD);
+        let number = match returned::Returned::number(&third) {
+            Some(Number::Integer(number)) => Some(number),
+            Some(Number::Float(number)) => Some(number as i64),
+            None => None,
         };
-        Some(Failure::Returned { message, errno })
+        if let (Some(word), Some(number)) = (self.bytes(), number)
+            && let Some(message) = ended(word, number)
+        {
+            return Failure::Returned { message, errno: None };
+        }
+        let name = || third.bytes().map(|name| Errno::Name(text_of(name)));
+        let errno = number.map(Errno::Number).or_else(name);
+        match self.bytes() {
+            // Not as a value of mlua's, for which there might be no memory.
+            Some(message) => Failure::Returned { message: text_of(message), errno },
+            None => Failure::Refused { value: self.value(), errno },
+        }
+    }
+
+    /// It as a value of mlua's. No result is looked at any more after that.
+    pub fn value(self) -> Value {
+        let (state, places) = (self.interpreter.state, self.interpreter.places);
+        // SAFETY: with RESULTS results, of which this is one, there is room for one value more. The
+        // place in the registry exists, so that writing there allocates nothing.
+        unsafe {
+            ffi::lua_settop(state, THIRD);
+            ffi::lua_pushvalue(state, self.place);
+            ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.thrown.0.into());
+        }
+        self.interpreter.take_kept(places.thrown)
     }
 
     /// The name of its type, as Lua's `type` gives it.
@@ -102,6 +155,15 @@ impl<'a> Returned<'a> {
             let bytes = ffi::lua_tolstring(self.interpreter.state, place, &mut length);
             (!bytes.is_null()).then(|| std::slice::from_raw_parts(bytes.cast::<u8>(), length))
         }
+    }
+}
+
+/// How a process ended, as `os.execute` and `close` of a pipe have it: the number is no errno.
+fn ended(word: &[u8], number: i64) -> Option<String> {
+    match word {
+        b"exit" => Some(format!("exit status {number}")),
+        b"signal" => Some(format!("killed by signal {number}")),
+        _ => None,
     }
 }
 

@@ -25,7 +25,7 @@ impl Window {
     /// What there is to see of a buffer.
     pub(super) fn of(memory: Memory) -> Window {
         match memory {
-            Memory::Own(bytes) => {
+            Memory::Own(bytes, _) => {
                 let length = count(bytes.len());
                 Window { bytes: bytes.cast::<u8>(), readable: length, writable: length }
             }

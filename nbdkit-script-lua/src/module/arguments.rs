@@ -1,18 +1,30 @@
 //! The arguments of the module's functions, as Lua has them.
 
-use mlua::{MultiValue, Value};
-use nbdkit_script::library::{self, Found, Number};
+use mlua::{Lua, MultiValue, Value};
+use nbdkit_script::library::{self, Arguments as _, Found, Number};
 use nbdkit_script::{Result, store};
 
+use crate::thrown;
+
 /// What is left of a call's arguments.
-pub struct Arguments {
+pub struct Arguments<'a> {
+    lua: &'a Lua,
     values: MultiValue,
     taken: usize,
 }
 
-impl Arguments {
-    pub fn new(values: MultiValue) -> Self {
-        Arguments { values, taken: 0 }
+impl<'a> Arguments<'a> {
+    pub fn new(lua: &'a Lua, values: MultiValue) -> Self {
+        Arguments { lua, values, taken: 0 }
+    }
+
+    /// What an error is to say: a message, or an error that was caught, whatever that is.
+    pub fn error_message(&mut self, what: &str) -> Result<String> {
+        match self.values.front() {
+            Some(Value::Table(_) | Value::UserData(_)) => Ok(thrown::message(&self.next())),
+            _ if self.next_is_number() => Ok(thrown::message(&self.next())),
+            _ => self.text(what),
+        }
     }
 
     /// The next one; nil if there is none.
@@ -32,7 +44,7 @@ impl Arguments {
     }
 }
 
-impl library::Arguments for Arguments {
+impl library::Arguments for Arguments<'_> {
     fn left(&self) -> usize {
         self.values.len()
     }
@@ -60,6 +72,30 @@ impl library::Arguments for Arguments {
             value => return Err(self.found(&value)),
         }
         Ok(())
+    }
+
+    /// A number is its text, as in Lua's own functions. An error that was caught is its message.
+    fn message(&mut self, what: &str) -> Result<Vec<u8>> {
+        match self.values.front() {
+            None | Some(Value::String(_)) => self.text_bytes(what),
+            Some(value) => match thrown::own_message(value) {
+                Some(message) => {
+                    self.next();
+                    Ok(message.into_bytes())
+                }
+                None => self.text_bytes(what),
+            },
+        }
+    }
+
+    /// A number is its text, as in Lua's own functions.
+    fn name(&mut self, what: &str) -> Result<Vec<u8>> {
+        if self.next_is_number()
+            && let Ok(Some(text)) = self.lua.coerce_string(self.values[0].clone())
+        {
+            self.values[0] = Value::String(text);
+        }
+        self.bytes(what)
     }
 
     fn next_number(&mut self) -> Result<Number, Found> {

@@ -37,27 +37,27 @@ pub fn table(lua: &Lua, errno: i32, message: &str) -> mlua::Result<Table> {
 
 pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
     let pending = Rc::clone(interpreter.pending_errno());
-    add(interpreter, module, ["set_error"].into_iter(), move |_, _, values| {
-        set(&pending, &mut Arguments::new(values))
+    add(interpreter, module, ["set_error"].into_iter(), move |lua, _, values| {
+        set(&pending, &mut Arguments::new(lua, values))
             .map_err(|error| error.context("nbdkit.set_error"))?;
         Ok(MultiValue::new())
     })?;
     // It never returns. Its own error has no name before it.
-    add(interpreter, module, ["error"].into_iter(), |_, _, values| {
-        let made = made(&mut Arguments::new(values));
+    add(interpreter, module, ["error"].into_iter(), |lua, _, values| {
+        let made = made(&mut Arguments::new(lua, values));
         Err(made.unwrap_or_else(|error| error.context("nbdkit.error")))
     })
 }
 
 /// Sets the error number of the next failure.
-fn set(pending: &Cell<i32>, arguments: &mut Arguments) -> Result<()> {
+fn set(pending: &Cell<i32>, arguments: &mut Arguments<'_>) -> Result<()> {
     arguments.at_most(1)?;
     pending.set(arguments.errno()?);
     Ok(())
 }
 
 /// The error that a script throws.
-fn made(arguments: &mut Arguments) -> Result<Error> {
+fn made(arguments: &mut Arguments<'_>) -> Result<Error> {
     arguments.at_most(2)?;
-    Ok(Error::new(arguments.errno()?, arguments.text("the message")?))
+    Ok(Error::new(arguments.errno()?, arguments.error_message("the message")?))
 }

@@ -5,15 +5,15 @@ use nbdkit_script::library::functions::{self, Value};
 use nbdkit_script::{Error, Result};
 
 use super::arguments::Arguments;
-use super::{add, no_memory};
+use super::{add, changed, no_memory};
 use crate::interpreter::{DOUBLES, EXACT, Interpreter};
 
 pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
     let names = functions::ALL.iter().map(|function| function.name);
     add(interpreter, module, names, |lua, place, values| {
-        let function = &functions::ALL[place];
+        let function = functions::ALL.get(place).ok_or_else(changed)?;
         function
-            .call(&mut Arguments::new(values))
+            .call(&mut Arguments::new(lua, values))
             .and_then(|value| to_lua(lua, value))
             .map_err(|error| error.context(format!("nbdkit.{}", function.name)))
     })

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 use nbdkit_script::{Error, Result, memory};
 
-use crate::interpreter::Interpreter;
+use crate::interpreter::{CHANGED, Interpreter};
 use crate::types;
 
 /// About how many fields the module has: a table that grows is made anew each time.
@@ -99,6 +99,11 @@ impl Garbage {
         }
         Ok(())
     }
+}
+
+/// A place that no function has.
+fn changed() -> Error {
+    Error::msg(CHANGED)
 }
 
 /// A result that Lua has no memory for.

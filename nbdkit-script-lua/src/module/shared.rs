@@ -8,14 +8,14 @@ use nbdkit_script::store::Value;
 use nbdkit_script::{Error, Result};
 
 use super::arguments::Arguments;
-use super::{add, no_memory};
+use super::{add, changed, no_memory};
 use crate::interpreter::Interpreter;
 
 pub fn register(interpreter: &Interpreter, module: &Table) -> mlua::Result<()> {
     let table = interpreter.lua().create_table_with_capacity(0, shared::ALL.len())?;
     let names = shared::ALL.iter().map(|operation| operation.name);
     add(interpreter, &table, names, |lua, place, values| {
-        let operation = &shared::ALL[place];
+        let operation = shared::ALL.get(place).ok_or_else(changed)?;
         call(lua, operation, values)
             .map_err(|error| error.context(format!("nbdkit.shared:{}", operation.name)))
     })?;
@@ -30,7 +30,7 @@ fn call(lua: &Lua, operation: &Operation, mut values: MultiValue) -> Result<Mult
             format!("call it with a colon: nbdkit.shared:{}(...)", operation.name),
         ));
     };
-    to_lua(lua, operation.call(&mut Arguments::new(values))?).map_err(no_memory)
+    to_lua(lua, operation.call(&mut Arguments::new(lua, values))?).map_err(no_memory)
 }
 
 fn to_lua(lua: &Lua, outcome: Outcome) -> mlua::Result<MultiValue> {

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 
 use nbdkit_script::library::functions::Value;
-use nbdkit_script::library::{self, Answer};
+use nbdkit_script::library::{self, Answer, MadeIn};
 use nbdkit_script::{Error, Extent, Result, memory};
 
 use super::command::{Kind, Memory};
@@ -111,7 +111,7 @@ fn value(returned: Returned<'_>) -> Result<Object> {
 }
 
 fn buffer(bytes: Vec<u8>) -> Made {
-    Made::Command(Kind::Buffer(Memory::Own(bytes).into()))
+    Made::Command(Kind::Buffer(Memory::Own(bytes, MadeIn::now()).into()))
 }
 
 fn reserved(size: usize) -> Result<Vec<u8>> {

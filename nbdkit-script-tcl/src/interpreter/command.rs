@@ -1,12 +1,13 @@
 //! Commands in Rust: functions, and the buffers and disks that are commands themselves.
 
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 use std::slice;
 
+use nbdkit_script::library::MadeIn;
 use nbdkit_script::store::Disk;
 use nbdkit_script::{Error, ReadBuffer, Result, errno};
 
@@ -34,7 +35,7 @@ pub(super) enum Kind {
 /// Where the bytes of a buffer are.
 pub(super) enum Memory {
     /// In the buffer's own memory.
-    Own(Vec<u8>),
+    Own(Vec<u8>, MadeIn),
     /// In nbdkit's, which a read is to fill.
     Fill(*mut ReadBuffer<'static>),
     /// In nbdkit's, with what a client writes.
@@ -101,7 +102,7 @@ impl Interpreter {
         function: impl for<'a> Fn(&Words<'a>) -> Result<Returned<'a>> + 'static,
     ) {
         let _assumed = self.identity.assume();
-        create(self.raw.as_ptr(), &self.shared, name, Kind::Function(Box::new(function)));
+        create(self.raw.as_ptr(), &self.shared, &c_name(name), Kind::Function(Box::new(function)));
     }
 
     /// Makes a command over nbdkit's memory, and returns its name.
@@ -122,27 +123,35 @@ impl Interpreter {
     }
 }
 
-/// Makes a command for a buffer or a disk, under a name that nobody has had before.
+/// Makes a command for a buffer or a disk, under a name that nobody has had before, and that the
+/// script has not taken meanwhile: Tcl would delete what is there, and what traces that could leave
+/// it with a command that is freed.
 pub(super) fn create_object(
     interp: *mut Tcl_Interp,
     shared: &Rc<Shared>,
     kind: Kind,
 ) -> (Object, ffi::Tcl_Command) {
-    let number = shared.made.get() + 1;
-    shared.made.set(number);
     let what = if matches!(kind, Kind::Disk(_)) { "disk" } else { "buffer" };
-    let name = format!("::nbdkit::{what}{number}");
-    let token = create(interp, shared, &name, kind);
-    (Object::string(&name), token)
+    loop {
+        let number = shared.made.get() + 1;
+        shared.made.set(number);
+        let name = format!("::nbdkit::{what}{number}");
+        let c_name = c_name(&name);
+        // SAFETY: a living interpreter and a C string. Its namespace is in the name.
+        let taken = unsafe { ffi::Tcl_FindCommand(interp, c_name.as_ptr(), ptr::null_mut(), 0) };
+        if taken.is_null() {
+            let token = create(interp, shared, &c_name, kind);
+            return (Object::string(&name), token);
+        }
+    }
 }
 
 fn create(
     interp: *mut Tcl_Interp,
     shared: &Rc<Shared>,
-    name: &str,
+    name: &CStr,
     kind: Kind,
 ) -> ffi::Tcl_Command {
-    let name = c_name(name);
     let data = Box::into_raw(Box::new(Instance { kind, shared: Rc::clone(shared) }));
     // SAFETY: a living interpreter and a C string. `delete` gets the data once, at the end.
     unsafe { ffi::Tcl_CreateObjCommand(interp, name.as_ptr(), RUN, data.cast(), Some(delete)) }
@@ -215,7 +224,7 @@ unsafe extern "C" fn delete(data: *mut c_void) {
     let instance = unsafe { Box::from_raw(data.cast::<Instance>()) };
     if let Kind::Buffer(memory) = &instance.kind {
         // SAFETY: no method is running.
-        if !matches!(unsafe { &*memory.get() }, Memory::Own(_)) {
+        if !matches!(unsafe { &*memory.get() }, Memory::Own(..)) {
             instance.shared.lent.set(ptr::null_mut());
         }
     }

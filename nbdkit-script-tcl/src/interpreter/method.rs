@@ -85,13 +85,13 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
 pub fn new_buffer<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     // A number is data as well; here it is a size.
     let call = MethodCall::new(None, words.after(1), 1);
-    library::run::<library::buffer::New>(&call)
+    library::run::<library::buffer::New>(&call).map_err(|error| error.context("nbdkit::buffer"))
 }
 
 /// `nbdkit::disk NAME SIZE`.
 pub fn new_disk<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     let call = MethodCall::new(None, words.after(1), 0);
-    library::run::<library::disk::New>(&call)
+    library::run::<library::disk::New>(&call).map_err(|error| error.context("nbdkit::disk"))
 }
 
 impl<'a> MethodCall<'a> {
@@ -161,7 +161,7 @@ impl<'a> Call<'a> for MethodCall<'a> {
         // lent points at a request, which lasts until `take_back` has deleted the command.
         unsafe {
             match &mut *memory.get() {
-                Memory::Own(bytes) => Ok(Buffer::Own(bytes)),
+                Memory::Own(bytes, made) => Ok(Buffer::Own(bytes, *made)),
                 Memory::Fill(buffer) => Ok(Buffer::Fill(&mut **buffer)),
                 Memory::Data(data) => Ok(Buffer::Data(&**data)),
                 Memory::Gone => Err(library::gone()),

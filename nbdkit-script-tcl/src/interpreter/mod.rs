@@ -61,7 +61,8 @@ struct Shared {
     /// The command of the buffer that is lent to the script. NULL if there is none, or if the
     /// script has deleted it.
     lent: Cell<Tcl_Command>,
-    /// How many commands have been made for buffers and for disks; each has a name of its own.
+    /// The number of the last command that was made for a buffer or a disk; each has a name of its
+    /// own.
     made: Cell<u64>,
 }
 

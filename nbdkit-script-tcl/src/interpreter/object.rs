@@ -1,7 +1,7 @@
 //! Tcl's values: an [`Object`] holds on to one, a [`Value`] looks at one.
 
 use std::borrow::Cow;
-use std::ffi::{c_char, c_int};
+use std::ffi::{CString, c_int};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -133,6 +133,9 @@ fn length(bytes: &[u8]) -> Tcl_Size {
     bytes.len().min(MOST_BYTES) as Tcl_Size
 }
 
+/// More characters than a number has that a command returns.
+const LONGEST_NUMBER: usize = 32;
+
 /// A look at a value that somebody else holds on to.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
@@ -215,6 +218,29 @@ impl<'a> Value<'a> {
             }
             Ok(slice::from_raw_parts(bytes, length as usize))
         }
+    }
+
+    /// Whether it is as many bytes, and no number: the data of a read, and not what a last command
+    /// has happened to return. That is looked at only as far as it takes no time.
+    #[inline]
+    pub fn is_data(self, count: usize) -> bool {
+        // SAFETY: reads public fields of a living value.
+        let (has_text, length) =
+            unsafe { (!self.object.as_ref().bytes.is_null(), self.object.as_ref().length) };
+        // A byte is a character, which takes at most two bytes.
+        let may_be = !has_text || (count..=count * 2).contains(&(length as usize));
+        may_be && self.is_data_indeed(has_text, count)
+    }
+
+    #[cold]
+    fn is_data_indeed(self, has_text: bool, count: usize) -> bool {
+        // What has another form only, as a list that was appended to, is no data.
+        // SAFETY: reads a public field of a living value, and asks for a type.
+        let has_characters = has_text
+            || self.is_pure_bytes()
+            || unsafe { self.object.as_ref().typePtr == ffi::Tcl_GetObjType(c"string".as_ptr()) };
+        let is_number = || count <= LONGEST_NUMBER && self.number().is_some();
+        has_characters && self.bytes().is_ok_and(|bytes| bytes.len() == count) && !is_number()
     }
 
     /// A text for people or for clients. A script's source is read byte by byte (see
@@ -358,6 +384,6 @@ fn byte_array_type() -> *const ffi::Tcl_ObjType {
 }
 
 /// A C string of a name that Tcl gets.
-pub(super) fn c_name(name: &str) -> Vec<c_char> {
-    name.bytes().filter(|byte| *byte != 0).chain([0]).map(|byte| byte as c_char).collect()
+pub(super) fn c_name(name: &str) -> CString {
+    CString::new(name).unwrap_or_else(|_| CString::new(name.replace('\0', "")).unwrap_or_default())
 }

@@ -107,6 +107,9 @@ pub trait Language: Sized + Send + 'static {
     /// Why there is no `memory_limit=` for an interpreter; `None` if `load` keeps to it.
     const NO_MEMORY_LIMIT: Option<&'static str>;
 
+    /// What scripts call the disks that all interpreters see, for a message.
+    const SHARED_DISK: &'static str = "nbdkit.disk";
+
     /// What belongs to one client's connection: the value that `open` returned, or where it is.
     type Handle: Send + 'static;
 
@@ -191,6 +194,23 @@ pub trait Language: Sized + Send + 'static {
         returned: Self::Returned<'_>,
         buffer: ReadBuffer<'request>,
     ) -> Result<Filled<'request>>;
+
+    /// Looks at what a callback returned that has nothing to answer. It is ignored, unless the
+    /// language has a way to say by it that something failed.
+    ///
+    /// # Errors
+    /// What failed, then.
+    #[inline]
+    fn done(_: Self::Returned<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether what a read of version 2 returned is data, as if it were one of version 1, where so
+    /// many bytes were asked for. A language in which all values are strings tells data from what a
+    /// callback happens to return.
+    fn is_data(returned: &Self::Returned<'_>, _count: usize) -> bool {
+        returned.string().is_some()
+    }
 
     /// The size of a disk.
     ///

@@ -8,6 +8,7 @@ use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupter;
+use crate::library::watch;
 use crate::plugin::ScriptPlugin;
 use crate::returned::{FromReturned, Returned};
 use crate::source::Script;
@@ -16,14 +17,14 @@ use crate::types::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 /// What nbdkit passes to callbacks for which it has no flags yet.
 const NO_FLAGS: Flags = Flags::empty();
 
-/// Calls what returns nothing; what it does return is ignored.
+/// Calls what returns nothing.
 #[inline]
 fn act<L: Language, const N: usize>(
     language: &L,
     callback: Callbacks,
     arguments: [ArgumentOf<'_, '_, L>; N],
 ) -> Result<()> {
-    language.call(callback, arguments, |_| Ok(()))
+    language.call(callback, arguments, L::done)
 }
 
 #[inline]
@@ -207,16 +208,21 @@ impl<L: Language> ScriptPlugin for L {
 
     fn pwrite(&self, handle: &L::Handle, data: &[u8], offset: u64, flags: Flags) -> Result<()> {
         let (handle, offset) = (Argument::Handle(handle), offset_of::<L>(offset)?);
-        if is_v2(self) {
+        let watched = watch::begin_write();
+        let result = if is_v2(self) {
             let lent = L::Lent::data(data);
             let arguments = [handle, Argument::Lent(&lent), offset, number(flags.bits())];
-            return act(self, Callbacks::PWRITE, arguments);
+            act(self, Callbacks::PWRITE, arguments)
+        } else if has_flags(self) {
+            let arguments = [handle, Argument::Bytes(data), offset, number(flags.bits())];
+            act(self, Callbacks::PWRITE, arguments)
+        } else {
+            act(self, Callbacks::PWRITE, [handle, Argument::Bytes(data), offset])
+        };
+        if watched {
+            watch::end_write::<L>(result.is_ok());
         }
-        let data = Argument::Bytes(data);
-        if has_flags(self) {
-            return act(self, Callbacks::PWRITE, [handle, data, offset, number(flags.bits())]);
-        }
-        act(self, Callbacks::PWRITE, [handle, data, offset])
+        result
     }
 
     fn flush(&self, handle: &L::Handle) -> Result<()> {
@@ -277,10 +283,26 @@ fn pread_in_place<'request, L: Language>(
     mut buffer: ReadBuffer<'request>,
     offset: u64,
 ) -> Result<Filled<'request>> {
+    let count = buffer.len();
     let lent = L::Lent::fill(&mut buffer);
     let (handle, offset) = (Argument::Handle(handle), offset_of::<L>(offset)?);
     let arguments = [handle, Argument::Lent(&lent), offset, number(NO_FLAGS.bits())];
-    act(language, Callbacks::PREAD, arguments)?;
+    let has_returned_data = language.call(Callbacks::PREAD, arguments, |returned| {
+        let is_data = L::is_data(&returned, count);
+        L::done(returned).map(|()| is_data)
+    })?;
     drop(lent);
+    // Else the client would read zeroes, and nobody would know why.
+    if has_returned_data && buffer.is_untouched() {
+        return Err(returned_data());
+    }
     Ok(buffer.finish_with_zeroes())
+}
+
+#[cold]
+fn returned_data() -> Error {
+    Error::msg(
+        "returned a string and wrote nothing into the buffer, \
+         expected the bytes in the buffer: API version 2 ignores what is returned",
+    )
 }

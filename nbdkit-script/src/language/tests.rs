@@ -160,6 +160,14 @@ impl Language for Noting {
         if model == ThreadModel::Parallel { Err("not in parallel".into()) } else { Ok(()) }
     }
 
+    fn done(returned: Text) -> Result<()> {
+        if returned.0 == "failed" { Err(returned.0.into()) } else { Ok(()) }
+    }
+
+    fn is_data(returned: &Text, count: usize) -> bool {
+        returned.0.len() == count
+    }
+
     fn flush_output(&self) {
         self.calls.borrow_mut().push("flush_output".into());
     }
@@ -167,7 +175,7 @@ impl Language for Noting {
 
 /// All data requests, with flags that tell which are passed on.
 fn requests(version: ApiVersion) -> Vec<String> {
-    let plugin = Noting::new(version, "abcd");
+    let plugin = Noting::new(version, if version == ApiVersion::V2 { "" } else { "abcd" });
     let mut memory = [0; 4];
     plugin.pread(&"h", ReadBuffer::new(&mut memory), 512).unwrap();
     plugin.pwrite(&"h", b"abc", 513, Flags::FUA).unwrap();
@@ -231,6 +239,51 @@ fn as_in_sh_there_are_flags_where_there_may_be_some_and_data_is_copied() {
             "cache h 10 517",
         ]
     );
+}
+
+#[test]
+fn data_that_version_2_returns_is_an_error_unless_the_buffer_was_filled() {
+    let plugin = Noting::new(ApiVersion::V2, "abcd");
+    let mut memory = [0xaa; 4];
+    let error = plugin.pread(&"h", ReadBuffer::new(&mut memory), 0).unwrap_err();
+    assert!(error.message().starts_with("returned a string and wrote nothing"), "{error}");
+    let mut buffer = ReadBuffer::new(&mut memory);
+    buffer.write_at(1, b"x");
+    assert!(plugin.pread(&"h", buffer, 0).is_ok());
+    assert_eq!(&memory, b"\0x\0\0");
+    // What is no data is ignored.
+    let mut memory = [0xaa; 3];
+    assert!(plugin.pread(&"h", ReadBuffer::new(&mut memory), 0).is_ok());
+    assert_eq!(memory, [0; 3]);
+}
+
+#[test]
+fn a_language_may_say_by_what_is_returned_that_something_failed() {
+    for version in [ApiVersion::V1, ApiVersion::V2, ApiVersion::Sh] {
+        let mut plugin = Noting::new(version, "failed");
+        let mut memory = [0; 4];
+        let mut results = vec![
+            plugin.config("key", OsStr::new("value")),
+            plugin.config_complete(),
+            plugin.get_ready(),
+            plugin.after_fork(),
+            plugin.preconnect(false),
+            plugin.pwrite(&"h", b"abc", 0, Flags::empty()),
+            plugin.flush(&"h"),
+            plugin.trim(&"h", 7, 0, Flags::empty()),
+            plugin.zero(&"h", 8, 0, Flags::empty()),
+            plugin.cache(&"h", 9, 0),
+            plugin.close("h"),
+            plugin.cleanup(),
+            plugin.dump_plugin(),
+        ];
+        if version == ApiVersion::V2 {
+            results.push(plugin.pread(&"h", ReadBuffer::new(&mut memory), 0).map(drop));
+        }
+        for result in results {
+            assert_eq!(result.unwrap_err().message(), "failed");
+        }
+    }
 }
 
 #[test]

@@ -118,6 +118,23 @@ pub trait Arguments {
         Ok(text)
     }
 
+    /// A message, as bytes. A language may have texts of what is no string, such as of an error that
+    /// was caught.
+    ///
+    /// # Errors
+    /// `EINVAL` for anything else.
+    fn message(&mut self, what: &str) -> Result<Vec<u8>> {
+        self.text_bytes(what)
+    }
+
+    /// The name of something. A language whose own functions take a number for its text does so here.
+    ///
+    /// # Errors
+    /// As of [`bytes`](Arguments::bytes).
+    fn name(&mut self, what: &str) -> Result<Vec<u8>> {
+        self.bytes(what)
+    }
+
     /// A whole number.
     ///
     /// # Errors

@@ -121,8 +121,14 @@ impl Method for Copy {
     fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 5)?;
         let target_offset = count_at(call, 2, "target offset")?;
-        let source_offset = optional_count_at(call, 4, "source offset")?.unwrap_or(0);
+        let source_offset = optional_count_at(call, 4, "source offset")?;
         let count = optional_count_at(call, 5, "count")?;
+        let source_offset = match source_offset {
+            Some(offset) => offset,
+            None if count.is_none() => 0,
+            // A variable that was misspelt, as it seems.
+            None => return Err(call.wrong_type(4, "a number")),
+        };
         if call.same(1, 3) {
             let mut buffer = call.buffer(1)?;
             let count = rest(count, source_offset, buffer.len());
@@ -282,9 +288,39 @@ mod tests {
         let mut bytes = *b"abcdef";
         call("copy", vec![own(&mut bytes), integer(1), data(b"xyz"), integer(1)]).unwrap();
         assert_eq!(&bytes, b"ayzdef");
-        let inside = vec![own(&mut bytes), integer(2), Value::Same(1), Value::Nothing, integer(3)];
+        let inside = vec![own(&mut bytes), integer(2), Value::Same(1), integer(0), integer(3)];
         call("copy", inside).unwrap();
         assert_eq!(&bytes, b"ayayzf");
+        let whole = vec![own(&mut bytes), integer(0), Value::Same(1), Value::Nothing];
+        call("copy", whole).unwrap();
+        assert_eq!(&bytes, b"ayayzf");
+    }
+
+    #[test]
+    fn nothing_in_front_of_an_argument_is_not_taken_for_0() {
+        let mut bytes = *b"abc";
+        let copy = vec![own(&mut bytes), integer(0), data(b"xyz"), Value::Nothing, integer(1)];
+        let message = call("copy", copy).unwrap_err();
+        assert_eq!(message, "argument 3: found nothing, expected a number");
+        assert_eq!(&bytes, b"abc");
+    }
+
+    #[test]
+    fn floats_count_up_to_where_they_are_exact() {
+        let float = |number: f64| Value::Number(crate::store::Number::Float(number));
+        let exact = (1_u64 << 53) - 1;
+        let new = |value| New::run(&fake::Fake(vec![value])).map_err(|error| error.to_string());
+        assert!(
+            matches!(new(float(exact as f64)), Ok(Answer::NewBuffer(size)) if size as u64 == exact)
+        );
+        for past in [2_f64.powi(53), 1e300] {
+            let message = new(float(past)).unwrap_err();
+            assert!(message.contains("floating point numbers are not exact"), "{message}");
+        }
+        for wrong in [-1.0, 0.5, f64::NAN, f64::INFINITY] {
+            let message = new(float(wrong)).unwrap_err();
+            assert!(message.ends_with("expected a whole number from 0 on"), "{message}");
+        }
     }
 
     #[test]

@@ -127,6 +127,9 @@ pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>> {
     })
 }
 
+/// 2^53. What a script has meant may have been rounded to it.
+const PAST_EXACT: f64 = (1_u64 << 53) as f64;
+
 /// An argument that must be a number. A string is none.
 #[inline]
 pub(super) fn number_at<'a>(call: &impl Call<'a>, index: usize) -> Result<Number> {
@@ -144,9 +147,13 @@ pub(super) fn count_at<'a>(call: &impl Call<'a>, index: usize, what: &str) -> Re
     };
     match number_at(call, index)? {
         Number::Integer(number) => usize::try_from(number).map_err(|_| invalid(&number)),
-        // Past 2^53 there are gaps between the floats; no buffer is that long.
-        Number::Float(number) if (0.0..9e15).contains(&number) && number.fract() == 0.0 => {
+        Number::Float(number) if (0.0..PAST_EXACT).contains(&number) && number.fract() == 0.0 => {
             Ok(number as usize)
+        }
+        Number::Float(number) if (PAST_EXACT..f64::INFINITY).contains(&number) => {
+            let number = super::in_short(number);
+            let why = "floating point numbers are not exact past 2^53 - 1";
+            Err(invalid(&format_args!("{number}, and {why}")))
         }
         Number::Float(number) => Err(invalid(&super::in_short(number))),
     }

@@ -1,6 +1,7 @@
 //! The methods of `nbdkit.disk`: a disk in memory that all interpreters see.
 
 use super::call::{Answer, Call, Method, Methods, at_most, count_at, surplus};
+use super::watch;
 use crate::error::{Error, Result};
 use crate::store::{self, Disk, Part};
 
@@ -102,6 +103,7 @@ impl Method for Pwrite {
     fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
+        watch::shared();
         let offset = offset_at(call, 3)?;
         let written = match call.string(2) {
             Some(data) => disk.write(data, offset),
@@ -122,6 +124,7 @@ impl Method for Zero {
     fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
+        watch::shared();
         let count = count_at(call, 2, "count")? as u64;
         disk.zero(offset_at(call, 3)?, count).map(|()| Answer::Nothing)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use super::{Answer, Arguments, Buffer, Call, Found, Method, run};
+use super::{Answer, Arguments, Buffer, Call, Found, MadeIn, Method, run};
 use crate::error::Result;
 use crate::store::{self, Disk, Number};
 
@@ -37,7 +37,7 @@ pub(super) fn integer<'a>(integer: i64) -> Value<'a> {
 }
 
 pub(super) fn own(bytes: &mut [u8]) -> Value<'_> {
-    Value::Buffer(RefCell::new(Some(Buffer::Own(bytes))))
+    Value::Buffer(RefCell::new(Some(Buffer::Own(bytes, MadeIn::default()))))
 }
 
 /// A call in it. Messages count without what a method belongs to.

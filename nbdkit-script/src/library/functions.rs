@@ -67,7 +67,7 @@ const fn function(
 /// All of them, but for those that need what only a language has: `error` and `set_error`.
 pub const ALL: &[Function] = &[
     function("debug", 1, |arguments| {
-        host::debug_bytes(&arguments.text_bytes("the message")?);
+        host::debug_bytes(&arguments.message("the message")?);
         Ok(Value::Nothing)
     }),
     // The client.

@@ -1,13 +1,14 @@
 //! The bytes of a buffer, whoever they belong to.
 
+use super::watch::{self, MadeIn};
 use crate::buffer::ReadBuffer;
 use crate::error::{Error, Result};
 
 /// A buffer's bytes, for as long as a method runs. All access is checked against its end.
 #[derive(Debug)]
 pub enum Buffer<'a> {
-    /// A script's own.
-    Own(&'a mut [u8]),
+    /// A script's own, and when it was made.
+    Own(&'a mut [u8], MadeIn),
     /// A read request, which the script is to fill.
     Fill(&'a mut ReadBuffer<'static>),
     /// A write request, which can only be read.
@@ -24,7 +25,9 @@ impl<'a> Buffer<'a> {
     pub fn bytes(self, offset: usize, count: usize) -> Result<&'a [u8]> {
         let length = self.len();
         let bytes = match self {
-            Buffer::Own(bytes) => offset.checked_add(count).and_then(|end| bytes.get(offset..end)),
+            Buffer::Own(bytes, _) => {
+                offset.checked_add(count).and_then(|end| bytes.get(offset..end))
+            }
             Buffer::Fill(buffer) => buffer.read_at(offset, count),
             Buffer::Data(data) => offset.checked_add(count).and_then(|end| data.get(offset..end)),
         };
@@ -35,7 +38,7 @@ impl<'a> Buffer<'a> {
     #[inline]
     pub fn len(&self) -> usize {
         match self {
-            Buffer::Own(bytes) => bytes.len(),
+            Buffer::Own(bytes, _) => bytes.len(),
             Buffer::Fill(buffer) => buffer.len(),
             Buffer::Data(data) => data.len(),
         }
@@ -50,7 +53,7 @@ impl<'a> Buffer<'a> {
     #[inline]
     fn again(&mut self) -> Buffer<'_> {
         match self {
-            Buffer::Own(bytes) => Buffer::Own(bytes),
+            Buffer::Own(bytes, made) => Buffer::Own(bytes, *made),
             Buffer::Fill(buffer) => Buffer::Fill(buffer),
             Buffer::Data(data) => Buffer::Data(data),
         }
@@ -73,11 +76,14 @@ impl<'a> Buffer<'a> {
     pub fn write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
         let length = self.len();
         let written = match self {
-            Buffer::Own(bytes) => offset
-                .checked_add(data.len())
-                .and_then(|end| bytes.get_mut(offset..end))
-                .map(|place| place.copy_from_slice(data))
-                .is_some(),
+            Buffer::Own(bytes, made) => {
+                watch::written(*made);
+                offset
+                    .checked_add(data.len())
+                    .and_then(|end| bytes.get_mut(offset..end))
+                    .map(|place| place.copy_from_slice(data))
+                    .is_some()
+            }
             Buffer::Fill(buffer) => buffer.write_at(offset, data),
             Buffer::Data(_) => return Err(read_only()),
         };
@@ -92,11 +98,14 @@ impl<'a> Buffer<'a> {
     pub fn fill(&mut self, offset: usize, byte: u8, count: usize) -> Result<()> {
         let length = self.len();
         let filled = match self {
-            Buffer::Own(bytes) => offset
-                .checked_add(count)
-                .and_then(|end| bytes.get_mut(offset..end))
-                .map(|place| place.fill(byte))
-                .is_some(),
+            Buffer::Own(bytes, made) => {
+                watch::written(*made);
+                offset
+                    .checked_add(count)
+                    .and_then(|end| bytes.get_mut(offset..end))
+                    .map(|place| place.fill(byte))
+                    .is_some()
+            }
             Buffer::Fill(buffer) => buffer.fill_at(offset, byte, count),
             Buffer::Data(_) => return Err(read_only()),
         };
@@ -114,7 +123,7 @@ impl<'a> Buffer<'a> {
             return Err(past_end(to, count, length));
         }
         match self {
-            Buffer::Own(bytes) => bytes.copy_within(from..from + count, to),
+            Buffer::Own(bytes, _) => bytes.copy_within(from..from + count, to),
             Buffer::Fill(buffer) => {
                 buffer.copy_within(from, to, count);
             }

@@ -39,6 +39,7 @@ mod number;
 mod properties;
 mod scalar;
 pub mod shared;
+pub(crate) mod watch;
 
 pub use crate::store::Number;
 pub use arguments::{Arguments, Found};
@@ -46,3 +47,4 @@ pub use call::{Answer, Call, Method, Methods, run};
 pub use constants::constants;
 pub use memory::{Buffer, gone};
 pub use number::{in_short, whole};
+pub use watch::MadeIn;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::number::{float, in_short};
+use super::watch;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::store::{self, NO_MEMORY, Number, Refusal, Value};
@@ -46,6 +47,7 @@ impl Operation {
     /// Those of its arguments; `ENOMEM`. The message is without the name of the operation.
     pub fn call(&self, arguments: &mut dyn Arguments) -> Result<Outcome> {
         arguments.at_most(self.most_arguments)?;
+        watch::shared();
         match (self.run)(arguments)? {
             // Unlike the others, this is nothing that a script would ask for.
             Outcome::Refused(NO_MEMORY) | Outcome::Tried(Err(NO_MEMORY)) => {
@@ -159,7 +161,7 @@ fn length(length: Result<usize, Refusal>) -> Outcome {
 }
 
 fn key(arguments: &mut dyn Arguments) -> Result<Vec<u8>> {
-    arguments.bytes("the key")
+    arguments.name("the key")
 }
 
 fn value(arguments: &mut dyn Arguments) -> Result<Value> {

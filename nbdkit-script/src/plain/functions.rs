@@ -96,7 +96,7 @@ impl<P: PlainLanguage> Function<P> {
             run(&Called { values: &values, is_method }).and_then(of_method::<P>)
         };
         match self.run {
-            Run::NewDisk => method(|call| run::<disk::New>(call), false),
+            Run::NewDisk => method(|call| run::<disk::New>(call), false).map_err(named),
             Run::Method(run) => method(run, true),
             Run::Nbdkit(function) => {
                 function.call(&mut Given::new(values)).and_then(of_nbdkit::<P>).map_err(named)

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::PlainLanguage;
 use super::value::{self, Value};
+use super::{PlainLanguage, thrown};
 use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
@@ -77,6 +77,11 @@ impl<P: PlainLanguage> Language for P {
             Value::Bytes(bytes) => buffer.copy_from(&bytes),
             _ => Err(Error::msg(format!("returned {}, expected {}", returned.type_name, P::BYTES))),
         }
+    }
+
+    /// An error that was caught, and is what a callback ends with, is one.
+    fn done(returned: Returned<P>) -> Result<()> {
+        thrown::returned::<P>(&returned.value).map_or(Ok(()), Err)
     }
 
     fn block_size(returned: Returned<P>) -> Result<Option<BlockSize>> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::vec;
 
-use super::{PlainLanguage, Returned, Value};
+use super::{PlainLanguage, Returned, Value, thrown};
 use crate::error::Result;
 use crate::library::{Arguments, Buffer, Call, Found};
 use crate::returned::{Returned as _, number_or_type};
@@ -56,6 +56,16 @@ impl<P: PlainLanguage> Arguments for Given<P> {
 
     fn next_bytes(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
         self.next(|value| value.string().map(|text| take(&text)))
+    }
+
+    fn message(&mut self, what: &str) -> Result<Vec<u8>> {
+        match self.peek().and_then(thrown::text::<P>) {
+            Some(text) => {
+                self.skip();
+                Ok(text.into_bytes())
+            }
+            None => self.text_bytes(what),
+        }
     }
 
     fn next_number(&mut self) -> Result<Number, Found> {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::fake::V::{self, Array, Blob, Bool, Int, Nil, Real};
 use super::fake::{Plain, object, returning, text};
+use super::library::Given;
 use super::*;
 use crate::error::Error;
+use crate::library::Arguments as _;
 use crate::library::functions::Value as OfNbdkit;
 use crate::store;
 use crate::types::{BlockSize, Export, Extent, ExtentKind, Flags};
@@ -138,6 +140,30 @@ fn a_thrown_map_may_have_an_errno_by_number_or_by_name() {
 }
 
 #[test]
+fn the_message_of_an_error_may_be_one_that_was_caught() {
+    let caught = thrown::<Plain>(&Error::new(libc::ENOSPC, "inner words"));
+    let outer = |message| object([("errno", text("EPERM")), ("message", message)]);
+    let error = error::<Plain>(outer(outer(caught.clone())));
+    assert_eq!((error.errno(), error.message()), (libc::EPERM, "inner words"));
+    // A function that takes a message takes one as well, and a number.
+    let shown = |value| Given::new(vec![Returned::<Plain>::new(value)]).message("the message");
+    assert_eq!(shown(caught).unwrap(), b"inner words");
+    assert_eq!(shown(Int(42)).unwrap(), b"42");
+    let none = shown(Nil).unwrap_err();
+    assert_eq!(none.message(), "argument 1 (the message): found nil, expected a string");
+}
+
+#[test]
+fn a_callback_that_ends_with_an_error_it_has_caught_has_failed() {
+    let caught = thrown::<Plain>(&Error::new(libc::ENOSPC, "full"));
+    let error = returning(caught).pwrite(&Nil, b"x", 0, Flags::empty()).unwrap_err();
+    assert_eq!((error.errno(), error.message()), (libc::ENOSPC, "full"));
+    for ignored in [object([("errno", Int(5))]), object([("message", Int(5))]), Int(5), text("x")] {
+        assert!(returning(ignored).pwrite(&Nil, b"x", 0, Flags::empty()).is_ok());
+    }
+}
+
+#[test]
 fn what_a_function_throws_can_be_thrown_again() {
     let thrown = thrown::thrown::<Plain>(&Error::new(libc::ENOSPC, "full"));
     let expected = object([("errno", Int(libc::ENOSPC.into())), ("message", text("full"))]);
@@ -263,6 +289,6 @@ fn refusals_of_disks_count_without_the_disk() {
     assert_eq!(on_disk("pread", Int(128 << 20)), expected);
     assert_eq!(wrong("size", vec![Int(5)]), "argument 0: found 5, expected a disk");
     let error = call(functions(), "disk", vec![text("plain: refusals"), Int(-1)]).unwrap_err();
-    let expected = "argument 2, the size: found -1, expected a whole number from 0 on";
+    let expected = "disk: argument 2, the size: found -1, expected a whole number from 0 on";
     assert_eq!(error.to_string(), expected);
 }

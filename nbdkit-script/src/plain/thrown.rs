@@ -15,18 +15,59 @@ pub fn error<P: PlainLanguage>(thrown: P::Value) -> Error {
     let text = Beginning::of(&thrown);
     match P::from_script(thrown) {
         Value::None => Error::msg(format!("error value is {}", P::NOTATION.none)),
-        Value::Map(map) => {
-            let errno = named(&map, "errno").cloned().map(P::from_script);
-            let errno = errno.and_then(|value| match value {
-                Value::Integer(number) => i32::try_from(number).ok(),
-                Value::String(name) => errno::from_name(&name),
-                _ => None,
-            });
-            let message = named(&map, "message").map_or(text, Beginning::of);
-            Error::new(errno.unwrap_or(libc::EIO), message)
-        }
+        Value::Map(map) => of_map::<P>(&map).unwrap_or_else(|| {
+            let errno = errno_in::<P>(&map).unwrap_or(libc::EIO);
+            Error::new(errno, text)
+        }),
         _ => Error::msg(text),
     }
+}
+
+/// The error that a map with a message is.
+fn of_map<P: PlainLanguage>(map: &[(String, P::Value)]) -> Option<Error> {
+    let message = message_in::<P>(map, DEEPEST)?;
+    Some(Error::new(errno_in::<P>(map).unwrap_or(libc::EIO), message))
+}
+
+/// The error that a callback has returned which has nothing to answer: what a script catches, with
+/// `errno` and `message`.
+pub(super) fn returned<P: PlainLanguage>(returned: &Value<P::Value>) -> Option<Error> {
+    match returned {
+        Value::Map(map) => named(map, "errno").and_then(|_| of_map::<P>(map)),
+        _ => None,
+    }
+}
+
+/// The text of a value where a message is expected: that of a number, or of an error that was
+/// caught.
+pub(super) fn text<P: PlainLanguage>(value: &Value<P::Value>) -> Option<String> {
+    match value {
+        Value::Integer(integer) => Some(integer.to_string()),
+        Value::Float(float) => Some(P::to_script(Value::Float(*float)).to_string()),
+        Value::Map(map) => message_in::<P>(map, DEEPEST),
+        _ => None,
+    }
+}
+
+/// How often the message of an error may be an error itself.
+const DEEPEST: usize = 8;
+
+fn errno_in<P: PlainLanguage>(map: &[(String, P::Value)]) -> Option<i32> {
+    match P::from_script(named(map, "errno")?.clone()) {
+        Value::Integer(number) => i32::try_from(number).ok(),
+        Value::String(name) => errno::from_name(&name),
+        _ => None,
+    }
+}
+
+/// The message may be an error that was caught.
+fn message_in<P: PlainLanguage>(map: &[(String, P::Value)], deepest: usize) -> Option<String> {
+    let message = named(map, "message")?;
+    let inner = match (P::from_script(message.clone()), deepest.checked_sub(1)) {
+        (Value::Map(inner), Some(deep)) => message_in::<P>(&inner, deep),
+        _ => None,
+    };
+    inner.or_else(|| Some(Beginning::of(message)))
 }
 
 /// The beginning of a text. A thrown value may have any amount of it.

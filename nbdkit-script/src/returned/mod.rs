@@ -114,10 +114,22 @@ impl Seen {
     /// The same in a sentence: `is a table`.
     fn with_article(self) -> Cow<'static, str> {
         match self {
-            Seen::Type(name) => format!("a {name}").into(),
+            Seen::Type(name) => with_article(name).into(),
             value => value.in_short(),
         }
     }
+}
+
+/// The name of a type in a sentence: `a table`, `an array`.
+pub fn with_article(name: &str) -> String {
+    let mut letters = name.chars();
+    let is_vowel = match (letters.next(), letters.next()) {
+        // Spelt: an i64, an f64, but a u8.
+        (Some(letter), Some('0'..='9')) => "aefhilmnorsx".contains(letter),
+        (Some(letter), _) => "aeioAEIO".contains(letter),
+        _ => false,
+    };
+    if is_vowel { format!("an {name}") } else { format!("a {name}") }
 }
 
 /// A number that is none of those expected, or the type of what is no number.

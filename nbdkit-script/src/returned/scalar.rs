@@ -1,7 +1,7 @@
 //! What is made of a single value.
 
 use super::{FromReturned, Returned, Seen, beginning, in_full};
-use crate::answer::Answer;
+use crate::answer::{Answer, unknown};
 use crate::error::{Error, Result};
 use crate::library::whole;
 use crate::memory;
@@ -82,9 +82,7 @@ macro_rules! answers {
     ($($answer:ty)*) => {
         $(impl<R: Returned> FromReturned<R> for $answer {
             fn from_returned(value: R) -> Result<Self> {
-                answer(&value)?.ok_or_else(|| {
-                    Error::invalid(format!("returned {}, expected {}", in_full(&value), Self::WHAT))
-                })
+                answer(&value)?.ok_or_else(|| unknown::<Self>(&in_full(&value)))
             }
         })*
     };

@@ -154,7 +154,10 @@ fn an_answer_is_a_number_or_a_word() {
     // A text with digits is a number only where there are no types.
     assert!(of::<Fua, _>(T(b"2")).unwrap_err().starts_with("returned \"2\", expected a level"));
     for (value, found) in [(N(0.5), "0.5"), (Typed::None, "nil")] {
-        let message = format!("returned {found}, expected a level of cache support");
+        let message = format!(
+            "returned {found}, expected a level of cache support: \
+             \"none\" (0), \"emulate\" (1), \"native\" (2)"
+        );
         assert_eq!(of::<Cache, _>(value).unwrap_err(), message);
     }
 }
@@ -169,6 +172,16 @@ fn a_text_is_utf_8_and_may_be_none() {
     assert_eq!(wrong(N(5.0)), "returned number, expected a string or nil");
     assert_eq!(wrong(T(b"\xff")), "returned the string \"\\xff\", expected UTF-8");
     assert_eq!(of::<String, _>(N(5.0)).unwrap_err(), "returned number, expected a string");
+}
+
+#[test]
+fn names_of_types_have_the_article_that_is_spoken() {
+    for name in ["array", "integer", "object", "i64", "f64"] {
+        assert_eq!(with_article(name), format!("an {name}"));
+    }
+    for name in ["table", "userdata", "map", "u8", "()", ""] {
+        assert_eq!(with_article(name), format!("a {name}"));
+    }
 }
 
 #[test]

@@ -103,10 +103,7 @@ fn at_dictionary(dictionary: &Dictionary, key: &[u8], operation: Operation) -> A
     let done = |()| Answer::Done;
     match operation {
         Operation::Get => answer(dictionary.get(key), Answer::Value),
-        Operation::Set(value, life) => {
-            dictionary.set(key, value, life.duration()).unwrap();
-            Answer::Done
-        }
+        Operation::Set(value, life) => answer(dictionary.set(key, value, life.duration()), done),
         Operation::Add(value, life) => answer(dictionary.add(key, value, life.duration()), done),
         Operation::Replace(value, life) => {
             answer(dictionary.replace(key, value, life.duration()), done)
@@ -121,7 +118,9 @@ fn at_dictionary(dictionary: &Dictionary, key: &[u8], operation: Operation) -> A
         Operation::TimeToLive => {
             answer(dictionary.time_to_live(key), |lives| Answer::Lives(lives.is_some()))
         }
-        Operation::Keys => Answer::Keys(dictionary.keys(usize::MAX).unwrap().into_iter().collect()),
+        Operation::Keys => {
+            answer(dictionary.keys(usize::MAX), |keys| Answer::Keys(keys.into_iter().collect()))
+        }
         Operation::Clear => {
             dictionary.clear();
             Answer::Done
