@@ -45,10 +45,20 @@ class Nbdkit:
     """One nbdkit process, serving on a Unix socket in a directory of its own.
 
     It runs in the foreground unless `daemon` is true, as a user starts it then: the command
-    returns when the server is ready. `prefix` is a command to run nbdkit under.
+    returns when the server is ready. `prefix` is a command to run nbdkit under. It is killed after
+    `lifetime` seconds.
     """
 
-    def __init__(self, *arguments, cwd, verbose=False, daemon=False, prefix=(), env=None):
+    def __init__(
+        self,
+        *arguments,
+        cwd,
+        verbose=False,
+        daemon=False,
+        prefix=(),
+        env=None,
+        lifetime=2 * DEADLINE,
+    ):
         # Not pytest's tmp_path: the address of a Unix socket may be only 107 bytes long.
         self.directory = Path(tempfile.mkdtemp(prefix="nbdkit-test-"))
         self.socket = self.directory / "socket"
@@ -71,7 +81,7 @@ class Nbdkit:
         self.daemon = daemon
         self.arguments = arguments
         # A server that hangs would make the test hang that waits for its answer.
-        self.watchdog = threading.Timer(2 * DEADLINE, self.kill)
+        self.watchdog = threading.Timer(lifetime, self.kill)
         self.watchdog.daemon = True
         self.watchdog.start()
 

@@ -13,9 +13,14 @@ import nbdkit
 import script_files
 from sweep import requests
 from sweep.disks import DATA, disks
-from sweep.run import Report, Sweep
+from sweep.run import LIFETIME, Report, Sweep
 
 FULL = os.environ.get("NBDKIT_SCRIPT_SWEEP") == "full"
+
+
+def serve(*arguments, cwd):
+    """A server with one thread for each connection."""
+    return nbdkit.Nbdkit("-t", "1", *arguments, cwd=cwd, lifetime=LIFETIME).wait_ready()
 
 
 @pytest.fixture
@@ -49,9 +54,7 @@ def test_no_request_ends_a_server(sweep, language, tmp_path, version):
     script.write_text(language.script("sweep", "disk", version=version))
 
     def start(_disk):
-        # The log has a line for each request that fails; nobody reads most of them.
-        server = nbdkit.Nbdkit("-t", "1", language.plugin, script, cwd=tmp_path)
-        return server.wait_ready()
+        return serve(language.plugin, script, cwd=tmp_path)
 
     most = 2**63 - 1 if language.holds(2**63 - 1) else 2**52
     found = disks(version, most, FULL)
@@ -83,7 +86,7 @@ def test_no_request_ends_a_server_of_rhai(sweep, tmp_path):
     def start(disk):
         script = tmp_path / "disk.rhai"
         script.write_text(rhai(disk))
-        return nbdkit.Nbdkit("-t", "1", plugin, script, cwd=tmp_path).wait_ready()
+        return serve(plugin, script, cwd=tmp_path)
 
     # It has one version, which is told the flags as the second one is.
     found = [disk for disk in disks(2, 2**63 - 1, FULL) if not disk.returns_text]

@@ -16,6 +16,8 @@ from .memory import Memory
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30"]
 # What no log may have, whatever the script does.
 BAD = re.compile(rb"panicked|internal error|Assertion|FATAL|^==\d+==", re.MULTILINE)
+# How long a case may take, in seconds. An answer that never comes is noticed much earlier.
+LIFETIME = 600
 # How much is read at once when all of the disk is.
 STEP = 64 << 10
 
@@ -40,6 +42,7 @@ def play(case):
         server = nbdkit.Nbdkit(
             "-t", str(case.threads), case.engine.plugin, f"interpreters={case.interpreters}",
             str(script), cwd=directory, prefix=VALGRIND if case.under_valgrind else (),
+            lifetime=LIFETIME,
         )  # fmt: skip
         try:
             server.wait_ready()

@@ -16,6 +16,8 @@ from .expected import Expected
 PATIENCE = 3
 # So many disks are served by one server, whose log grows with each request that fails.
 DISKS = 25
+# How long that may take, in seconds. An answer that never comes is noticed much earlier.
+LIFETIME = 1800
 
 
 @dataclass
@@ -143,7 +145,8 @@ class Sweep:
         said = said[1] if said else log[-1]
         if self.has_ended():
             self.report.ended += 1
-            kind = f"{where}: the server ended: {said}"
+            code = self.server.process.wait(raw_nbd.DEADLINE)
+            kind = f"{where}: the server ended with {code}: {said}"
         else:
             kind = f"{where}: the server hung up: {said}"
         why = f"{request}: {self.why(request)}" if request else "at the beginning"
