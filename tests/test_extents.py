@@ -200,6 +200,16 @@ def test_one_extent_is_asked_for(serve, language):
     assert status(client) == [(512, HOLE | ZERO), (SIZE - 4096 - 512, DATA)]
 
 
+def test_an_extent_that_is_longer_than_any_request(serve, language):
+    # An assertion of nbdkit's would end it, if it were told of more than it can be asked for.
+    client = serve(language.script("extents", "one that is longer than any request")).connect()
+    for count in (2**32 - 1, 2**32 - 512, 4096):
+        for offset in (0, 4096):
+            ((length, kind),) = status(client, count, offset)
+            assert count <= length < 2**32 and kind == 3
+    assert client.pread(512, 0) == bytes(512)
+
+
 def test_can_extents(serve, language):
     script = disk(language, language.error("not to be called"))
     # nbdkit says of a disk that cannot tell that it is all data.

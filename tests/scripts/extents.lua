@@ -37,3 +37,8 @@ function extents(h, count, offset, flags)
     end
     return list
 end
+--- one that is longer than any request
+function open(readonly) return {} end
+function get_size(h) return 2 ^ 33 end
+function pread(h, count, offset) return string.rep("\0", count) end
+function extents(h, count, offset, flags) return { { 0, 2 ^ 33, 3 } } end

@@ -37,3 +37,8 @@ proc extents {h count offset flags} {
     }
     return $list
 }
+#--- one that is longer than any request
+proc plugin_open {readonly} { return {} }
+proc get_size {h} { expr {1 << 33} }
+proc pread {h count offset} { string repeat "\0" $count }
+proc extents {h count offset flags} { list [list 0 [expr {1 << 33}] 3] }
