@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A descriptor and the file that it is of, since numbers are used again.
@@ -18,16 +19,19 @@ struct Descriptor {
 }
 
 /// What is known so far.
-static KNOWN: Mutex<Known> =
-    Mutex::new(Known { before: BTreeSet::new(), quit: None, listeners: Vec::new() });
+static KNOWN: Mutex<Known> = Mutex::new(Known { before: BTreeSet::new(), listeners: Vec::new() });
+
+/// The end of the pipe that can be read when the server is to end.
+static QUIT: AtomicI32 = AtomicI32::new(NONE);
+
+/// No descriptor.
+const NONE: RawFd = -1;
 
 #[derive(Debug)]
 struct Known {
     /// What was there before the plugin had done anything, as sockets from systemd, and then what
     /// was there at the end of `get_ready`, but for those.
     before: BTreeSet<Descriptor>,
-    /// The end of the pipe that can be read when the server is to end.
-    quit: Option<RawFd>,
     /// The names of nbdkit's listening sockets.
     listeners: Vec<Name>,
 }
@@ -53,14 +57,14 @@ pub(crate) fn before_serving() {
 pub(super) fn find() {
     let mut known = known();
     let new: BTreeSet<_> = open().difference(&known.before).copied().collect();
-    known.quit = only_pipe(&new);
+    QUIT.store(only_pipe(&new).unwrap_or(NONE), Ordering::Relaxed);
     let listeners = listeners(&new);
     known.listeners.extend(listeners);
 }
 
 /// The end of nbdkit's pipe that can be read when the server is to end, if it was found.
 pub(super) fn quit() -> Option<RawFd> {
-    known().quit
+    Some(QUIT.load(Ordering::Relaxed)).filter(|quit| *quit != NONE)
 }
 
 /// Has nbdkit see the end of what its clients send. It would wait for each idle client to leave

@@ -2,7 +2,8 @@
 //!
 //! Not one of the standard library's: that allocates where the thread begins, and the C library
 //! reserves 64 MiB of address space for each thread that does. Where the address space is limited,
-//! that would be taken from the scripts.
+//! that would be taken from the scripts. To use a thread local of the plugin's allocates, too, and a
+//! lock of the standard library's may look at one.
 
 use std::ffi::c_void;
 use std::io;
@@ -11,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 /// What a thread runs. It should not allocate, or free, as long as it is only waiting.
-type Body = Box<dyn Fn() + Send + Sync>;
+type Body = Box<dyn FnMut() + Send>;
 
 /// A running thread. Dropping this waits for its end.
 pub(crate) struct Thread {
@@ -37,13 +38,13 @@ impl Thread {
     pub(crate) fn start(
         name: &std::ffi::CStr,
         stack: usize,
-        body: impl Fn() + Send + Sync + 'static,
+        body: impl FnMut() + Send + 'static,
     ) -> io::Result<Thread> {
-        let body: Box<Body> = Box::new(Box::new(body));
-        let argument = ptr::from_ref(&*body).cast_mut().cast::<c_void>();
+        let mut body: Box<Body> = Box::new(Box::new(body));
+        let argument = ptr::from_mut(&mut *body).cast::<c_void>();
         let mut thread = MaybeUninit::uninit();
         // SAFETY: the attributes and the sets of signals are made before they are used. The
-        // argument is there until the thread has been joined, and is only shared.
+        // argument is there until the thread has been joined, and is the thread's alone until then.
         unsafe {
             let mut attributes = MaybeUninit::uninit();
             let status = libc::pthread_attr_init(attributes.as_mut_ptr());
@@ -77,8 +78,8 @@ impl Drop for Thread {
 }
 
 extern "C" fn run(argument: *mut c_void) -> *mut c_void {
-    // SAFETY: `start` has passed it, and keeps it until this thread has been joined.
-    let body = unsafe { &*argument.cast::<Body>() };
+    // SAFETY: `start` has passed it, and leaves it alone until this thread has been joined.
+    let body = unsafe { &mut *argument.cast::<Body>() };
     // The hook has no place to tell of it, and the server goes on without the thread.
     let _ = catch_unwind(AssertUnwindSafe(body));
     ptr::null_mut()

@@ -2,7 +2,7 @@
 
 use std::io::{PipeReader, PipeWriter, pipe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::limits::AGAIN;
@@ -47,16 +47,14 @@ impl Watcher {
         let no_thread = |error| Error::from(error).context("could not start a thread");
         let (stop, stopper) = pipe().map_err(no_thread)?;
         let closing = Arc::new(AtomicBool::new(false));
-        let watch = Watch {
+        let mut watch = Watch {
             running,
             instances: interrupters.into_iter().map(Instance::new).collect(),
             limit,
             ending: None,
             closing: Arc::clone(&closing),
         };
-        // The thread is the only one to look inside.
-        let watch = Mutex::new(watch);
-        let run = move || watch.lock().unwrap_or_else(PoisonError::into_inner).run(&stop);
+        let run = move || watch.run(&stop);
         let thread = Thread::start(c"watcher", STACK, run).map_err(no_thread)?;
         Ok(Watcher { closing, _stopper: stopper, _thread: thread })
     }

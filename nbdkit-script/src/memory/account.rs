@@ -59,7 +59,9 @@ pub(super) fn count(bytes: isize) {
     }
 }
 
+// Not in line: a thread that is not asked for has no thread locals, see `host/thread.rs`.
 #[cold]
+#[inline(never)]
 fn count_for_thread(bytes: isize) {
     // A thread that is ending has no thread locals any more.
     let _ = ENTERED.try_with(|entered| {

@@ -18,7 +18,7 @@ const PIECES: [usize; 9] =
 const ENOUGH: usize = 16 << 20;
 
 static STATE: Mutex<State> =
-    Mutex::new(State { pieces: [const { None }; PIECES.len()], running: 0 });
+    Mutex::new(State { pieces: [const { None }; PIECES.len()], running: 0, wanted: false });
 
 /// Whether nbdkit has it when no callback is running. It changes while the state is locked.
 static LENT: AtomicBool = AtomicBool::new(false);
@@ -27,6 +27,8 @@ struct State {
     pieces: [Option<AddressSpace>; PIECES.len()],
     /// How many callbacks are running that it is to be kept from.
     running: usize,
+    /// Whether the plugin has one at all.
+    wanted: bool,
 }
 
 fn state() -> MutexGuard<'static, State> {
@@ -36,6 +38,9 @@ fn state() -> MutexGuard<'static, State> {
 impl State {
     /// As much as there is, in pieces of at least this size.
     fn keep(&mut self, least: usize) {
+        if !self.wanted {
+            return;
+        }
         for (piece, size) in self.pieces.iter_mut().zip(PIECES) {
             if piece.is_none() && size >= least {
                 *piece = AddressSpace::take(size);
@@ -63,7 +68,9 @@ pub(crate) fn is_lent() -> bool {
 
 /// Keeps it from now on.
 pub(super) fn keep() {
-    state().keep(0);
+    let mut state = state();
+    state.wanted = true;
+    state.keep(0);
 }
 
 /// Leaves it to nbdkit between callbacks, until there is memory again.
