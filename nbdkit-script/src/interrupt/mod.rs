@@ -1,7 +1,7 @@
 //! How a callback that runs is made to stop: at the end of the server, when its client has gone, and
 //! when it takes longer than the user lets it.
 //!
-//! A request knows nothing of this. A thread beside it, the [`Watcher`], looks at the instances now
+//! A request knows nothing of this. A thread beside it, the watcher, looks at the instances now
 //! and then, and interrupts from outside what has been running for too long. An engine takes part
 //! with an [`Interrupter`], which has it look at an [`Interruption`] in the thread that runs the
 //! callback; one that cannot be interrupted has none.

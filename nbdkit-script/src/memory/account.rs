@@ -92,8 +92,8 @@ mod tests {
             drop(kept);
             assert!(account.check().is_ok());
             let mut grown = Vec::new();
-            for _ in 0..2_000_000 {
-                grown.push(1_u8);
+            for number in 0..2_000_000 {
+                grown.push(number as u8);
             }
             assert!(account.check().is_err());
             grown.truncate(1);
