@@ -59,9 +59,9 @@ class Request:
     data: bytes | None = None
 
     def __str__(self):
-        return (
-            f"{NAMES[self.command]} of {self.count} bytes at {self.offset}, flags {self.flags}"
-        )
+        known = self.command < len(NAMES)
+        name = NAMES[self.command] if known else f"command {self.command}"
+        return f"{name} of {self.count} bytes at {self.offset}, flags {self.flags}"
 
     def packed(self, cookie):
         head = REQUEST.pack(

@@ -121,7 +121,8 @@ class Sweep:
                 self.report.wrong("read: other data", f"{disk}: {request}")
         if request.command == BLOCK_STATUS and not plausible(request, reply.extents):
             self.report.wrong("block_status: odd extents", f"{disk}: {request}: {reply.extents}")
-        if request.command == WRITE_ZEROES and pack[number + 1 : number + 2] == [asked.NOTES]:
+        is_noted = pack[number + 1 : number + 2] == [asked.NOTES] and not disk.returns_text
+        if request.command == WRITE_ZEROES and is_noted:
             noted = replies[number + 1]
             if noted and not zeroed(request, noted.data or b""):
                 text = noted.data.rstrip(b"\0").decode().replace("\n", ", ")
