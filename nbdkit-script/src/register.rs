@@ -85,6 +85,7 @@ static INNER: OnceCell<Inner> = OnceCell::new();
 #[doc(hidden)]
 pub fn plugin_init<E: Exported>() -> *const PluginTable {
     panic::install_hook();
+    host::spare_addresses();
 
     let mut builder = Builder::new();
     builder.after_fork = true;

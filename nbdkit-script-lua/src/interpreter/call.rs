@@ -52,6 +52,10 @@ impl Interpreter {
         target: Target,
         arguments: &[Argument<'_>],
     ) -> Result<Reference, Failure> {
+        // LuaJIT has a thread local for errors, for which the C library takes memory when a thread
+        // raises its first one. It ends the process where there is none.
+        #[cfg(feature = "luajit")]
+        self.run_alone(&mut Task::Raise);
         self.begin();
         let mut kept = Reference(ffi::LUA_REFNIL);
         self.call_protected(target, arguments, Some(&mut kept))?;

@@ -26,6 +26,9 @@ pub(super) enum Task<'a> {
     Text,
     /// Collects garbage.
     Collect,
+    /// Raises an error.
+    #[cfg(feature = "luajit")]
+    Raise,
 }
 
 /// Runs a [`Task`], protected by lua_pcall. May leave by a Lua error anywhere: it and what it
@@ -77,6 +80,8 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                 ffi::lua_tolstring(state, 2, ptr::null_mut());
                 1
             }
+            #[cfg(feature = "luajit")]
+            Task::Raise => ffi::lua_error(state),
             Task::Collect => {
                 ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
                 0

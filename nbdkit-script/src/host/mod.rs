@@ -39,5 +39,5 @@ pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};
 pub(crate) use remembered::{Closing, Remembered, connected, look_at_stdin, remember};
 pub(crate) use stdio::{StdioGuard, flush_lines};
-pub(crate) use system::{AddressSpace, give_memory_back, processor};
+pub(crate) use system::{AddressSpace, give_memory_back, processor, spare_addresses};
 pub(crate) use thread::Thread;

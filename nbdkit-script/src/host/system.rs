@@ -36,6 +36,22 @@ impl Drop for AddressSpace {
     }
 }
 
+/// Where the process has an address space of limited size, all threads take memory from one place. The
+/// C library would reserve 64 MiB of addresses for each thread, and where it does not get them ask the
+/// system for each block that the thread wants.
+pub(crate) fn spare_addresses() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: fills the structure that it is given; mallopt may be called from any thread.
+    unsafe {
+        let mut limit = std::mem::zeroed::<libc::rlimit>();
+        if libc::getrlimit(libc::RLIMIT_AS, &mut limit) == 0
+            && limit.rlim_cur != libc::RLIM_INFINITY
+        {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
+}
+
 /// Gives memory that was freed back to the system, where the C library would keep it.
 pub(crate) fn give_memory_back() {
     #[cfg(target_env = "gnu")]
