@@ -4,9 +4,10 @@ import nbd
 import pytest
 
 from languages import rust_plugin
-from short_of_memory import LIMIT, TIMES, WAYS, fails_and_goes_on, serve_way
+from short_of_memory import LIMIT, TIMES, WAYS, fails_and_goes_on, not_luajit, serve_way
 
 
+@not_luajit
 @pytest.mark.parametrize("way", WAYS)
 def test_a_request_without_memory_fails_alone(serve, language, way):
     body = language.script("no_memory", "until it fails", way=WAYS[way])
