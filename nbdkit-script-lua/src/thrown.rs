@@ -12,6 +12,9 @@ use crate::interpreter::{Errno, Failure, Interpreter};
 /// `error(nil)` and `error()`.
 const NIL: &str = "error value is nil";
 
+/// What Lua 5.5 puts in the place of nil.
+const NO_ERROR: &str = "<no error object>";
+
 /// How much of a thrown table is shown.
 const SHOWN_FIELDS: usize = 8;
 
@@ -33,7 +36,7 @@ pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
                 None => text_alone(message.as_bytes()).0,
                 Some(errno) => named(errno),
             };
-            Error::new(or_pending(errno), message)
+            Error::new(or_pending(errno), if message == NO_ERROR { NIL.into() } else { message })
         }
         Failure::Refused { value, errno } => {
             let (own, message) = returned(&value);
@@ -105,8 +108,7 @@ pub fn own_message(value: &Value) -> Option<String> {
 /// That of a table may be an error that was caught.
 fn message_inside(value: &Value, deepest: usize) -> Option<String> {
     match value {
-        // What Lua 5.5 puts in the place of nil.
-        Value::String(text) if text == "<no error object>" => Some(NIL.into()),
+        Value::String(text) if text == NO_ERROR => Some(NIL.into()),
         Value::String(text) => Some(text_of(&text.as_bytes())),
         Value::Integer(_) | Value::Number(_) => Some(shown(value)),
         Value::Error(error) => Some(lua_error(error).1),
