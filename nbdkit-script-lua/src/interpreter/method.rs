@@ -65,12 +65,6 @@ impl<'a> Call<'a> {
         is_known.then(|| Call { state, known: unsafe { &*known }, taken: Cell::new(ptr::null()) })
     }
 
-    /// Whether the metatable of a type is still where each function has it.
-    fn has_upvalue(&self, place: c_int, metatable: *const c_void) -> bool {
-        // SAFETY: looks at an upvalue.
-        unsafe { ffi::lua_topointer(self.state, ffi::lua_upvalueindex(place)) == metatable }
-    }
-
     /// Where an argument that is a userdata is, or null.
     #[inline]
     fn block(&self, index: usize) -> *mut c_void {
@@ -227,11 +221,12 @@ fn on_stack(error: Error) -> ([u8; LONGEST_MESSAGE], usize) {
 /// The C function of a method. A panic in it becomes a Lua error; no Lua function that raises
 /// errors runs inside of what catches panics.
 pub(super) unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
-    let answer = match Call::new(state) {
-        Some(call) => library::run::<M>(&call).and_then(|answer| possible(&call, answer)),
-        None => Err(changed()),
+    let Some(call) = Call::new(state) else {
+        // SAFETY: nothing here would have to be dropped.
+        return unsafe { raise(state, CHANGED.as_bytes()) };
     };
-    let answer = answer.map_err(on_stack);
+    let known = call.known;
+    let answer = library::run::<M>(&call).and_then(exact).map_err(on_stack);
     // SAFETY: a C function may use 20 places of the stack. What raises errors here owns nothing,
     // but for a list of extents (see `push_extents`): the other answers borrow from the arguments,
     // and the text of an error is on this stack.
@@ -250,14 +245,17 @@ pub(super) unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) 
                 ffi::lua_pushlstring(state, bytes.as_ptr().cast::<c_char>(), bytes.len());
             }
             Ok(Answer::NewBuffer(size)) => {
+                expect_metatable(state, BUFFERS, known.buffers.get());
                 let bytes = lend::new_own(state, size);
                 bytes.write_bytes(0, size);
             }
             Ok(Answer::BufferOf(bytes)) => {
+                expect_metatable(state, BUFFERS, known.buffers.get());
                 let copy = lend::new_own(state, bytes.len());
                 copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             }
             Ok(Answer::Disk(disk)) => {
+                expect_metatable(state, DISKS, known.disks.get());
                 let block = ffi::lua_newuserdata(state, size_of::<DiskBlock>());
                 let block = block.cast::<DiskBlock>();
                 block.write(DiskBlock { seal: Seal::of_disk(block), disk });
@@ -274,36 +272,50 @@ pub(super) unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) 
                 ffi::lua_pushlstring(state, block.cast::<c_char>(), count);
             }
             Ok(Answer::Extents(extents)) => {
-                // It is there, or there would be no answer.
-                let Some(Call { known, .. }) = Call::new(state) else { return 0 };
                 let count = extents.len();
                 known.extents.set(extents);
                 push_extents(state, known, count);
             }
-            Err((text, length)) => {
-                ffi::luaL_where(state, 1);
-                ffi::lua_pushlstring(state, text.as_ptr().cast::<c_char>(), length);
-                ffi::lua_concat(state, 2);
-                ffi::lua_error(state);
-            }
+            Err((text, length)) => return raise(state, &text[..length]),
         }
     }
     1
 }
 
-/// Refuses what cannot be made: an integer that the engine would round, and a value of a type
-/// whose metatable is not there.
-fn possible<'a>(call: &Call<'_>, answer: Answer<'a>) -> Result<Answer<'a>> {
+/// Raises an error with the position in the script.
+///
+/// # Safety
+/// Only where Lua protects it, and where nothing would have to be dropped.
+#[cold]
+unsafe fn raise(state: *mut lua_State, text: &[u8]) -> c_int {
+    // SAFETY: the caller's.
+    unsafe {
+        ffi::luaL_where(state, 1);
+        ffi::lua_pushlstring(state, text.as_ptr().cast::<c_char>(), text.len());
+        ffi::lua_concat(state, 2);
+        ffi::lua_error(state)
+    }
+}
+
+/// Raises an error if `debug.setupvalue` has put something else in the place of a metatable.
+///
+/// # Safety
+/// As of [`raise`].
+unsafe fn expect_metatable(state: *mut lua_State, place: c_int, metatable: *const c_void) {
+    // SAFETY: the caller's.
+    unsafe {
+        if ffi::lua_topointer(state, ffi::lua_upvalueindex(place)) != metatable {
+            raise(state, CHANGED.as_bytes());
+        }
+    }
+}
+
+/// Refuses an integer that the engine would round.
+fn exact(answer: Answer<'_>) -> Result<Answer<'_>> {
     match answer {
         Answer::Integer(integer) if DOUBLES && integer.unsigned_abs() > EXACT => Err(Error::msg(
             format!("{integer} is past 2^53, where the numbers of this Lua engine are not exact"),
         )),
-        Answer::NewBuffer(_) | Answer::BufferOf(_)
-            if !call.has_upvalue(BUFFERS, call.known.buffers.get()) =>
-        {
-            Err(changed())
-        }
-        Answer::Disk(_) if !call.has_upvalue(DISKS, call.known.disks.get()) => Err(changed()),
         answer => Ok(answer),
     }
 }
@@ -311,11 +323,6 @@ fn possible<'a>(call: &Call<'_>, answer: Answer<'a>) -> Result<Answer<'a>> {
 /// What is said of a function whose upvalues are not its own any more.
 pub const CHANGED: &str =
     "the debug library has changed this function: it cannot be called any more";
-
-#[cold]
-fn changed() -> Error {
-    Error::msg(CHANGED)
-}
 
 /// Pushes a list of `{offset, length, type}`, of so many that are in `known`.
 ///

@@ -62,7 +62,7 @@ pub(crate) fn begin() {
 #[inline]
 pub(super) fn written(made: MadeIn) {
     if is_watching() {
-        note(|write| write.to_own |= write.number != made.0);
+        note(Some(made));
     }
 }
 
@@ -70,14 +70,19 @@ pub(super) fn written(made: MadeIn) {
 #[inline]
 pub(super) fn shared() {
     if is_watching() {
-        note(|write| write.to_all = true);
+        note(None);
     }
 }
 
+/// What this write has written to: a buffer, or what all interpreters see.
 #[cold]
-fn note(change: impl FnOnce(&mut Write)) {
+#[inline(never)]
+fn note(buffer: Option<MadeIn>) {
     let mut write = NOW.get();
-    change(&mut write);
+    match buffer {
+        Some(made) => write.to_own |= write.number != made.0,
+        None => write.to_all = true,
+    }
     NOW.set(write);
 }
 
