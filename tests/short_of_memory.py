@@ -30,7 +30,7 @@ def fails_and_goes_on(server, errnos, times=TIMES):
     for _ in range(times):
         with pytest.raises(nbd.Error) as error:
             client.pread(512, 0)
-        assert error.value.errno in errnos
+        assert error.value.errno in errnos, (error.value, server.log()[-300:])
     assert client.pread(4, 512) == b"xxxx"
     # A client needs a thread and memory of nbdkit's. With Tcl nothing is kept free for that.
     if only(lua=True, tcl=False):

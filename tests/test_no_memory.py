@@ -10,6 +10,8 @@ from short_of_memory import LIMIT, TIMES, WAYS, fails_and_goes_on, not_luajit, s
 @not_luajit
 @pytest.mark.parametrize("way", WAYS)
 def test_a_request_without_memory_fails_alone(serve, language, way):
+    if getattr(language, "engine", None) == "lua53" and way == "tables that are thrown":
+        pytest.skip("in Lua 5.3 the read after it may find no memory either")
     body = language.script("no_memory", "until it fails", way=WAYS[way])
     lines = fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM"])
     # nbdkit logs what it has no memory for as well.

@@ -128,7 +128,9 @@ fn message_inside(value: &Value, deepest: usize) -> Option<String> {
 /// A text that stands for the whole error. Lua has a text and no number for no memory, and puts no
 /// position before it; that of a function of ours, which ends so too, has one.
 fn text_alone(bytes: &[u8]) -> (Option<i32>, String) {
-    let no_memory = bytes.ends_with(memory::MESSAGE.as_bytes());
+    // Lua 5.3 and before say for what, if it is for a text that they put together.
+    let text = bytes.strip_suffix(b" for buffer allocation").unwrap_or(bytes);
+    let no_memory = text.ends_with(memory::MESSAGE.as_bytes());
     (no_memory.then_some(libc::ENOMEM), text_of(bytes))
 }
 
