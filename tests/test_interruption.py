@@ -172,16 +172,24 @@ def test_help_tells_of_the_parameters_in_front_of_a_script(language, tmp_path):
 def test_a_plugin_in_rust_learns_that_nobody_waits(start):
     server = start(rust_plugin("panicking"), "panic=never")
     other = server.connect()
+
+    def wait(client, count):
+        client.aio_pread(nbd.Buffer(512), 0)
+
+        def waits():
+            client.poll(0)
+            return server.log().count(b"a read waits") == count
+
+        nbdkit.wait_until(waits, "a read to wait")
+
     client = server.connect()
-    client.aio_pread(nbd.Buffer(512), 0)
-    client.poll(0)
+    wait(client, 1)
     server.connections.clear()
     del client
     nbdkit.wait_until(lambda: b"nobody waits any more" in server.log(), "the read to fail")
-    # At the end of the server one is told that waits then, if its request has got that far.
+    # And at the end of the server, one is told that waits then.
     assert other.pread(512, 512) == b"x" * 512
-    other.aio_pread(nbd.Buffer(512), 0)
-    other.poll(100)
+    wait(other, 2)
     code, log = terminate(server)
     assert code == 0
-    assert any("nobody waits any more" in line for line in log), log
+    assert sum("nobody waits any more" in line for line in log) == 2, log
