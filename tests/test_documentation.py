@@ -74,7 +74,7 @@ def test_every_block_is_one_that_is_checked():
 
 def library(file, pattern):
     """Names in the framework's library, which all languages have."""
-    names = re.findall(pattern, (ROOT / "nbdkit-script/src/library" / file).read_text())
+    names = re.findall(pattern, (ROOT / "nbdkit-script/src/script/api" / file).read_text())
     assert names, file
     return set(names)
 

@@ -6,16 +6,15 @@
 #![deny(unsafe_code)]
 
 mod c_modules;
-mod convert;
 mod interpreter;
-mod lists;
 mod module;
 mod plugin;
+mod returned;
 mod script;
 mod thrown;
 mod types;
 mod version;
 
-use nbdkit_script::{Isolated, export};
+use nbdkit_script::{Isolated, Scripted, export};
 
-export!(Isolated<plugin::LuaPlugin>);
+export!(Isolated<Scripted<plugin::LuaPlugin>>);

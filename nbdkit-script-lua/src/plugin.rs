@@ -1,15 +1,13 @@
 //! [`Language`] for Lua: how a script is loaded and called.
 
 use nbdkit_script::interrupt::Interrupter;
-use nbdkit_script::language::{ApiVersion, ArgumentOf};
-use nbdkit_script::returned::{self, FromReturned as _, Returned as _};
-use nbdkit_script::{BlockSize, Callbacks, Error, Filled, Language, ReadBuffer, Result, Script};
+use nbdkit_script::script::{ApiVersion, ArgumentOf, Wanted};
+use nbdkit_script::{Callbacks, Error, Language, Result, Script};
 
 use crate::c_modules;
-use crate::convert;
-use crate::interpreter::{Interpreter, Lent, Reference, Returned, Target};
-use crate::lists::Listed;
+use crate::interpreter::{DOUBLES, EXACT, Interpreter, Lent, Reference, Target};
 use crate::module;
+use crate::returned::Returned;
 use crate::script::{self, Loaded};
 use crate::thrown;
 use crate::version;
@@ -25,14 +23,16 @@ impl Language for LuaPlugin {
     const LANGUAGE: &'static str = "Lua";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
     const NO_MEMORY_LIMIT: Option<&'static str> = None;
+    /// A number that a script has may have been rounded to 2^53: so that is too large itself.
+    const LARGEST_INTEGER: i64 = if DOUBLES { (EXACT - 1) as i64 } else { i64::MAX };
 
     /// What a script's `open` returned: any Lua value.
     type Handle = Reference;
+    type Program = ();
     type Returned<'a> = Returned<'a>;
-    type Listed<'a> = Listed;
     type Lent<'a> = Lent<'a>;
 
-    fn load(script: &Script) -> Result<Self> {
+    fn load(script: &Script, _: &()) -> Result<Self> {
         let no_interpreter = |error: mlua::Error| {
             Error::msg(format!("could not create Lua interpreter: {}", thrown::lua_message(&error)))
         };
@@ -74,27 +74,23 @@ impl Language for LuaPlugin {
         &self,
         callback: Callbacks,
         arguments: [ArgumentOf<'_, '_, Self>; N],
+        wanted: Wanted,
         take: impl FnOnce(Returned<'_>) -> Result<T>,
     ) -> Result<T> {
-        match self.interpreter.call(callback, arguments, take) {
+        // The results of block_size may be beside each other.
+        if wanted == Wanted::List && callback != Callbacks::BLOCK_SIZE {
+            let value = self.interpreter.call_for_value(Target::Callback(callback), &arguments);
+            return value
+                .map_err(|failure| thrown::error(&self.interpreter, failure))
+                .and_then(|value| take(Returned::Element(value)));
+        }
+        match self.interpreter.call(callback, arguments, |result| take(Returned::Result(result))) {
             Ok(result) => result,
             Err(failure) => Err(thrown::error(&self.interpreter, failure)),
         }
     }
 
-    fn call_for_list<T, const N: usize>(
-        &self,
-        callback: Callbacks,
-        arguments: [ArgumentOf<'_, '_, Self>; N],
-        take: impl FnOnce(Listed) -> Result<T>,
-    ) -> Result<T> {
-        self.interpreter
-            .call_for_value(Target::Callback(callback), &arguments)
-            .map_err(|failure| thrown::error(&self.interpreter, failure))
-            .and_then(|value| take(Listed(value)))
-    }
-
-    fn call_for_handle(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Reference> {
+    fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Reference> {
         self.interpreter
             .call_and_keep(Target::Callback(Callbacks::OPEN), &arguments)
             .map_err(|failure| thrown::error(&self.interpreter, failure))
@@ -103,64 +99,23 @@ impl Language for LuaPlugin {
     fn release(&self, handle: Reference) {
         self.interpreter.release(handle);
     }
-
-    #[inline]
-    fn copy<'request>(
-        returned: Returned<'_>,
-        buffer: ReadBuffer<'request>,
-    ) -> Result<Filled<'request>> {
-        buffer.copy_from(convert::string(returned)?)
-    }
-
-    /// As `return pcall(...)` says it.
-    #[inline]
-    fn done(returned: Returned<'_>) -> Result<()> {
-        match returned.failure_after_false() {
-            None => Ok(()),
-            Some(failure) => Err(thrown::error(returned.interpreter(), failure)),
-        }
-    }
-
-    #[inline]
-    fn is_data(returned: &Returned<'_>, _: usize) -> bool {
-        returned.bytes().is_some()
-    }
-
-    fn size(returned: Returned<'_>) -> Result<i64> {
-        convert::size(returned)
-    }
-
-    /// Three results, or a list of them.
-    fn block_size(sizes: Returned<'_>) -> Result<Option<BlockSize>> {
-        if sizes.is_none() {
-            return Ok(None);
-        }
-        if sizes.is_table() {
-            return Option::from_returned(Listed(sizes.value()));
-        }
-        returned::block_size(sizes.all()).map(Some)
-    }
-
-    #[inline]
-    fn offset(offset: u64) -> Result<i64> {
-        convert::offset(offset)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use nbdkit_script::{Flags, ReadBuffer, Script, ScriptPlugin};
+    use nbdkit_script::__private::Plugin;
+    use nbdkit_script::{Flags, Language, ReadBuffer, Script, Scripted};
 
     use super::LuaPlugin;
 
     /// A plugin of this script, as nbdkit would load it.
-    fn plugin(name: &str, text: &str) -> LuaPlugin {
+    fn plugin(name: &str, text: &str) -> Scripted<LuaPlugin> {
         let file = format!("nbdkit-script-lua-{}-{name}.lua", std::process::id());
         let path = std::env::temp_dir().join(file);
         std::fs::write(&path, text).unwrap();
         let script = Script::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        LuaPlugin::load(&script).unwrap()
+        Scripted(LuaPlugin::load(&script, &()).unwrap())
     }
 
     #[test]
@@ -192,7 +147,7 @@ mod tests {
              function pwrite(h, buf) first, length = buf:readu8(0), #buf end",
         );
         let handle = plugin.open(false).unwrap();
-        let lua = plugin.interpreter.lua();
+        let lua = plugin.0.interpreter.lua();
         lua.gc_stop();
         let before = lua.used_memory();
         let data = vec![7; 32 << 20];

@@ -1,7 +1,7 @@
 //! Loads a script into an interpreter.
 
 use mlua::{Function, Table, Value};
-use nbdkit_script::language::ApiVersion;
+use nbdkit_script::script::ApiVersion;
 use nbdkit_script::{Callbacks, Error, Result, Script};
 
 use crate::interpreter::{Interpreter, Target};

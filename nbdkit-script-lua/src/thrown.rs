@@ -3,8 +3,7 @@
 use std::io;
 
 use mlua::{ObjectLike, Table, Value};
-use nbdkit_script::library;
-use nbdkit_script::returned::with_article;
+use nbdkit_script::script::from_script::with_article;
 use nbdkit_script::{Error, errno, memory};
 
 use crate::interpreter::{Errno, Failure, Interpreter};
@@ -84,7 +83,7 @@ fn errno_in(value: &Value) -> Option<i32> {
 fn errno_of(value: &Value) -> Option<i32> {
     match value {
         Value::Integer(number) => i32::try_from(*number).ok(),
-        Value::Number(number) => library::whole(*number).and_then(|n| i32::try_from(n).ok()),
+        Value::Number(number) => nbdkit_script::whole(*number).and_then(|n| i32::try_from(n).ok()),
         Value::String(name) => errno::from_name(&text_of(&name.as_bytes())),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! The types of buffers and of disks: the library's methods, and what Lua has besides.
 
 use nbdkit_script::Result;
-use nbdkit_script::library::{self, Answer, Method, Methods, buffer, disk};
+use nbdkit_script::script::api::{self, Answer, Method, Methods, buffer, disk};
 
 use crate::interpreter::{Interpreter, Register, Type};
 
@@ -13,7 +13,7 @@ pub const CONSTRUCTORS: [Register; 2] =
 struct NewBuffer;
 
 impl Method for NewBuffer {
-    fn run<'a>(call: &impl library::Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &impl api::Call<'a>) -> Result<Answer<'a>> {
         buffer::New::run(call).map_err(|error| error.context("nbdkit.buffer"))
     }
 }
@@ -22,7 +22,7 @@ impl Method for NewBuffer {
 struct NewDisk;
 
 impl Method for NewDisk {
-    fn run<'a>(call: &impl library::Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &impl api::Call<'a>) -> Result<Answer<'a>> {
         disk::New::run(call).map_err(|error| error.context("nbdkit.disk"))
     }
 }
@@ -62,7 +62,7 @@ impl Methods for List {
 struct DescribeBuffer;
 
 impl Method for DescribeBuffer {
-    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(_: &impl api::Call<'a>) -> Result<Answer<'a>> {
         Ok(Answer::Bytes(b"nbdkit.buffer"))
     }
 }
@@ -71,7 +71,7 @@ impl Method for DescribeBuffer {
 struct DescribeDisk;
 
 impl Method for DescribeDisk {
-    fn run<'a>(_: &impl library::Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(_: &impl api::Call<'a>) -> Result<Answer<'a>> {
         Ok(Answer::Bytes(b"nbdkit.disk"))
     }
 }

@@ -5,14 +5,14 @@
 //! ```
 #![deny(unsafe_code)]
 
-mod convert;
 mod ffi;
 mod interpreter;
 mod module;
 mod plugin;
 mod raised;
+mod returned;
 mod script;
 
-use nbdkit_script::{Isolated, export};
+use nbdkit_script::{Isolated, Scripted, export};
 
-export!(Isolated<plugin::TclPlugin>);
+export!(Isolated<Scripted<plugin::TclPlugin>>);

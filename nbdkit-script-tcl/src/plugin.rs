@@ -1,13 +1,9 @@
 //! [`Language`] for Tcl: how a script is loaded and called.
 
 use nbdkit_script::interrupt::Interrupter;
-use nbdkit_script::language::{ApiVersion, ArgumentOf};
-use nbdkit_script::returned::FromReturned;
-use nbdkit_script::{
-    BlockSize, Callbacks, Error, Filled, Language, ReadBuffer, Result, Script, ThreadModel,
-};
+use nbdkit_script::script::{ApiVersion, ArgumentOf, Wanted};
+use nbdkit_script::{Callbacks, Error, Language, Result, Script, ThreadModel};
 
-use crate::convert;
 use crate::interpreter::{Failure, Handle, Interpreter, Lent, Value, thread};
 use crate::module;
 use crate::raised;
@@ -36,12 +32,12 @@ impl Language for TclPlugin {
     const SHARED_DISK: &'static str = "nbdkit::disk";
 
     type Handle = Handle;
+    type Program = ();
     type Returned<'a> = Value<'a>;
-    type Listed<'a> = Value<'a>;
     type Lent<'a> = Lent<'a>;
 
-    fn load(script: &Script) -> Result<Self> {
-        let interpreter = Interpreter::new().map_err(|message| {
+    fn load(script: &Script, _: &()) -> Result<Self> {
+        let interpreter = Interpreter::new(Self::callback_name).map_err(|message| {
             Error::msg(format!("cannot initialize Tcl interpreter: {message}"))
         })?;
         module::register(&interpreter);
@@ -79,7 +75,7 @@ impl Language for TclPlugin {
     }
 
     fn dump_fields() -> Vec<(&'static str, String)> {
-        let Ok(interpreter) = Interpreter::new() else {
+        let Ok(interpreter) = Interpreter::new(Self::callback_name) else {
             return Vec::new();
         };
         interpreter.inside(|inside| {
@@ -98,6 +94,7 @@ impl Language for TclPlugin {
         &self,
         callback: Callbacks,
         arguments: [ArgumentOf<'_, '_, Self>; N],
+        _: Wanted,
         take: impl FnOnce(Value<'_>) -> Result<T>,
     ) -> Result<T> {
         match self.interpreter.call(callback, &arguments, take) {
@@ -106,38 +103,12 @@ impl Language for TclPlugin {
         }
     }
 
-    fn call_for_list<T, const N: usize>(
-        &self,
-        callback: Callbacks,
-        arguments: [ArgumentOf<'_, '_, Self>; N],
-        take: impl FnOnce(Value<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.call(callback, arguments, take)
-    }
-
-    fn call_for_handle(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Handle> {
+    fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Handle> {
         self.interpreter.call_open(&arguments).map_err(|failure| self.error(failure))
     }
 
     fn release(&self, handle: Handle) {
         self.interpreter.release(handle);
-    }
-
-    #[inline(always)]
-    fn copy<'request>(
-        returned: Value<'_>,
-        buffer: ReadBuffer<'request>,
-    ) -> Result<Filled<'request>> {
-        buffer.copy_from(convert::bytes(returned)?)
-    }
-
-    #[inline]
-    fn is_data(returned: &Value<'_>, count: usize) -> bool {
-        returned.is_data(count)
-    }
-
-    fn block_size(sizes: Value<'_>) -> Result<Option<BlockSize>> {
-        Option::from_returned(sizes)
     }
 
     fn check_thread_model(model: ThreadModel) -> Result<()> {
@@ -161,17 +132,18 @@ impl Language for TclPlugin {
 
 #[cfg(test)]
 mod tests {
-    use nbdkit_script::{Flags, ReadBuffer, Script, ScriptPlugin};
+    use nbdkit_script::__private::Plugin;
+    use nbdkit_script::{Flags, Language, ReadBuffer, Script, Scripted};
 
     use super::TclPlugin;
 
     /// A plugin of this script, as nbdkit would load it.
-    fn plugin(name: &str, text: &str) -> TclPlugin {
+    fn plugin(name: &str, text: &str) -> Scripted<TclPlugin> {
         let file = format!("nbdkit-script-tcl-{}-{name}.tcl", std::process::id());
         let path = std::env::temp_dir().join(file);
         std::fs::write(&path, text).unwrap();
         let script = Script::read(&path).unwrap();
-        let plugin = TclPlugin::load(&script).unwrap();
+        let plugin = Scripted(TclPlugin::load(&script, &()).unwrap());
         std::fs::remove_file(&path).unwrap();
         plugin
     }
@@ -236,7 +208,7 @@ mod tests {
                  read $h $count
              }";
         let plugins: Vec<_> = (0..4).map(|index| plugin(&format!("many{index}"), text)).collect();
-        let serve = |plugin: TclPlugin| {
+        let serve = |plugin: Scripted<TclPlugin>| {
             for round in 0..20 {
                 let handle = plugin.open(false).unwrap();
                 for request in 0..20 {

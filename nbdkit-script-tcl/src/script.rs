@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::c_int;
 use std::path::PathBuf;
 
-use nbdkit_script::language::ApiVersion;
+use nbdkit_script::script::ApiVersion;
 use nbdkit_script::{Error, Result, Script};
 
 use crate::ffi::TCL_ERROR;

@@ -5,7 +5,10 @@
 //! itself treats a NULL pointer. Those rules are the methods of [`Callbacks`] and nothing else.
 
 use crate::error::{Error, Result};
-use crate::types::{Cache, Fua};
+use crate::values::{Cache, Fua};
+
+/// What a plugin's author calls a callback.
+pub(crate) type NameOf = fn(Callbacks) -> &'static str;
 
 /// Declares the flags together with the names nbdkit gives the callbacks, so that the two cannot
 /// drift apart.

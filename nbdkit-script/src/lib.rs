@@ -22,15 +22,11 @@
 //! - what nbdkit does for a callback that is absent ([`Callbacks`]);
 //! - to check that a read has delivered all its bytes ([`ReadBuffer`]);
 //! - to turn errors and panics into an errno for the client and a line in the log ([`Error`]);
-//! - to read a script, refuse one that lacks a required callback, and refuse parameters that
-//!   nobody takes ([`Script`]);
-//! - to keep what a script prints out of a client's data, where nbdkit serves one on standard
+//! - to keep what a plugin prints out of a client's data, where nbdkit serves one on standard
 //!   output.
 //!
-//! A scripting language implements [`PlainLanguage`] instead, if its values are values of Rust's, or
-//! else [`Language`]. It has the arguments of all callbacks from there. The adapter of a `Language`
-//! finds what scripts see beside their callbacks in [`library`], and what makes nbdkit's values of
-//! what callbacks return in [`returned`]; that of a `PlainLanguage` finds both in [`plain`].
+//! A scripting language implements [`Language`], and its scripts are plugins as [`Scripted<L>`]:
+//! `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.
 //!
 //! Where there is no memory, one request fails: see [`memory`]. For that a plugin has an allocator with
 //! a reserve. One that wants an allocator of its own switches off the default feature `reserve`.
@@ -39,47 +35,37 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-mod answer;
 mod buffer;
 mod callbacks;
-mod check;
-pub mod errno;
 mod error;
 pub mod host;
 pub mod interrupt;
-pub mod language;
-pub mod library;
-mod lifecycle;
 pub mod memory;
-mod options;
 mod panic;
-pub mod plain;
 mod plugin;
-mod register;
-pub mod returned;
+mod report;
 mod runner;
-mod server;
-mod setup;
-mod source;
-mod spelling;
-pub mod store;
-mod types;
+pub mod script;
+mod serve;
+mod system;
+mod values;
 
-pub use answer::Answer;
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
 pub use error::{Error, Result, printable};
-pub use language::Language;
-pub use plain::PlainLanguage;
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
-pub use source::{Compiled, Script, Source};
-pub use types::{BlockSize, Cache, Export, Extent, ExtentKind, Flags, Fua, ThreadModel};
+pub use script::{Language, Script, Scripted};
+pub use values::{
+    Answer, BlockSize, Cache, Export, Extent, ExtentKind, Flags, Fua, Number, ThreadModel, errno,
+    in_short, whole,
+};
 
-/// What [`export!`] expands to uses these.
+/// What [`export!`] expands to uses these; and the tests of adapters the callbacks of a script.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::lifecycle::Slot;
-    pub use crate::register::{PluginTable, plugin_init};
-    pub use crate::server::Exported;
+    pub use crate::plugin::Plugin;
+    pub use crate::serve::connection::Exported;
+    pub use crate::serve::lifecycle::Slot;
+    pub use crate::serve::table::{PluginTable, plugin_init};
 }

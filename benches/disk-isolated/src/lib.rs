@@ -6,9 +6,7 @@
 
 use std::hint::black_box;
 
-use nbdkit_script::{
-    Callbacks, Compiled, Filled, Flags, Isolated, ReadBuffer, Result, ScriptPlugin, export,
-};
+use nbdkit_script::{Callbacks, Filled, Flags, Isolated, ReadBuffer, Result, ScriptPlugin, export};
 
 const SIZE: i64 = 1 << 20;
 
@@ -20,10 +18,9 @@ struct Disk;
 impl ScriptPlugin for Disk {
     const NAME: &'static str = "bench-disk-isolated";
 
-    type Source = Compiled;
     type Handle = ();
 
-    fn load(_: &Compiled) -> Result<Self> {
+    fn load() -> Result<Self> {
         Ok(Disk)
     }
 

@@ -7,8 +7,7 @@
 use std::hint::black_box;
 
 use nbdkit_script::{
-    Callbacks, Compiled, Filled, Flags, ReadBuffer, Result, ScriptPlugin, Shared, ThreadModel,
-    export,
+    Callbacks, Filled, Flags, ReadBuffer, Result, ScriptPlugin, Shared, ThreadModel, export,
 };
 
 const SIZE: i64 = 1 << 20;
@@ -21,10 +20,9 @@ struct Disk;
 impl ScriptPlugin for Disk {
     const NAME: &'static str = "bench-disk-shared";
 
-    type Source = Compiled;
     type Handle = ();
 
-    fn load(_: &Compiled) -> Result<Self> {
+    fn load() -> Result<Self> {
         Ok(Disk)
     }
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use nbdkit_script::{
-    Cache, Callbacks, Compiled, Error, Extent, ExtentKind, Filled, Flags, Fua, ReadBuffer, Result,
+    Cache, Callbacks, Error, Extent, ExtentKind, Filled, Flags, Fua, ReadBuffer, Result,
     ScriptPlugin, Shared, ThreadModel, export, host, memory,
 };
 
@@ -44,10 +44,9 @@ impl ScriptPlugin for RamDisk {
         Some("size=<SIZE>     (required) The size of the disk: 1048576, 512K, 1M, 2G.");
     const MAGIC_CONFIG_KEY: Option<&'static str> = Some("size");
 
-    type Source = Compiled;
     type Handle = Client;
 
-    fn load(_: &Compiled) -> Result<Self> {
+    fn load() -> Result<Self> {
         Ok(RamDisk { size: 0, pages: Arc::default() })
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use nbdkit_script::interrupt::Interrupt;
 use nbdkit_script::memory::{self, Account};
-use nbdkit_script::plain::{self, Function};
-use nbdkit_script::{Result, Script, host, library};
+use nbdkit_script::script::api;
+use nbdkit_script::script::plain::{self, Function};
+use nbdkit_script::{Result, Script, host};
 use rhai::module_resolvers::FileModuleResolver;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, NativeCallContext as Call};
 
@@ -30,7 +31,7 @@ pub fn new(
     let path = host::absolute_path(script.path())?;
     let beside = path.parent().unwrap_or(Path::new("/"));
     let mut nbdkit = module(plain::functions());
-    for (name, number) in library::constants() {
+    for (name, number) in api::constants() {
         nbdkit.set_var(name, number);
     }
     nbdkit.set_sub_module("dictionary", module(plain::operations()));

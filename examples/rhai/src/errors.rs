@@ -1,6 +1,7 @@
 //! What a script fails with, as nbdkit's log has it.
 
-use nbdkit_script::{Error, plain};
+use nbdkit_script::Error;
+use nbdkit_script::script::plain;
 use rhai::{EvalAltResult, Position};
 
 use crate::Rhai;

@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use nbdkit_script::interrupt::{Interrupt, Interrupter};
 use nbdkit_script::memory::Account;
-use nbdkit_script::plain::{PlainLanguage, Value};
-use nbdkit_script::returned::Notation;
-use nbdkit_script::{Callbacks, Isolated, Result, Script, export};
+use nbdkit_script::script::from_script::Notation;
+use nbdkit_script::script::plain::{self, Returned, Value, Values};
+use nbdkit_script::script::{ApiVersion, ArgumentOf, Wanted};
+use nbdkit_script::{Callbacks, Error, Isolated, Language, Result, Script, Scripted, export};
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Map, Scope};
 
-export!(Isolated<Rhai>);
+export!(Isolated<Scripted<Rhai>>);
 
 /// A script in an engine of its own.
 struct Rhai {
@@ -35,21 +36,17 @@ struct Rhai {
     variables: RefCell<Scope<'static>>,
 }
 
-impl PlainLanguage for Rhai {
+impl Language for Rhai {
     const NAME: &'static str = "rhai";
     const LANGUAGE: &'static str = "Rhai";
-    const BYTES: &'static str = "a blob";
     const NO_MEMORY_LIMIT: Option<&'static str> = None;
-    const NOTATION: Notation = Notation {
-        none: "()",
-        extent: "[offset, length, type]",
-        extent_type: "nbdkit::EXTENT_* or \"hole,zero\"",
-        export: "names or [name, description]",
-    };
 
-    type Value = Dynamic;
+    type Program = ();
+    type Handle = Dynamic;
+    type Returned<'a> = Returned<Rhai>;
+    type Lent<'a> = ();
 
-    fn load(script: &Script) -> Result<Self> {
+    fn load(script: &Script, _: &()) -> Result<Self> {
         let file = script.path().display().to_string();
         let interrupt = Interrupt::new();
         let memory = Account::new(script.limits().memory);
@@ -72,6 +69,10 @@ impl PlainLanguage for Rhai {
         Some(self.interrupt.interrupter())
     }
 
+    fn api_version(&self) -> ApiVersion {
+        ApiVersion::Sh
+    }
+
     fn callbacks(&self) -> Callbacks {
         self.callbacks
     }
@@ -80,19 +81,52 @@ impl PlainLanguage for Rhai {
         self.ast.iter_functions().map(|function| function.name.into()).collect()
     }
 
-    fn call(&self, callback: Callbacks, arguments: Vec<Dynamic>) -> Result<Dynamic> {
+    fn call<T, const N: usize>(
+        &self,
+        callback: Callbacks,
+        arguments: [ArgumentOf<'_, '_, Self>; N],
+        _: Wanted,
+        take: impl FnOnce(Returned<Rhai>) -> Result<T>,
+    ) -> Result<T> {
+        take(Returned::new(self.run(callback, &arguments)?))
+    }
+
+    /// A clone of a shared value is the same one: what a callback changes in it, the next one sees.
+    fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Dynamic> {
+        self.run(Callbacks::OPEN, &arguments).map(Dynamic::into_shared)
+    }
+}
+
+impl Rhai {
+    fn run(&self, callback: Callbacks, arguments: &[ArgumentOf<'_, '_, Self>]) -> Result<Dynamic> {
+        if !self.callbacks.contains(callback) {
+            return Err(Error::not_defined());
+        }
         self.memory.inspect(|memory| memory.enter());
         let (options, name) = (CallFnOptions::new().eval_ast(false), callback.name());
         let variables = &mut self.variables.borrow_mut();
         self.engine
-            .call_fn_with_options(options, variables, &self.ast, name, arguments)
+            .call_fn_with_options(
+                options,
+                variables,
+                &self.ast,
+                name,
+                plain::arguments::<Rhai>(arguments)?,
+            )
             .map_err(|error| errors::of(&self.file, *error))
     }
+}
 
-    /// A clone of a shared value is the same one: what a callback changes in it, the next one sees.
-    fn handle(opened: Dynamic) -> Dynamic {
-        opened.into_shared()
-    }
+impl Values for Rhai {
+    const NOTATION: Notation = Notation {
+        none: "()",
+        bytes: "a blob",
+        extent: "[offset, length, type]",
+        extent_type: "nbdkit::EXTENT_* or \"hole,zero\"",
+        export: "names or [name, description]",
+    };
+
+    type Value = Dynamic;
 
     fn type_name(value: &Dynamic) -> &'static str {
         value.type_name()

@@ -8,7 +8,7 @@ use mlua::ffi;
 use nbdkit_script::{Callbacks, memory};
 
 use super::entry::{Task, push};
-use super::returned::{FIRST, Returned};
+use super::on_stack::{FIRST, OnStack};
 use super::{
     Argument, CALLBACKS, ENTRY, Failure, Interpreter, REMEMBER, RESTING, Reference, Target,
 };
@@ -30,14 +30,14 @@ impl Interpreter {
         &self,
         callback: Callbacks,
         arguments: [Argument<'_>; N],
-        take: impl FnOnce(Returned<'_>) -> T,
+        take: impl FnOnce(OnStack<'_>) -> T,
     ) -> Result<T, Failure> {
         self.begin();
         if !self.call_plain(callback, arguments)? {
             // A copy, so that they are in memory on this way only.
             self.call_protected(Target::Callback(callback), &{ arguments }, None)?;
         }
-        let returned = Returned::new(self);
+        let returned = OnStack::new(self);
         let taken = match returned.failure() {
             None => Ok(take(returned)),
             Some(failure) => Err(failure),
@@ -59,7 +59,7 @@ impl Interpreter {
         self.begin();
         let mut kept = Reference(ffi::LUA_REFNIL);
         self.call_protected(target, arguments, Some(&mut kept))?;
-        let failure = Returned::new(self).failure();
+        let failure = OnStack::new(self).failure();
         self.rest();
         // What failed is nil, which takes up no place.
         failure.map_or(Ok(kept), Err)

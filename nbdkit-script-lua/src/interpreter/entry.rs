@@ -6,7 +6,7 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::Callbacks;
 
-use super::returned::RESULTS;
+use super::on_stack::RESULTS;
 use super::{Argument, Interpreter, Places, Reference, Target, lend};
 
 /// What [`entry`] is to do, and its answer.

@@ -12,9 +12,9 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::library::MadeIn;
-use nbdkit_script::store::Disk;
-use nbdkit_script::{ReadBuffer, language};
+use nbdkit_script::script::api::MadeIn;
+use nbdkit_script::script::store::Disk;
+use nbdkit_script::{ReadBuffer, script};
 
 use super::Interpreter;
 use super::method::Known;
@@ -103,7 +103,7 @@ impl fmt::Debug for Lent<'_> {
     }
 }
 
-impl<'a> language::Lent<'a> for Lent<'a> {
+impl<'a> script::Lent<'a> for Lent<'a> {
     fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
         // The brand of a ReadBuffer matters to who finishes it, which is not done through this.
         let buffer = ptr::from_mut(buffer).cast::<ReadBuffer<'static>>();

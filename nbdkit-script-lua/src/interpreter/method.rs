@@ -10,9 +10,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::library::{self, Answer, Buffer, Method, Number};
-use nbdkit_script::store::Disk;
-use nbdkit_script::{Error, Extent, Result};
+use nbdkit_script::script::api::{self, Answer, Buffer, Method};
+use nbdkit_script::script::store::Disk;
+use nbdkit_script::{Error, Extent, Number, Result};
 
 use super::lend::{self, DiskBlock, Header, Memory, Seal};
 use super::{DOUBLES, EXACT};
@@ -109,7 +109,7 @@ impl<'a> Call<'a> {
     }
 }
 
-impl<'a> library::Call<'a> for Call<'a> {
+impl<'a> api::Call<'a> for Call<'a> {
     #[inline]
     fn count(&self) -> usize {
         // SAFETY: counts the values on the stack.
@@ -172,7 +172,7 @@ impl<'a> library::Call<'a> for Call<'a> {
                 Memory::Own(bytes, made) => Ok(Buffer::Own(&mut *bytes, made)),
                 Memory::Fill(buffer) => Ok(Buffer::Fill(&mut *buffer)),
                 Memory::Data(data) => Ok(Buffer::Data(&*data)),
-                Memory::Gone => Err(library::gone()),
+                Memory::Gone => Err(api::gone()),
             }
         }
     }
@@ -226,7 +226,7 @@ pub(super) unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) 
         return unsafe { raise(state, CHANGED.as_bytes()) };
     };
     let known = call.known;
-    let answer = library::run::<M>(&call).and_then(exact).map_err(on_stack);
+    let answer = api::run::<M>(&call).and_then(exact).map_err(on_stack);
     // SAFETY: a C function may use 20 places of the stack. What raises errors here owns nothing,
     // but for a list of extents (see `push_extents`): the other answers borrow from the arguments,
     // and the text of an error is on this stack.
@@ -268,7 +268,7 @@ pub(super) unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) 
                 block.write_bytes(0, count);
                 let bytes = std::slice::from_raw_parts_mut(block, count);
                 // The range is on the disk, as whoever made the answer has checked.
-                let _ = library::disk::read(disk, offset, bytes);
+                let _ = api::disk::read(disk, offset, bytes);
                 ffi::lua_pushlstring(state, block.cast::<c_char>(), count);
             }
             Ok(Answer::Extents(extents)) => {

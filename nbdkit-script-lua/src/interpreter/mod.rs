@@ -21,7 +21,7 @@ mod entry;
 mod interrupt;
 mod lend;
 mod method;
-mod returned;
+mod on_stack;
 mod tables;
 mod types;
 #[cfg(feature = "luajit")]
@@ -32,7 +32,7 @@ use interrupt::Stopper;
 pub use lend::Lent;
 pub use method::CHANGED;
 use method::Known;
-pub use returned::Returned;
+pub use on_stack::OnStack;
 pub use types::{Register, Type};
 
 use std::cell::Cell;
@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{IntoLuaMulti, Lua, Table, Value};
-use nbdkit_script::{Callbacks, language};
+use nbdkit_script::{Callbacks, script};
 
 /// Whether every number is a double in this engine, exact only up to [`EXACT`].
 pub const DOUBLES: bool = cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit"));
@@ -138,7 +138,7 @@ const BALLAST: usize = 1 << 19;
 pub struct Reference(c_int);
 
 /// What is passed to a Lua function. What `open` returned is kept in the registry.
-pub type Argument<'a> = language::Argument<'a, Reference, Lent<'a>>;
+pub type Argument<'a> = script::Argument<'a, Reference, Lent<'a>>;
 
 /// Which function is called.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int};
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::library::Method;
+use nbdkit_script::script::api::Method;
 
 use super::Interpreter;
 use super::lend::Seal;

@@ -1,8 +1,9 @@
 //! The arguments of the module's functions, as Lua has them.
 
 use mlua::{Lua, MultiValue, Value};
-use nbdkit_script::library::{self, Arguments as _, Found, Number};
-use nbdkit_script::{Result, store};
+use nbdkit_script::script::api::{self, Arguments as _, Found};
+use nbdkit_script::script::store;
+use nbdkit_script::{Number, Result};
 
 use crate::thrown;
 
@@ -44,7 +45,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-impl library::Arguments for Arguments<'_> {
+impl api::Arguments for Arguments<'_> {
     fn left(&self) -> usize {
         self.values.len()
     }

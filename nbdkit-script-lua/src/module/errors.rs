@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
-use nbdkit_script::library::Arguments as _;
+use nbdkit_script::script::api::Arguments as _;
 use nbdkit_script::{Error, Result};
 
 use super::add;

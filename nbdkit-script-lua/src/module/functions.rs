@@ -1,7 +1,7 @@
 //! nbdkit's own functions, as Lua has them.
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table};
-use nbdkit_script::library::functions::{self, Value};
+use nbdkit_script::script::api::functions::{self, Value};
 use nbdkit_script::{Error, Result};
 
 use super::arguments::Arguments;

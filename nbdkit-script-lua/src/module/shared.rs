@@ -2,9 +2,9 @@
 //! false) and why.
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value as LuaValue};
-use nbdkit_script::library::Number;
-use nbdkit_script::library::shared::{self, Operation, Outcome};
-use nbdkit_script::store::Value;
+use nbdkit_script::Number;
+use nbdkit_script::script::api::shared::{self, Operation, Outcome};
+use nbdkit_script::script::store::Value;
 use nbdkit_script::{Error, Result};
 
 use super::arguments::Arguments;

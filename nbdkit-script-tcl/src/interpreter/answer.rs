@@ -2,8 +2,8 @@
 
 use std::alloc::Layout;
 
-use nbdkit_script::library::functions::Value;
-use nbdkit_script::library::{self, Answer, MadeIn};
+use nbdkit_script::script::api::functions::Value;
+use nbdkit_script::script::api::{self, Answer, MadeIn};
 use nbdkit_script::{Error, Extent, Result, memory};
 
 use super::command::{Kind, Memory};
@@ -75,9 +75,7 @@ impl Made {
             }
             Answer::Disk(disk) => return Ok(Made::Command(Kind::Disk(disk))),
             Answer::ReadDisk { disk, offset, count } => {
-                Object::bytes_with(within(count)?, |bytes| {
-                    library::disk::read(disk, offset, bytes)
-                })?
+                Object::bytes_with(within(count)?, |bytes| api::disk::read(disk, offset, bytes))?
             }
             Answer::Extents(extents) => {
                 memory::room_for(extents.len() * SIZE_OF_EXTENT, LIST)?;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use nbdkit_script::{Callbacks, ReadBuffer, language};
+use nbdkit_script::{Callbacks, ReadBuffer, script};
 
 use super::command::Memory;
 use super::failure::Failure;
@@ -12,7 +12,7 @@ use super::{Handle, Inside, Interpreter};
 use crate::ffi::{self, TCL_OK, Tcl_Size};
 
 /// What a callback is called with.
-pub type Argument<'a> = language::Argument<'a, Handle, Lent<'a>>;
+pub type Argument<'a> = script::Argument<'a, Handle, Lent<'a>>;
 
 /// nbdkit's memory of one request.
 pub struct Lent<'a> {
@@ -20,7 +20,7 @@ pub struct Lent<'a> {
     borrowed: PhantomData<&'a mut [u8]>,
 }
 
-impl<'a> language::Lent<'a> for Lent<'a> {
+impl<'a> script::Lent<'a> for Lent<'a> {
     fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
         Self::new(Memory::Fill(std::ptr::from_mut(buffer).cast()))
     }

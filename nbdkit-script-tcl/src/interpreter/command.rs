@@ -7,8 +7,8 @@ use std::ptr;
 use std::rc::Rc;
 use std::slice;
 
-use nbdkit_script::library::MadeIn;
-use nbdkit_script::store::Disk;
+use nbdkit_script::script::api::MadeIn;
+use nbdkit_script::script::store::Disk;
 use nbdkit_script::{Error, ReadBuffer, Result, errno};
 
 use super::answer::{Made, Returned};

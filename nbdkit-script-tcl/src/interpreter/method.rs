@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use nbdkit_script::library::{self, Answer, Buffer, Call, Method, Methods};
-use nbdkit_script::store::{Disk, Number};
+use nbdkit_script::Number;
+use nbdkit_script::script::api::{self, Answer, Buffer, Call, Method, Methods};
+use nbdkit_script::script::store::Disk;
 use nbdkit_script::{Error, Result};
 use once_cell::sync::Lazy;
 
@@ -36,19 +37,19 @@ struct Table(BTreeMap<&'static str, Run>);
 
 impl Methods for Table {
     fn add<M: Method>(&mut self, name: &'static str) {
-        self.0.insert(name, |call| library::run::<M>(call));
+        self.0.insert(name, |call| api::run::<M>(call));
     }
 }
 
 static BUFFERS: Lazy<Table> = Lazy::new(|| {
     let mut table = Table::default();
-    library::buffer::methods(&mut table);
+    api::buffer::methods(&mut table);
     table
 });
 
 static DISKS: Lazy<Table> = Lazy::new(|| {
     let mut table = Table::default();
-    library::disk::methods(&mut table);
+    api::disk::methods(&mut table);
     table
 });
 
@@ -85,13 +86,13 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
 pub fn new_buffer<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     // A number is data as well; here it is a size.
     let call = MethodCall::new(None, words.after(1), 1);
-    library::run::<library::buffer::New>(&call).map_err(|error| error.context("nbdkit::buffer"))
+    api::run::<api::buffer::New>(&call).map_err(|error| error.context("nbdkit::buffer"))
 }
 
 /// `nbdkit::disk NAME SIZE`.
 pub fn new_disk<'a>(words: &Words<'a>) -> Result<Answer<'a>> {
     let call = MethodCall::new(None, words.after(1), 0);
-    library::run::<library::disk::New>(&call).map_err(|error| error.context("nbdkit::disk"))
+    api::run::<api::disk::New>(&call).map_err(|error| error.context("nbdkit::disk"))
 }
 
 impl<'a> MethodCall<'a> {
@@ -164,7 +165,7 @@ impl<'a> Call<'a> for MethodCall<'a> {
                 Memory::Own(bytes, made) => Ok(Buffer::Own(bytes, *made)),
                 Memory::Fill(buffer) => Ok(Buffer::Fill(&mut **buffer)),
                 Memory::Data(data) => Ok(Buffer::Data(&**data)),
-                Memory::Gone => Err(library::gone()),
+                Memory::Gone => Err(api::gone()),
             }
         }
     }

@@ -31,12 +31,11 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use nbdkit_script::Callbacks;
 use nbdkit_script::interrupt::Interrupter;
-use nbdkit_script::{Callbacks, Language};
 use slab::Slab;
 
 use crate::ffi::{self, TCL_EVAL_GLOBAL, TCL_GLOBAL_ONLY, TCL_OK, Tcl_Command, Tcl_Interp};
-use crate::plugin::TclPlugin;
 use interrupt::Stopper;
 use object::{Object, c_name};
 use thread::Identity;
@@ -76,11 +75,11 @@ unsafe impl Send for Interpreter {}
 pub struct Handle(usize);
 
 impl Interpreter {
-    /// An interpreter with Tcl's own commands.
+    /// An interpreter with Tcl's own commands, in which callbacks have these names.
     ///
     /// # Errors
     /// Tcl's message, as of a library of scripts that is not where it should be.
-    pub fn new() -> Result<Self, String> {
+    pub fn new(name_of: fn(Callbacks) -> &'static str) -> Result<Self, String> {
         let identity = Identity::new();
         let assumed = identity.assume();
         // SAFETY: takes nothing.
@@ -90,7 +89,7 @@ impl Interpreter {
         let status = unsafe { ffi::Tcl_Init(raw.as_ptr()) };
         let names = Callbacks::NAMES
             .iter()
-            .map(|(callback, _)| Object::string(TclPlugin::callback_name(*callback)))
+            .map(|(callback, _)| Object::string(name_of(*callback)))
             .collect();
         let stopper = Stopper::new(raw);
         drop(assumed);

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use nbdkit_script::Number;
 use nbdkit_script::Result;
-use nbdkit_script::store::Number;
 
 use super::text::{code_point, from_internal};
 use crate::ffi::{self, TCL_OK, Tcl_Obj, Tcl_Size};

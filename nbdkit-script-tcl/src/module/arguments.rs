@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use nbdkit_script::Number;
 use nbdkit_script::Result;
-use nbdkit_script::library::{Arguments, Found};
-use nbdkit_script::store::{self, Number};
+use nbdkit_script::script::api::{Arguments, Found};
+use nbdkit_script::script::store;
 
 use crate::interpreter::{Value, Words};
 

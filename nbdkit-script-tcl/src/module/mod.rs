@@ -3,8 +3,8 @@
 mod arguments;
 mod shared;
 
-use nbdkit_script::library::Arguments;
-use nbdkit_script::library::{constants, functions};
+use nbdkit_script::script::api::Arguments;
+use nbdkit_script::script::api::{constants, functions};
 use nbdkit_script::{Error, errno};
 
 use crate::interpreter::{Interpreter, Returned, Words, new_buffer, new_disk};

@@ -1,8 +1,9 @@
 //! `nbdkit::shared OPERATION ...`: the dictionary that all interpreters see.
 
-use nbdkit_script::library::Arguments;
-use nbdkit_script::library::shared::{self, Outcome};
-use nbdkit_script::store::{Number, Value};
+use nbdkit_script::Number;
+use nbdkit_script::script::api::Arguments;
+use nbdkit_script::script::api::shared::{self, Outcome};
+use nbdkit_script::script::store::Value;
 use nbdkit_script::{Error, Result, memory};
 
 use super::arguments::{Strings, WordArguments};

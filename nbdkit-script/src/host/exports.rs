@@ -6,7 +6,7 @@ use super::functions::{
     Exports, c_string, nbdkit_add_export, nbdkit_strdup_intern, nbdkit_use_default_export,
 };
 use crate::error::{Error, Result};
-use crate::types::Export;
+use crate::values::Export;
 
 /// A C string that lives as long as nbdkit wants the answer of a callback to live; null if there
 /// is no memory or a NUL byte in it.

@@ -17,7 +17,6 @@ mod parse;
 mod path;
 mod remembered;
 mod stdio;
-mod system;
 mod thread;
 
 pub use client::{
@@ -39,5 +38,4 @@ pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};
 pub(crate) use remembered::{Closing, Remembered, connected, look_at_stdin, remember};
 pub(crate) use stdio::{StdioGuard, flush_lines};
-pub(crate) use system::{AddressSpace, give_memory_back, processor, spare_addresses};
 pub(crate) use thread::Thread;

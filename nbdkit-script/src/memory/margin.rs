@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::host::AddressSpace;
+use crate::system::AddressSpace;
 
 /// It is kept in pieces, 32 MiB in all, so that little is lost where the whole cannot be had any
 /// more. The stack of a thread is usually 8 MiB.

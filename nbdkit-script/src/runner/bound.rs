@@ -8,14 +8,14 @@ use slab::Slab;
 use super::isolated::not_open;
 use super::{close, drop_each};
 use crate::error::Result;
-use crate::plugin::ScriptPlugin;
+use crate::plugin::Plugin;
 
 /// Instances, each behind its own lock.
-pub(super) struct Bound<P: ScriptPlugin> {
+pub(super) struct Bound<P: Plugin> {
     seats: Box<[Arc<Seat<P>>]>,
 }
 
-struct Seat<P: ScriptPlugin> {
+struct Seat<P: Plugin> {
     instance: Mutex<Instance<P>>,
     /// How often it has been taken. Only who has it writes here, and others may look.
     calls: AtomicUsize,
@@ -25,20 +25,20 @@ struct Seat<P: ScriptPlugin> {
 
 /// A plugin and the handles of the connections that are open in it. They are behind one lock, so
 /// a handle need only be `Send` as well.
-struct Instance<P: ScriptPlugin> {
+struct Instance<P: Plugin> {
     // Before `plugin`, so that what is still open is dropped while its interpreter lives.
     handles: Slab<P::Handle>,
     plugin: P,
 }
 
 /// One client's connection, which holds its seat: a request finds its instance without the runner.
-pub(super) struct Connection<P: ScriptPlugin> {
+pub(super) struct Connection<P: Plugin> {
     seat: Arc<Seat<P>>,
     /// Which of the seat's handles is the connection's.
     key: usize,
 }
 
-impl<P: ScriptPlugin> Seat<P> {
+impl<P: Plugin> Seat<P> {
     /// A panic in a callback has been caught by then and failed its request; the instance goes on
     /// being used, so a poisoned lock is as good as any other.
     #[inline]
@@ -49,13 +49,13 @@ impl<P: ScriptPlugin> Seat<P> {
     }
 }
 
-impl<P: ScriptPlugin> Drop for Bound<P> {
+impl<P: Plugin> Drop for Bound<P> {
     fn drop(&mut self) {
         drop_each(std::mem::take(&mut self.seats));
     }
 }
 
-impl<P: ScriptPlugin> Bound<P> {
+impl<P: Plugin> Bound<P> {
     pub(super) fn new(plugins: Vec<P>) -> Self {
         let seat = |plugin| {
             Arc::new(Seat {
@@ -98,7 +98,7 @@ impl<P: ScriptPlugin> Bound<P> {
     }
 }
 
-impl<P: ScriptPlugin> Connection<P> {
+impl<P: Plugin> Connection<P> {
     #[inline]
     pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
         let instance = self.seat.lock();

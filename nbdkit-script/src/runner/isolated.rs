@@ -5,14 +5,14 @@ use super::roaming::{self, Roaming};
 use super::{Handle, Runner};
 use crate::error::{Error, Result};
 use crate::interrupt::Running;
-use crate::plugin::ScriptPlugin;
-use crate::types::ThreadModel;
+use crate::plugin::Plugin;
+use crate::values::ThreadModel;
 
 /// Runs a plugin that knows nothing of threads: `P` need only be `Send`. One call at a time goes
 /// into an instance. This is where an interpreter goes.
 ///
 /// How many instances there are, and which of them a request goes to, follows from the plugin's
-/// [thread model](ScriptPlugin::thread_model):
+/// [thread model](crate::ScriptPlugin::thread_model):
 ///
 /// | thread model | instances | a request goes to |
 /// | --- | --- | --- |
@@ -20,28 +20,28 @@ use crate::types::ThreadModel;
 /// | `SerializeRequests` | N | the one that its connection belongs to |
 /// | `Parallel` | N | any that is free |
 ///
-/// N is [`ScriptPlugin::INSTANCES`], and for a script what `interpreters=N` says. Each instance is
+/// N is [`ScriptPlugin::INSTANCES`](crate::ScriptPlugin::INSTANCES), and for a script what `interpreters=N` says. Each instance is
 /// a whole plugin of its own: it is loaded, configured, made ready and cleaned up like the first,
 /// and sees its own `open` and `close` of each connection that it serves. Under `Parallel` a
 /// connection is opened in further instances when a request of it first gets there.
-pub struct Isolated<P: ScriptPlugin> {
+pub struct Isolated<P: Plugin> {
     way: Way<P>,
 }
 
-enum Way<P: ScriptPlugin> {
+enum Way<P: Plugin> {
     Bound(Bound<P>),
     Roaming(Roaming<P>),
 }
 
 /// One client's connection.
-pub struct Connection<P: ScriptPlugin>(Inner<P>);
+pub struct Connection<P: Plugin>(Inner<P>);
 
-enum Inner<P: ScriptPlugin> {
+enum Inner<P: Plugin> {
     Bound(bound::Connection<P>),
     Roaming(roaming::Connection<P>),
 }
 
-impl<P: ScriptPlugin> Running for Isolated<P> {
+impl<P: Plugin> Running for Isolated<P> {
     fn call_of(&self, instance: usize) -> Option<usize> {
         match &self.way {
             Way::Bound(bound) => bound.call_of(instance),
@@ -50,7 +50,7 @@ impl<P: ScriptPlugin> Running for Isolated<P> {
     }
 }
 
-impl<P: ScriptPlugin> Runner for Isolated<P> {
+impl<P: Plugin> Runner for Isolated<P> {
     type Plugin = P;
     type Connection = Connection<P>;
 

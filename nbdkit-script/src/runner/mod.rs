@@ -14,15 +14,15 @@ pub use shared::Shared;
 
 use crate::error::Result;
 use crate::interrupt::Running;
-use crate::plugin::ScriptPlugin;
-use crate::types::ThreadModel;
+use crate::plugin::Plugin;
+use crate::values::ThreadModel;
 
 /// Runs a frozen plugin. [`Shared`] and [`Isolated`] are the two there are; one of them is named
 /// in [`export!`](crate::export).
 #[allow(private_bounds, reason = "what is running is only the framework's to ask")]
 pub trait Runner: sealed::Sealed + Running + Send + Sync + Sized + 'static {
     /// The plugin that is run.
-    type Plugin: ScriptPlugin;
+    type Plugin: Plugin;
 
     /// What the runner knows of one client's connection.
     #[doc(hidden)]
@@ -66,10 +66,10 @@ pub trait Runner: sealed::Sealed + Running + Send + Sync + Sized + 'static {
 }
 
 /// The handle type of a runner's plugin.
-pub(crate) type Handle<R> = <<R as Runner>::Plugin as ScriptPlugin>::Handle;
+pub(crate) type Handle<R> = <<R as Runner>::Plugin as Plugin>::Handle;
 
 /// Gives a handle back to its plugin. Not defined, there is nothing to do: it is dropped.
-fn close<P: ScriptPlugin>(plugin: &P, handle: P::Handle) -> Result<()> {
+fn close<P: Plugin>(plugin: &P, handle: P::Handle) -> Result<()> {
     match plugin.close(handle) {
         Err(error) if error.is_not_defined() => Ok(()),
         result => result,
@@ -84,7 +84,7 @@ pub(crate) fn drop_each<T>(items: impl IntoIterator<Item = T>) {
             drop(item.take());
             Ok(())
         }) {
-            crate::server::log(&error.context("unload"));
+            crate::report::log(&error.context("unload"));
         }
     }
 }
@@ -92,5 +92,5 @@ pub(crate) fn drop_each<T>(items: impl IntoIterator<Item = T>) {
 mod sealed {
     pub trait Sealed {}
     impl<P> Sealed for super::Shared<P> {}
-    impl<P: crate::ScriptPlugin> Sealed for super::Isolated<P> {}
+    impl<P: crate::plugin::Plugin> Sealed for super::Isolated<P> {}
 }

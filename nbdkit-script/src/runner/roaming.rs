@@ -10,30 +10,30 @@ use super::isolated::not_open;
 use super::pool::{Pool, Taken};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
-use crate::host;
-use crate::plugin::ScriptPlugin;
+use crate::plugin::Plugin;
+use crate::system;
 
 /// Instances in a pool.
-pub(super) struct Roaming<P: ScriptPlugin> {
+pub(super) struct Roaming<P: Plugin> {
     instances: Arc<Instances<P>>,
 }
 
 /// What connections hold on to.
-struct Instances<P: ScriptPlugin> {
+struct Instances<P: Plugin> {
     pool: Pool<Instance<P>>,
     /// The keys of the connections that are open in any instance.
     keys: Mutex<Slab<()>>,
 }
 
 /// A plugin and the handles of the connections that are open in it, by the connection's key.
-struct Instance<P: ScriptPlugin> {
+struct Instance<P: Plugin> {
     // Before `plugin`, so that what is still open is dropped while its interpreter lives.
     handles: Vec<Option<P::Handle>>,
     plugin: P,
 }
 
 /// One client's connection, which may be open in any number of instances.
-pub(super) struct Connection<P: ScriptPlugin> {
+pub(super) struct Connection<P: Plugin> {
     instances: Arc<Instances<P>>,
     key: usize,
     readonly: bool,
@@ -41,7 +41,7 @@ pub(super) struct Connection<P: ScriptPlugin> {
     open_in: Box<[AtomicBool]>,
 }
 
-impl<P: ScriptPlugin> Instance<P> {
+impl<P: Plugin> Instance<P> {
     fn handle(&self, key: usize) -> Option<&P::Handle> {
         self.handles.get(key).and_then(Option::as_ref)
     }
@@ -54,7 +54,7 @@ impl<P: ScriptPlugin> Instance<P> {
     }
 }
 
-impl<P: ScriptPlugin> Instances<P> {
+impl<P: Plugin> Instances<P> {
     /// Takes an instance, preferably one whose number is preferred.
     ///
     /// Each processor begins with an instance of its own. So as many instances are in use as there
@@ -63,7 +63,7 @@ impl<P: ScriptPlugin> Instances<P> {
     /// connection.
     #[inline]
     fn take(&self, preferred: impl Fn(usize) -> bool) -> Taken<'_, Instance<P>> {
-        self.pool.take(host::processor() % self.pool.size(), preferred)
+        self.pool.take(system::processor() % self.pool.size(), preferred)
     }
 
     fn take_any(&self) -> Taken<'_, Instance<P>> {
@@ -79,7 +79,7 @@ impl<P: ScriptPlugin> Instances<P> {
     }
 }
 
-impl<P: ScriptPlugin> Roaming<P> {
+impl<P: Plugin> Roaming<P> {
     pub(super) fn new(plugins: Vec<P>) -> Self {
         let instance = |plugin| Instance { handles: Vec::new(), plugin };
         let pool = Pool::new(plugins.into_iter().map(instance));
@@ -115,7 +115,7 @@ impl<P: ScriptPlugin> Roaming<P> {
     }
 }
 
-impl<P: ScriptPlugin> Connection<P> {
+impl<P: Plugin> Connection<P> {
     /// Whether it is open in the instance of this number. Exact for who has that instance, and when
     /// there are no requests any more.
     #[inline]
@@ -162,7 +162,7 @@ impl<P: ScriptPlugin> Connection<P> {
             match (&result, closed) {
                 (Ok(()), closed) => result = closed,
                 (Err(_), Err(error)) => {
-                    crate::server::log(&error.context(P::callback_name(Callbacks::CLOSE)));
+                    crate::report::log(&error.context(P::callback_name(Callbacks::CLOSE)));
                 }
                 (Err(_), Ok(())) => {}
             }

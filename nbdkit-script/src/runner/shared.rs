@@ -3,8 +3,8 @@
 use super::{Handle, Runner, close};
 use crate::error::{Error, Result};
 use crate::interrupt::Running;
-use crate::plugin::ScriptPlugin;
-use crate::types::ThreadModel;
+use crate::plugin::Plugin;
+use crate::values::ThreadModel;
 
 /// Runs one instance of a plugin from all of nbdkit's threads, with no lock in the path.
 ///
@@ -19,9 +19,8 @@ use crate::types::ThreadModel;
 ///
 /// impl ScriptPlugin for Counter {
 ///     const NAME: &'static str = "counter";
-///     type Source = Compiled;
 ///     type Handle = ();
-///     fn load(_: &Compiled) -> Result<Self> { Ok(Counter(Cell::new(0))) }
+///     fn load() -> Result<Self> { Ok(Counter(Cell::new(0))) }
 ///     fn callbacks(&self) -> Callbacks { Callbacks::REQUIRED }
 ///     fn open(&self, _: bool) -> Result<()> { Ok(()) }
 ///     fn get_size(&self, _: &()) -> Result<i64> { Ok(512) }
@@ -50,7 +49,7 @@ impl<P: Send + Sync + 'static> Running for Shared<P> {
 
 impl<P> Runner for Shared<P>
 where
-    P: ScriptPlugin + Sync,
+    P: Plugin + Sync,
     P::Handle: Sync,
 {
     type Plugin = P;

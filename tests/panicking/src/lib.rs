@@ -8,8 +8,8 @@
 use std::ffi::OsStr;
 
 use nbdkit_script::{
-    BlockSize, Cache, Callbacks, Compiled, Error, Export, Extent, ExtentKind, Filled, Flags, Fua,
-    Isolated, ReadBuffer, Result, ScriptPlugin, ThreadModel, export, host,
+    BlockSize, Cache, Callbacks, Error, Export, Extent, ExtentKind, Filled, Flags, Fua, Isolated,
+    ReadBuffer, Result, ScriptPlugin, ThreadModel, export, host,
 };
 
 const SIZE: i64 = 1 << 20;
@@ -69,10 +69,9 @@ impl ScriptPlugin for Panicking {
     const NAME: &'static str = "panicking";
 
     const INSTANCES: usize = 3;
-    type Source = Compiled;
     type Handle = Client;
 
-    fn load(_: &Compiled) -> Result<Self> {
+    fn load() -> Result<Self> {
         let place = std::env::var("NBDKIT_PANIC").unwrap_or_default();
         let plugin = Panicking { place, text: "as told".into() };
         if plugin.place == "load" {

@@ -1,0 +1,67 @@
+//! What callbacks return, as the framework looks at it.
+
+use std::borrow::Cow;
+
+use nbdkit_script::script::from_script::{Notation, Returned, Seen};
+use nbdkit_script::{Error, Number, Result};
+
+use crate::interpreter::{NotAByte, Value};
+
+#[cold]
+fn no_byte(found: NotAByte) -> Error {
+    Error::msg(format!("returned {found}"))
+}
+
+/// All values are texts, and the text for none is the empty one.
+impl Returned for Value<'_> {
+    const NOTATION: Notation = Notation {
+        none: "\"\"",
+        bytes: "bytes",
+        extent: "{offset length type}",
+        extent_type: "$nbdkit::EXTENT_* or hole,zero",
+        export: "{name ?description?}",
+    };
+
+    fn is_none(&self) -> bool {
+        self.raw().is_empty()
+    }
+
+    fn boolean(&self) -> Option<bool> {
+        Value::boolean(*self)
+    }
+
+    /// All that nbdkit asks for are integers.
+    fn number(&self) -> Option<Number> {
+        self.integer().map(Number::Integer)
+    }
+
+    fn string(&self) -> Option<Cow<'_, [u8]>> {
+        Some(match self.text() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
+    }
+
+    fn seen(&self) -> Seen {
+        Seen::Value(self.shown())
+    }
+
+    #[inline(always)]
+    fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        Value::bytes(*self).map(Cow::Borrowed).map_err(no_byte)
+    }
+
+    #[inline]
+    fn is_data(&self, count: usize) -> bool {
+        Value::is_data(*self, count)
+    }
+
+    fn elements(&self) -> Option<impl Iterator<Item = Result<Self>>> {
+        self.list().map(|list| list.into_iter().map(Ok))
+    }
+
+    /// What is no list is one without elements, which lacks them all.
+    fn fields(&self, _: &[&str]) -> Result<Option<Vec<Self>>> {
+        Ok(Some(self.list().unwrap_or_default()))
+    }
+}

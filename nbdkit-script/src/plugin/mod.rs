@@ -1,0 +1,193 @@
+//! What the framework serves: a plugin, whether it is written in Rust or in a script.
+
+mod script_plugin;
+mod source;
+
+pub use script_plugin::ScriptPlugin;
+pub use source::{Compiled, Source};
+
+use std::ffi::OsStr;
+
+use crate::buffer::{Filled, ReadBuffer};
+use crate::callbacks::Callbacks;
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupter;
+use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
+
+/// What `open` returned.
+pub type HandleOf<P> = <P as Plugin>::Handle;
+
+/// Declares the callbacks of [`Plugin`], and answers those of a plugin in Rust by the methods of
+/// the same names of its [`ScriptPlugin`].
+macro_rules! callbacks {
+    ($(fn $name:ident($($by:tt)*) ($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        /// A plugin as the framework sees it: every callback, and what depends on where the plugin
+        /// comes from. Runners, setup and the connections know no other trait.
+        ///
+        /// There are two kinds: a [`ScriptPlugin`], and [`Scripted`](crate::Scripted).
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` is no plugin: it is neither a `ScriptPlugin` nor `Scripted<Language>`",
+            label = "implement `ScriptPlugin` for it, or wrap a `Language` as `Scripted<{Self}>`"
+        )]
+        #[allow(missing_docs, reason = "ScriptPlugin has the descriptions")]
+        pub trait Plugin: Sized + Send + 'static {
+            const NAME: &'static str;
+            const LONGNAME: Option<&'static str>;
+            const VERSION: Option<&'static str>;
+            const DESCRIPTION: Option<&'static str>;
+            const MAGIC_CONFIG_KEY: Option<&'static str>;
+            const INSTANCES: usize;
+
+            /// Whether no memory is kept from it, because it ends the process where it gets none.
+            const NEEDS_ALL_MEMORY: bool = false;
+
+            type Handle: Send + 'static;
+
+            /// What its instances are made of.
+            type Source: Source;
+
+            /// The parameters, for `nbdkit --help`.
+            fn config_help() -> Option<String>;
+
+            /// Lines for `--dump-plugin` that need no instance.
+            fn dump_fields() -> Vec<(&'static str, String)> {
+                Vec::new()
+            }
+
+            fn load(source: &Self::Source) -> Result<Self>;
+
+            /// What the first instance is asked for once it is loaded: to warn of what looks wrong.
+            fn warn(&self, _source: &Self::Source) {}
+
+            /// Refuses an instance that lacks what nbdkit requires.
+            fn check(&self, _source: &Self::Source) -> Result<()> {
+                Ok(())
+            }
+
+            /// There is more than one instance.
+            fn instances_begin() {}
+
+            fn callbacks(&self) -> Callbacks;
+
+            /// What the plugin's author calls a callback, for messages.
+            fn callback_name(callback: Callbacks) -> &'static str {
+                callback.name()
+            }
+
+            /// The error for a parameter when there is no `config`.
+            fn unwanted_parameter(_source: &Self::Source, key: &str) -> Error {
+                Error::invalid(format!(
+                    "{key}=: this plugin does not need command line configuration"
+                ))
+            }
+
+            /// A hint for a parameter that `config` has refused.
+            fn hint_at_refused(&self, _key: &str) -> Option<String> {
+                None
+            }
+
+            /// The key of a parameter without one, where that is not [`Plugin::MAGIC_CONFIG_KEY`].
+            fn magic_config_key(&self) -> Result<String> {
+                Err(Error::not_defined())
+            }
+
+            /// Whether data requests get flags. Without them, nbdkit's rules for its API version 1
+            /// hold: FUA is at most emulated, and a fast zero fails.
+            fn takes_flags(&self) -> bool {
+                true
+            }
+
+            fn interrupter(&self) -> Option<Interrupter> {
+                None
+            }
+
+            $(fn $name($($by)* self, $($argument: $type),*) -> $answer;)*
+
+            fn pread<'request>(
+                &self,
+                handle: &HandleOf<Self>,
+                buffer: ReadBuffer<'request>,
+                offset: u64,
+            ) -> Result<Filled<'request>>;
+        }
+
+        impl<P: ScriptPlugin> Plugin for P {
+            const NAME: &'static str = P::NAME;
+            const LONGNAME: Option<&'static str> = P::LONGNAME;
+            const VERSION: Option<&'static str> = P::VERSION;
+            const DESCRIPTION: Option<&'static str> = P::DESCRIPTION;
+            const MAGIC_CONFIG_KEY: Option<&'static str> = P::MAGIC_CONFIG_KEY;
+            const INSTANCES: usize = P::INSTANCES;
+
+            type Handle = P::Handle;
+            type Source = Compiled;
+
+            fn config_help() -> Option<String> {
+                P::CONFIG_HELP.map(String::from)
+            }
+
+            fn load(_: &Compiled) -> Result<Self> {
+                P::load()
+            }
+
+            fn callbacks(&self) -> Callbacks {
+                P::callbacks(self)
+            }
+
+            $(
+                #[inline]
+                fn $name($($by)* self, $($argument: $type),*) -> $answer {
+                    P::$name(self, $($argument),*)
+                }
+            )*
+
+            #[inline]
+            fn pread<'request>(
+                &self,
+                handle: &P::Handle,
+                buffer: ReadBuffer<'request>,
+                offset: u64,
+            ) -> Result<Filled<'request>> {
+                P::pread(self, handle, buffer, offset)
+            }
+        }
+    };
+}
+
+callbacks! {
+    fn dump_plugin(&)() -> Result<()>;
+    fn config(&mut)(key: &str, value: &OsStr) -> Result<()>;
+    fn config_complete(&mut)() -> Result<()>;
+    fn thread_model(&)() -> Result<ThreadModel>;
+    fn get_ready(&mut)() -> Result<()>;
+    fn after_fork(&)() -> Result<()>;
+    fn cleanup(&)() -> Result<()>;
+    fn preconnect(&)(readonly: bool) -> Result<()>;
+    fn list_exports(&)(readonly: bool, is_tls: bool) -> Result<Vec<Export>>;
+    fn default_export(&)(readonly: bool, is_tls: bool) -> Result<Option<String>>;
+    fn open(&)(readonly: bool) -> Result<HandleOf<Self>>;
+    fn close(&)(handle: HandleOf<Self>) -> Result<()>;
+    fn export_description(&)(handle: &HandleOf<Self>) -> Result<Option<String>>;
+    fn get_size(&)(handle: &HandleOf<Self>) -> Result<i64>;
+    fn block_size(&)(handle: &HandleOf<Self>) -> Result<Option<BlockSize>>;
+    fn can_write(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn can_flush(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn is_rotational(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn can_trim(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn can_zero(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn can_fast_zero(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn can_extents(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn can_fua(&)(handle: &HandleOf<Self>) -> Result<Fua>;
+    fn can_multi_conn(&)(handle: &HandleOf<Self>) -> Result<bool>;
+    fn can_cache(&)(handle: &HandleOf<Self>) -> Result<Cache>;
+    fn pwrite(&)(
+        handle: &HandleOf<Self>, data: &[u8], offset: u64, flags: Flags
+    ) -> Result<()>;
+    fn flush(&)(handle: &HandleOf<Self>) -> Result<()>;
+    fn trim(&)(handle: &HandleOf<Self>, count: u32, offset: u64, flags: Flags) -> Result<()>;
+    fn zero(&)(handle: &HandleOf<Self>, count: u32, offset: u64, flags: Flags) -> Result<()>;
+    fn extents(&)(
+        handle: &HandleOf<Self>, count: u32, offset: u64, flags: Flags
+    ) -> Result<Vec<Extent>>;
+    fn cache(&)(handle: &HandleOf<Self>, count: u32, offset: u64) -> Result<()>;
+}

@@ -1,0 +1,20 @@
+//! Where an error goes: its message to nbdkit's log, its traceback to the debug log.
+
+use crate::error::Error;
+use crate::host;
+use crate::memory;
+
+/// Logs an error whose message nobody else logs.
+pub(crate) fn log(error: &Error) {
+    host::error(error.message());
+    note(error);
+}
+
+/// What is left to do with an error whose message is logged elsewhere.
+pub(crate) fn note(error: &Error) {
+    for line in error.traceback().unwrap_or_default().lines() {
+        // The debug log shows a tab as an escape.
+        host::debug(&line.replace('\t', "    "));
+    }
+    memory::failed(error.errno());
+}

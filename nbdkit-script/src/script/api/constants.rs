@@ -1,0 +1,49 @@
+//! The constants of the module, with the names that nbdkit's Python plugin gives them. The names of
+//! error numbers are in [`errno`](crate::values::errno).
+
+use crate::values::Answer;
+use crate::values::{Cache, ExtentKind, Flags, Fua, ThreadModel};
+
+/// All of them, each with its name and its number: `FLAG_FUA`, `EXTENT_HOLE`, `FUA_NATIVE`,
+/// `THREAD_MODEL_PARALLEL`, ...
+pub fn constants() -> impl Iterator<Item = (String, i64)> {
+    let flags = Flags::all().iter_names().map(|(name, flag)| (format!("FLAG_{name}"), flag.bits()));
+    let kinds =
+        ExtentKind::all().iter_names().map(|(name, kind)| (format!("EXTENT_{name}"), kind.bits()));
+    flags
+        .chain(kinds)
+        .map(|(name, bits)| (name, bits.into()))
+        .chain(answers::<Fua>("FUA"))
+        .chain(answers::<Cache>("CACHE"))
+        .chain(answers::<ThreadModel>("THREAD_MODEL"))
+}
+
+fn answers<A: Answer>(prefix: &str) -> impl Iterator<Item = (String, i64)> + use<'_, A> {
+    A::ALL
+        .iter()
+        .map(move |(_, number, word)| (format!("{prefix}_{}", word.to_uppercase()), *number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_those_of_nbdkit() {
+        let all: Vec<_> = constants().collect();
+        for expected in [
+            ("FLAG_MAY_TRIM", 1),
+            ("FLAG_FAST_ZERO", 8),
+            ("EXTENT_ZERO", 2),
+            ("FUA_NATIVE", 2),
+            ("CACHE_EMULATE", 1),
+            ("THREAD_MODEL_SERIALIZE_ALL_REQUESTS", 1),
+        ] {
+            assert!(
+                all.iter().any(|(name, number)| (&**name, *number) == expected),
+                "{expected:?}"
+            );
+        }
+        assert_eq!(all.len(), 4 + 2 + 3 + 3 + 4);
+    }
+}

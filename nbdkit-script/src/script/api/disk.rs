@@ -1,0 +1,210 @@
+//! The methods of `nbdkit.disk`: a disk in memory that all interpreters see.
+
+use super::call::{Answer, Call, Method, Methods, at_most, count_at, surplus};
+use super::watch;
+use crate::error::{Error, Result};
+use crate::script::store::{self, Disk, Part};
+
+/// Gives a language all methods of disks.
+pub fn methods(list: &mut impl Methods) {
+    list.add::<Pread>("pread");
+    list.add::<Pwrite>("pwrite");
+    list.add::<Zero>("zero");
+    // What is trimmed reads as zeroes here, so the two are one.
+    list.add::<Zero>("trim");
+    list.add::<Extents>("extents");
+    list.add::<Size>("size");
+}
+
+/// Copies what is on a disk, for an [`Answer::ReadDisk`].
+///
+/// # Errors
+/// `EINVAL` if the range is not inside the disk, which that of an answer is.
+pub fn read(disk: &Disk, offset: u64, bytes: &mut [u8]) -> crate::Result<()> {
+    let mut rest = &mut *bytes;
+    disk.read(offset, rest.len() as u64, |part| {
+        let count = match part {
+            Part::Data(data) => data.len(),
+            Part::Hole(count) => count,
+        };
+        let (now, later) = std::mem::take(&mut rest).split_at_mut(count);
+        match part {
+            Part::Data(data) => now.copy_from_slice(data),
+            Part::Hole(_) => now.fill(0),
+        }
+        rest = later;
+        Ok(())
+    })
+}
+
+fn offset_at<'a>(call: &impl Call<'a>, index: usize) -> Result<u64> {
+    count_at(call, index, "offset").map(|offset| offset as u64)
+}
+
+/// `nbdkit.disk(name, size)`, in bytes. The same name is the same disk, in all instances.
+pub struct New;
+
+impl Method for New {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+        if call.count() > 2 {
+            return Err(surplus(call.count(), 2));
+        }
+        let name = call.string(1).ok_or_else(|| call.wrong_type(1, "a string, the name"))?;
+        let size = count_at(call, 2, "size")? as u64;
+        if i64::try_from(size).is_err() {
+            return Err(Error::invalid(format!(
+                "argument {}, the size: {size} is more than 2^63 - 1",
+                call.position(2)
+            )));
+        }
+        store::disk(name, size).map(Answer::Disk)
+    }
+}
+
+/// `disk:pread(count, offset)` returns a string; `disk:pread(buffer, offset)` fills the buffer.
+struct Pread;
+
+impl Method for Pread {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+        at_most(call, 3)?;
+        let disk = call.disk(1)?;
+        let offset = offset_at(call, 3)?;
+        if call.number(2).is_some() || !call.has_buffers() {
+            let count = count_at(call, 2, "count")?;
+            // Asks whether there is so much of the disk, before memory is taken for it.
+            disk.read(offset, 0, |_| Ok(()))?;
+            if count as u64 > disk.size() - offset {
+                return Err(Error::invalid(format!(
+                    "offset {offset} and {count} bytes from there are past the end of the disk, \
+                     which has {} bytes",
+                    disk.size()
+                )));
+            }
+            return Ok(Answer::ReadDisk { disk, offset, count });
+        }
+        let mut buffer = call.buffer(2)?;
+        let count = buffer.len() as u64;
+        let mut done = 0;
+        disk.read(offset, count, |part| {
+            done += match part {
+                Part::Data(data) => buffer.write(done, data).map(|()| data.len())?,
+                Part::Hole(count) => buffer.fill(done, 0, count).map(|()| count)?,
+            };
+            Ok(())
+        })?;
+        Ok(Answer::Nothing)
+    }
+}
+
+/// `disk:pwrite(string_or_buffer, offset)`.
+struct Pwrite;
+
+impl Method for Pwrite {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+        at_most(call, 3)?;
+        let disk = call.disk(1)?;
+        watch::shared();
+        let offset = offset_at(call, 3)?;
+        let written = match call.string(2) {
+            Some(data) => disk.write(data, offset),
+            None => {
+                let buffer = call.buffer(2)?;
+                let count = buffer.len();
+                disk.write(buffer.bytes(0, count)?, offset)
+            }
+        };
+        written.map(|()| Answer::Nothing)
+    }
+}
+
+/// `disk:zero(count, offset)`, and `disk:trim(count, offset)`.
+struct Zero;
+
+impl Method for Zero {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+        at_most(call, 3)?;
+        let disk = call.disk(1)?;
+        watch::shared();
+        let count = count_at(call, 2, "count")? as u64;
+        disk.zero(offset_at(call, 3)?, count).map(|()| Answer::Nothing)
+    }
+}
+
+/// `disk:extents(count, offset)`: as the callback of that name returns them.
+struct Extents;
+
+impl Method for Extents {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+        at_most(call, 3)?;
+        let disk = call.disk(1)?;
+        let count = count_at(call, 2, "count")? as u64;
+        disk.extents(offset_at(call, 3)?, count).map(Answer::Extents)
+    }
+}
+
+/// `disk:size()`.
+struct Size;
+
+impl Method for Size {
+    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+        at_most(call, 1)?;
+        Ok(Answer::Integer(call.disk(1)?.size() as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{self, Value, integer, own};
+    use super::*;
+
+    fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, String> {
+        fake::call(name, values, |find| methods(find))
+    }
+
+    fn new(name: &'static [u8], size: i64) -> Result<&'static Disk, String> {
+        match New::run(&fake::Fake(vec![Value::Text(name), integer(size)]))
+            .map_err(|error| error.to_string())?
+        {
+            Answer::Disk(disk) => Ok(disk),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_into_a_string_and_into_a_buffer() {
+        let disk = new(b"library: read", 1 << 20).unwrap();
+        call("pwrite", vec![Value::Disk(disk), Value::Text(b"abc"), integer(70_000)]).unwrap();
+        let mut bytes = [0xaa; 8];
+        call("pread", vec![Value::Disk(disk), own(&mut bytes), integer(69_998)]).unwrap();
+        assert_eq!(&bytes, b"\0\0abc\0\0\0");
+        match call("pread", vec![Value::Disk(disk), integer(3), integer(70_001)]) {
+            Ok(Answer::ReadDisk { disk, offset, count }) => {
+                let mut bytes = vec![0xaa; count];
+                read(disk, offset, &mut bytes).unwrap();
+                assert_eq!(&bytes, b"bc\0");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn holes_are_read_as_zeroes() {
+        let disk = new(b"library: hole", 4).unwrap();
+        let mut bytes = [0xaa; 4];
+        read(disk, 0, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 4]);
+        assert!(read(disk, 1, &mut bytes).is_err());
+    }
+
+    #[test]
+    fn refusals() {
+        let disk = new(b"library: refusals", 4).unwrap();
+        assert!(new(b"library: refusals", 5).unwrap_err().contains("has 4 bytes"));
+        let message = call("pread", vec![Value::Disk(disk), integer(4), integer(1)]).unwrap_err();
+        assert!(message.contains("past the end of the disk"), "{message}");
+        let message = call("size", vec![integer(1)]).unwrap_err();
+        assert_eq!(message, "argument 0: found a number, expected a disk");
+        let message = call("zero", vec![Value::Disk(disk), integer(1)]).unwrap_err();
+        assert_eq!(message, "argument 2: found nothing, expected a number");
+    }
+}

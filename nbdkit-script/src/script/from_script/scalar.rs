@@ -1,0 +1,104 @@
+//! What is made of a single value.
+
+use super::{FromReturned, Returned, Seen, beginning, in_full};
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::values::{Answer, Cache, Fua, Number, ThreadModel, unknown, whole};
+
+impl<R> FromReturned<R> for () {
+    fn from_returned(_: R) -> Result<Self> {
+        Ok(())
+    }
+}
+
+/// The answer of a `can_*` callback.
+impl<R: Returned> FromReturned<R> for bool {
+    fn from_returned(value: R) -> Result<Self> {
+        value.boolean().ok_or_else(|| {
+            Error::invalid(match value.seen() {
+                // What nbdkit's own plugin for Lua says, with the type.
+                Seen::Type(name) => format!(
+                    "return value is not a boolean: returned {name}, expected true or false"
+                ),
+                Seen::Value(value) => format!("returned {value}, expected true or false"),
+            })
+        })
+    }
+}
+
+/// The size of a disk.
+impl<R: Returned> FromReturned<R> for i64 {
+    fn from_returned(value: R) -> Result<Self> {
+        const EXPECTED: &str = "expected a whole number of bytes";
+        if let Some(size) = whole_number(&value) {
+            return Ok(size);
+        }
+        Err(Error::invalid(match value.number() {
+            Some(Number::Float(size)) if size.fract() == 0.0 => {
+                format!("returned {size} (more than 2^63 - 1), {EXPECTED}")
+            }
+            _ => format!("returned {}, {EXPECTED}", in_full(&value)),
+        }))
+    }
+}
+
+impl<R: Returned> FromReturned<R> for String {
+    fn from_returned(value: R) -> Result<Self> {
+        text(&value, "a string")
+    }
+}
+
+impl<R: Returned> FromReturned<R> for Option<String> {
+    fn from_returned(value: R) -> Result<Self> {
+        if value.is_none() {
+            return Ok(None);
+        }
+        text(&value, &format!("a string or {}", R::NOTATION.none)).map(Some)
+    }
+}
+
+/// A text for clients, which is UTF-8.
+fn text(value: &impl Returned, expected: &str) -> Result<String> {
+    let Some(bytes) = value.string() else {
+        let found = value.seen().in_short();
+        return Err(Error::invalid(format!("returned {found}, expected {expected}")));
+    };
+    utf_8(&bytes, "a text")?
+        .ok_or_else(|| Error::invalid(format!("returned {}, expected UTF-8", in_full(value))))
+}
+
+/// A copy of what is UTF-8.
+pub(super) fn utf_8(bytes: &[u8], what: &str) -> Result<Option<String>> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(String::from_utf8(memory::copied(bytes, what)?).ok()),
+        Err(_) => Ok(None),
+    }
+}
+
+macro_rules! answers {
+    ($($answer:ty)*) => {
+        $(impl<R: Returned> FromReturned<R> for $answer {
+            fn from_returned(value: R) -> Result<Self> {
+                answer(&value)?.ok_or_else(|| unknown::<Self>(&in_full(&value)))
+            }
+        })*
+    };
+}
+
+answers! { ThreadModel Fua Cache }
+
+/// One of nbdkit's values, as its number or as its word, if it is a whole number or a word.
+pub(super) fn answer<A: Answer>(value: &impl Returned) -> Result<Option<A>> {
+    if value.is_number() {
+        return whole_number(value).map(A::from_number).transpose();
+    }
+    let word = value.string();
+    word.map(|word| A::from_word(&String::from_utf8_lossy(beginning(&word)))).transpose()
+}
+
+pub(super) fn whole_number(value: &impl Returned) -> Option<i64> {
+    match value.number()? {
+        Number::Integer(number) => Some(number),
+        Number::Float(number) => whole(number),
+    }
+}

@@ -1,0 +1,169 @@
+//! The parameters that a user sets in front of a script, for scripts of any language.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::host;
+use crate::interrupt::Limits;
+
+/// More instances than this are a slip of the finger.
+const MOST_INSTANCES: usize = 1024;
+
+const INSTANCES: &str = "interpreters";
+const TIME_LIMIT: &str = "time_limit";
+const MEMORY_LIMIT: &str = "memory_limit";
+
+/// What they are, for `nbdkit --help`.
+const HELP: &str = "\
+interpreters=<N>      How many run at once, where the script's thread model lets them.
+time_limit=<SECONDS>  How long a callback may run: 5, 0.5, 500ms, ...
+memory_limit=<SIZE>   How much memory an interpreter may have: 64M, ...
+";
+
+/// A parameter that a language has of its own, in front of the script:
+/// [`Language::PARAMETERS`](super::Language::PARAMETERS).
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// Its key.
+    pub name: &'static str,
+    /// What it is for, in one line of `nbdkit --help`.
+    pub help: &'static str,
+    /// Refuses a value, with what was expected instead.
+    pub check: fn(&OsStr) -> Result<(), &'static str>,
+}
+
+/// What the user has asked for.
+#[derive(Debug, Default)]
+pub struct InFront {
+    /// How many instances there are to be.
+    pub(super) instances: Option<usize>,
+    pub(super) limits: Limits,
+    /// Those of the language's own.
+    pub(super) parameters: Vec<(&'static str, OsString)>,
+}
+
+impl InFront {
+    /// Takes a parameter, if it is one of these.
+    ///
+    /// # Errors
+    /// `EINVAL` for a value that does not do. `no_memory_limit` says why a language has none.
+    pub(super) fn take(
+        &mut self,
+        key: &str,
+        value: &OsStr,
+        own: &[Parameter],
+        no_memory_limit: Option<&str>,
+    ) -> Result<bool> {
+        match key {
+            INSTANCES => self.instances = Some(instances(value)?),
+            TIME_LIMIT => self.limits.time = Some(time_limit(value)?),
+            MEMORY_LIMIT => {
+                if let Some(reason) = no_memory_limit {
+                    return Err(Error::invalid(format!("{key}=: {reason}")));
+                }
+                self.limits.memory = Some(memory_limit(value)?);
+            }
+            _ => {
+                let Some(parameter) = own.iter().find(|parameter| parameter.name == key) else {
+                    return Ok(false);
+                };
+                (parameter.check)(value).map_err(|wanted| expected(key, value, wanted))?;
+                self.parameters.push((parameter.name, value.to_owned()));
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// All parameters of a script in this language, for `nbdkit --help`.
+pub(super) fn help(language: &str, own: &[Parameter]) -> String {
+    let own = own.iter().map(|parameter| {
+        let name = format!("{}=<VALUE>", parameter.name);
+        format!("{name:21} {}\n", parameter.help)
+    });
+    format!(
+        "{HELP}{}script=<FILENAME>     (required) The {language} script to run, or - for standard input.\n\
+         [other arguments may be used by the script that you load]",
+        own.collect::<String>()
+    )
+}
+
+/// A hint for a parameter that a script has refused, if it was meant for here.
+pub(super) fn hint_at_refused(key: &str) -> Option<String> {
+    [INSTANCES, TIME_LIMIT, MEMORY_LIMIT]
+        .contains(&key)
+        .then(|| format!("{key}= comes before the script where it is not the script's own"))
+}
+
+fn instances(value: &OsStr) -> Result<usize> {
+    let digits = value.to_str().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+    let count = digits.and_then(|digits| digits.parse().ok());
+    count.filter(|count| (1..=MOST_INSTANCES).contains(count)).ok_or_else(|| {
+        expected(INSTANCES, value, &format!("a whole number from 1 to {MOST_INSTANCES}"))
+    })
+}
+
+fn time_limit(value: &OsStr) -> Result<Duration> {
+    let time = value.to_str().and_then(host::delay).filter(|time| !time.is_zero());
+    time.ok_or_else(|| expected(TIME_LIMIT, value, "a time, as 5, 0.5 or 500ms"))
+}
+
+/// Less than this does not do for an interpreter alone, with the module.
+const LEAST_MEMORY: i64 = 1 << 20;
+
+fn memory_limit(value: &OsStr) -> Result<usize> {
+    let size = host::parse_size(value.as_bytes()).ok().filter(|size| *size >= LEAST_MEMORY);
+    size.and_then(|size| usize::try_from(size).ok())
+        .ok_or_else(|| expected(MEMORY_LIMIT, value, "a size from 1M on"))
+}
+
+fn expected(key: &str, value: &OsStr, expected: &str) -> Error {
+    Error::invalid(format!("{key}={}: expected {expected}", value.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(key: &str, value: &str) -> Result<InFront> {
+        let mut options = InFront::default();
+        assert!(options.take(key, OsStr::new(value), &[], None)?);
+        Ok(options)
+    }
+
+    #[test]
+    fn values_that_do() {
+        assert_eq!(take("interpreters", "16").unwrap().instances, Some(16));
+        let time = take("time_limit", "0.5").unwrap().limits.time;
+        assert_eq!(time, Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn values_that_do_not() {
+        for (key, value, expected) in [
+            ("interpreters", "0", "interpreters=0: expected a whole number from 1 to 1024"),
+            ("interpreters", "+1", "interpreters=+1: expected a whole number from 1 to 1024"),
+            ("time_limit", "0", "time_limit=0: expected a time, as 5, 0.5 or 500ms"),
+            ("time_limit", "soon", "time_limit=soon: expected a time, as 5, 0.5 or 500ms"),
+            ("memory_limit", "1", "memory_limit=1: expected a size from 1M on"),
+        ] {
+            assert_eq!(take(key, value).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn other_parameters_are_the_scripts() {
+        let mut options = InFront::default();
+        assert!(!options.take("size", OsStr::new("1M"), &[], None).unwrap());
+        assert_eq!(hint_at_refused("size"), None);
+    }
+
+    #[test]
+    fn a_language_may_have_no_memory_limit_and_says_why() {
+        let refused =
+            InFront::default().take("memory_limit", OsStr::new("1M"), &[], Some("it cannot"));
+        assert_eq!(refused.unwrap_err().to_string(), "memory_limit=: it cannot");
+    }
+}

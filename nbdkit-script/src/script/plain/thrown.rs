@@ -1,0 +1,103 @@
+//! What scripts throw, and what is thrown into them: `{errno, message}`, or any other value.
+
+use std::fmt::{self, Display, Write};
+
+use super::value::named;
+use super::{Value, Values};
+use crate::error::Error;
+use crate::values::errno;
+
+/// The failure of a script that has thrown this.
+///
+/// A map may have the error number or its name as `errno`, and its text as `message`. Any other
+/// value is `EIO`, with the value's own text.
+pub fn error<V: Values>(thrown: V::Value) -> Error {
+    let text = Beginning::of(&thrown);
+    match V::from_script(thrown) {
+        Value::None => Error::msg(format!("error value is {}", V::NOTATION.none)),
+        Value::Map(map) => of_map::<V>(&map).unwrap_or_else(|| {
+            let errno = errno_in::<V>(&map).unwrap_or(libc::EIO);
+            Error::new(errno, text)
+        }),
+        _ => Error::msg(text),
+    }
+}
+
+/// The error that a map with a message is.
+fn of_map<V: Values>(map: &[(String, V::Value)]) -> Option<Error> {
+    let message = message_in::<V>(map, DEEPEST)?;
+    Some(Error::new(errno_in::<V>(map).unwrap_or(libc::EIO), message))
+}
+
+/// The error that a callback has returned which has nothing to answer: what a script catches, with
+/// `errno` and `message`.
+pub(super) fn returned<V: Values>(returned: &Value<V::Value>) -> Option<Error> {
+    match returned {
+        Value::Map(map) => named(map, "errno").and_then(|_| of_map::<V>(map)),
+        _ => None,
+    }
+}
+
+/// The text of a value where a message is expected: that of a number, or of an error that was
+/// caught.
+pub(super) fn text<V: Values>(value: &Value<V::Value>) -> Option<String> {
+    match value {
+        Value::Integer(integer) => Some(integer.to_string()),
+        Value::Float(float) => Some(V::to_script(Value::Float(*float)).to_string()),
+        Value::Map(map) => message_in::<V>(map, DEEPEST),
+        _ => None,
+    }
+}
+
+/// How often the message of an error may be an error itself.
+const DEEPEST: usize = 8;
+
+fn errno_in<V: Values>(map: &[(String, V::Value)]) -> Option<i32> {
+    match V::from_script(named(map, "errno")?.clone()) {
+        Value::Integer(number) => i32::try_from(number).ok(),
+        Value::String(name) => errno::from_name(&name),
+        _ => None,
+    }
+}
+
+/// The message may be an error that was caught.
+fn message_in<V: Values>(map: &[(String, V::Value)], deepest: usize) -> Option<String> {
+    let message = named(map, "message")?;
+    let inner = match (V::from_script(message.clone()), deepest.checked_sub(1)) {
+        (Value::Map(inner), Some(deep)) => message_in::<V>(&inner, deep),
+        _ => None,
+    };
+    inner.or_else(|| Some(Beginning::of(message)))
+}
+
+/// The beginning of a text. A thrown value may have any amount of it.
+struct Beginning(String);
+
+impl Beginning {
+    /// As much as a message has, and a bit more: so it is seen that it was cut.
+    const LONGEST: usize = 8000;
+
+    fn of(value: &impl Display) -> String {
+        let mut text = Beginning(String::new());
+        // It fails where the text goes on.
+        let _ = write!(text, "{value}");
+        text.0
+    }
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = Self::LONGEST - self.0.len();
+        let end = (0..=room.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        let end = end.unwrap_or(0);
+        self.0.push_str(&text[..end]);
+        if end == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+/// An error as a function of the framework's throws it: a script can catch it, and throw it again.
+pub fn thrown<V: Values>(error: &Error) -> V::Value {
+    let errno = V::to_script(Value::Integer(error.errno().into()));
+    let message = V::to_script(Value::String(error.message().into()));
+    V::to_script(Value::Map(vec![("errno".into(), errno), ("message".into(), message)]))
+}

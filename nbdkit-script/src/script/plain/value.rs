@@ -1,0 +1,64 @@
+//! A value on its way into a script or out of it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use super::Values;
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::script::store::Disk;
+
+/// A value between the framework and a language, whose own values are `V`. What is in a list or a
+/// map is the language's, and is looked at when it is needed.
+#[derive(Debug, Clone)]
+pub enum Value<V> {
+    /// The language's word for none.
+    None,
+    /// A boolean.
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// A floating point number.
+    Float(f64),
+    /// A text.
+    String(String),
+    /// Data, which is no text.
+    Bytes(Vec<u8>),
+    /// A list.
+    List(Vec<V>),
+    /// Values with names.
+    Map(Vec<(String, V)>),
+    /// A disk in memory that all instances see.
+    Disk(&'static Disk),
+    /// Any other value, which only the language knows: a handle of a strange type.
+    Other(V),
+}
+
+/// A text of the system's, which need not be what a string has to be.
+pub(super) fn string<V>(text: Vec<u8>) -> Result<Value<V>> {
+    String::from_utf8(text).map(Value::String).map_err(|error| {
+        let text = OsString::from_vec(error.into_bytes());
+        Error::invalid(format!("found {text:?}, expected UTF-8"))
+    })
+}
+
+/// The value of this name in a map.
+pub(super) fn named<'a, V>(map: &'a [(String, V)], wanted: &str) -> Option<&'a V> {
+    map.iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+}
+
+/// A list of these in the language `P`.
+///
+/// # Errors
+/// Those of the values; `ENOMEM`.
+pub(super) fn list<V: Values>(
+    values: impl ExactSizeIterator<Item = Result<Value<V::Value>>>,
+) -> Result<Value<V::Value>> {
+    let mut list = Vec::new();
+    memory::reserve(&mut list, values.len(), "a list")?;
+    for value in values {
+        memory::check()?;
+        list.push(V::to_script(value?));
+    }
+    Ok(Value::List(list))
+}

@@ -1,0 +1,313 @@
+//! The script that the command line names.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::in_front::{self, InFront};
+use super::language::{Language, Program};
+use super::spelling;
+use crate::callbacks::{Callbacks, NameOf};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::interrupt::{Interrupter, Limits};
+use crate::panic;
+use crate::plugin::Source;
+
+/// The parameter that names a script.
+pub(super) const KEY: &str = "script";
+
+/// The name of a script that comes from standard input.
+const STDIN: &str = "-";
+
+/// `script=/dev/zero` has to end at some point.
+const LONGEST_SCRIPT: u64 = 64 << 20;
+
+/// What is said where a script has refused a parameter of a key that it may not have been given.
+const WITHOUT_KEY: &str =
+    "the key of a parameter without one is what magic_config_key returns, else script";
+
+/// A script, read once: each interpreter that runs it sees the same text, even if the file is a
+/// pipe or is edited meanwhile.
+#[derive(Debug, Clone)]
+pub struct Script {
+    path: PathBuf,
+    text: Vec<u8>,
+    limits: Limits,
+    parameters: Vec<(&'static str, OsString)>,
+}
+
+impl Script {
+    /// Reads a script. This happens before nbdkit changes directory, so the path may be relative.
+    /// `-` is standard input.
+    ///
+    /// # Errors
+    /// Those of reading the file, with its errno; `EFBIG` for more than 64 MiB, which only a
+    /// device or a disk image named by mistake has; `EINVAL` for standard input where that is a
+    /// client's.
+    pub fn read(path: impl Into<PathBuf>) -> Result<Script> {
+        let mut path = path.into();
+        if path.as_os_str() == STDIN {
+            if !host::stdio_safe() {
+                return Err(Error::invalid("standard input is the client's, with nbdkit -s"));
+            }
+            path = "/dev/stdin".into();
+        }
+        let mut text = Vec::new();
+        File::open(&path)?.take(LONGEST_SCRIPT + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > LONGEST_SCRIPT {
+            return Err(Error::new(libc::EFBIG, format!("longer than {LONGEST_SCRIPT} bytes")));
+        }
+        Ok(Script { path, text, limits: Limits::default(), parameters: Vec::new() })
+    }
+
+    /// What the user lets an interpreter take. The limit of memory is the language's to keep.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The last value that the user gave for one of the language's own
+    /// [parameters](Language::PARAMETERS), in front of the script.
+    pub fn parameter(&self, name: &str) -> Option<&OsStr> {
+        let given = self.parameters.iter().rev().find(|(key, _)| *key == name);
+        given.map(|(_, value)| value.as_os_str())
+    }
+
+    /// Runs the script's top level, within the user's limit of time. The framework does this for
+    /// all callbacks; a language does it in its `load`.
+    ///
+    /// # Errors
+    /// Those of `run`; and if there is no thread to be had that watches.
+    pub fn run_limited<T>(
+        &self,
+        interrupter: Option<Interrupter>,
+        run: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        self.limits.during(interrupter, run)
+    }
+
+    /// The path as the user gave it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bytes of the file.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The text as a language reads it: without a byte order mark, and without a first line that
+    /// begins with `mark`, which is for the system or for people. The end of that line stays, so
+    /// that errors name the right lines.
+    pub fn text_without_first_line(&self, mark: &str) -> &[u8] {
+        let text = self.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.text);
+        if !text.starts_with(mark.as_bytes()) {
+            return text;
+        }
+        let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+        &text[end..]
+    }
+
+    /// The same for a language whose texts are UTF-8.
+    ///
+    /// # Errors
+    /// `EINVAL` for a file that is not, with its name in front.
+    pub fn utf8_without_first_line(&self, mark: &str) -> Result<&str> {
+        std::str::from_utf8(self.text_without_first_line(mark))
+            .map_err(|error| Error::invalid(format!("{}: {error}", self.name())))
+    }
+
+    fn name(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+}
+
+/// A script of the language `L`, with what was said in front of it.
+#[doc(hidden)]
+pub struct OfLanguage<L: Language> {
+    pub(super) script: Script,
+    pub(super) program: L::Program,
+    instances: Option<usize>,
+}
+
+impl<L: Language> Source for OfLanguage<L> {
+    type InFront = InFront;
+
+    fn of_the_so_alone() -> Option<Self> {
+        None
+    }
+
+    fn take(in_front: &mut InFront, key: &str, value: &OsStr) -> Result<Option<Self>> {
+        if in_front.take(key, value, L::PARAMETERS, L::NO_MEMORY_LIMIT)? {
+            return Ok(None);
+        }
+        let script = first_parameter(L::LANGUAGE, L::EXTENSION, key, value)?;
+        let InFront { instances, limits, parameters } = std::mem::take(in_front);
+        let script = Script { limits, parameters, ..script };
+        let program = panic::catch(|| L::Program::compile(&script))?;
+        Ok(Some(OfLanguage { script, program, instances }))
+    }
+
+    fn missing() -> Error {
+        Error::invalid(format!(
+            "no script was given: the first parameter must be script=/path/to/script.{}",
+            L::EXTENSION
+        ))
+    }
+
+    fn instances(&self) -> Option<usize> {
+        self.instances
+    }
+
+    fn limits(&self) -> Limits {
+        self.script.limits
+    }
+}
+
+fn first_parameter(language: &str, extension: &str, key: &str, value: &OsStr) -> Result<Script> {
+    if key != KEY {
+        return Err(Error::invalid(format!(
+            "the first parameter must be script=/path/to/script.{extension}, not {key}="
+        )));
+    }
+    if value.as_bytes().is_empty() {
+        return Err(Error::invalid("script= names no file"));
+    }
+    Script::read(value).map_err(|error| {
+        error.context(format!("could not read {language} script {}", Path::new(value).display()))
+    })
+}
+
+impl Script {
+    /// Refuses a script that lacks what nbdkit requires. `hint` says how the language defines it.
+    pub(super) fn check(
+        &self,
+        callbacks: Callbacks,
+        name_of: NameOf,
+        hint: Option<&str>,
+    ) -> Result<()> {
+        let missing: Vec<_> = (Callbacks::REQUIRED - callbacks).iter().map(name_of).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let error = Error::invalid(format!(
+            "{}: nbdkit requires these callbacks, which are not defined by the script: {}",
+            self.name(),
+            missing.join(", ")
+        ));
+        Err(match hint {
+            Some(hint) => error.remark(hint),
+            None => error,
+        })
+    }
+
+    pub(super) fn unwanted_parameter(&self, key: &str, name_of: NameOf) -> Error {
+        Error::invalid(format!(
+            "{}: this plugin does not need command line configuration: \
+                 the script defines no {} callback to take {}",
+            self.name(),
+            name_of(Callbacks::CONFIG),
+            // A parameter without a key has this one.
+            if key == KEY { "a further parameter".into() } else { format!("{key}=") }
+        ))
+    }
+
+    pub(super) fn warn_of_misspellings(
+        &self,
+        names: &[String],
+        defined: Callbacks,
+        name_of: NameOf,
+    ) {
+        for name in names {
+            if let Some(meant) = spelling::suggestion(name, defined, name_of) {
+                host::warn(&format!(
+                    "{}: {name} is not a callback of nbdkit: did you mean {meant}?",
+                    self.name()
+                ));
+            }
+        }
+    }
+}
+
+/// A hint for a parameter that a script has refused.
+pub(super) fn hint_at_refused(key: &str, defined: Callbacks) -> Option<String> {
+    let knows_keys = Callbacks::CONFIG | Callbacks::MAGIC_CONFIG_KEY;
+    if key == KEY && defined & knows_keys == Callbacks::CONFIG {
+        return Some(WITHOUT_KEY.into());
+    }
+    in_front::hint_at_refused(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(text: &[u8]) -> Script {
+        let path = "disk.lua".into();
+        Script { path, text: text.to_vec(), limits: Limits::default(), parameters: Vec::new() }
+    }
+
+    #[test]
+    fn a_first_line_is_cut_and_still_counts() {
+        let cut = |text: &'static str| {
+            let script = script(text.as_bytes());
+            String::from_utf8(script.text_without_first_line("#!").to_vec()).unwrap()
+        };
+        assert_eq!(cut("#!/usr/sbin/nbdkit lua\nx = 1"), "\nx = 1");
+        assert_eq!(cut("#! alone"), "");
+        assert_eq!(cut("\u{feff}#!\nx = 1"), "\nx = 1");
+        assert_eq!(cut("\u{feff}x = 1"), "x = 1");
+        assert_eq!(cut("x = 1 #! y"), "x = 1 #! y");
+        assert_eq!(cut("#{}"), "#{}");
+        assert_eq!(cut(""), "");
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf_8_is_refused_with_its_name() {
+        assert_eq!(script(b"#!\nx").utf8_without_first_line("#!").unwrap(), "\nx");
+        let error = script(b"caf\xe9\n").utf8_without_first_line("#!").unwrap_err();
+        assert!(error.message().starts_with("disk.lua: invalid utf-8 sequence"), "{error}");
+        assert_eq!(error.errno(), libc::EINVAL);
+    }
+
+    #[test]
+    fn all_missing_callbacks_are_named_at_once() {
+        let error =
+            script(b"").check(Callbacks::GET_SIZE | Callbacks::PWRITE, Callbacks::name, None);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "disk.lua: nbdkit requires these callbacks, which are not defined by the script: \
+             open, pread"
+        );
+        assert!(script(b"").check(Callbacks::REQUIRED, Callbacks::name, None).is_ok());
+    }
+
+    #[test]
+    fn missing_callbacks_have_the_names_that_the_language_gives_them() {
+        let name_of = |callback| match callback {
+            Callbacks::OPEN => "plugin_open",
+            callback => callback.name(),
+        };
+        let error = script(b"").check(Callbacks::GET_SIZE, name_of, None).unwrap_err().to_string();
+        assert!(error.ends_with("by the script: plugin_open, pread"), "{error}");
+        let error = script(b"").unwanted_parameter("size", |_| "settings").to_string();
+        assert!(error.ends_with("defines no settings callback to take size="), "{error}");
+    }
+
+    #[test]
+    fn only_script_may_come_first() {
+        let refused =
+            |key, value: &str| first_parameter("Lua", "lua", key, OsStr::new(value)).unwrap_err();
+        assert_eq!(
+            refused("file", "x").to_string(),
+            "the first parameter must be script=/path/to/script.lua, not file="
+        );
+        let missing = refused("script", "/no/such/file.lua");
+        assert_eq!(missing.errno(), libc::ENOENT);
+        assert!(missing.to_string().starts_with("could not read Lua script /no/such/file.lua: "));
+        assert_eq!(refused("script", "/").errno(), libc::EISDIR);
+        assert_eq!(refused("script", "/dev/zero").errno(), libc::EFBIG);
+    }
+}

@@ -1,0 +1,88 @@
+//! Callbacks that are probably misspelt: nbdkit would just never call them.
+
+use crate::callbacks::{Callbacks, NameOf};
+
+/// Names that helpers have, and that are one letter or two away from a callback's.
+const NOT_MEANT: [&str; 7] = ["clone", "closed", "extend", "ltrim", "opened", "reopen", "rtrim"];
+
+/// What the language calls the callback that a script's author probably meant by defining a
+/// function of this name. Only one that the script lacks is suggested.
+pub(super) fn suggestion(name: &str, defined: Callbacks, name_of: NameOf) -> Option<&'static str> {
+    if Callbacks::all().iter().any(|known| name_of(known) == name) {
+        return None;
+    }
+    if NOT_MEANT.contains(&name) {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    let (distance, nearest) = (Callbacks::all() - defined)
+        .iter()
+        .map(name_of)
+        .map(|known| (strsim::osa_distance(bare(&lower), bare(known)), known))
+        .min()?;
+    // In a short word one wrong letter is much: "read" may be "pread", "send" is not "open".
+    let close = if bare(nearest).len() <= 5 { 1 } else { 2 };
+    (distance <= close).then_some(nearest)
+}
+
+/// A name without what nbdkit's Tcl plugin and its C examples put before some or all of them.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("plugin_").or_else(|| name.strip_prefix("nbdkit_")).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suggest(name: &str) -> Option<&'static str> {
+        suggestion(name, Callbacks::empty(), Callbacks::name)
+    }
+
+    #[test]
+    fn likely_misspellings() {
+        assert_eq!(suggest("preed"), Some("pread"));
+        assert_eq!(suggest("read"), Some("pread"));
+        assert_eq!(suggest("pwirte"), Some("pwrite"));
+        assert_eq!(suggest("can_wirte"), Some("can_write"));
+        assert_eq!(suggest("plugin_flush"), Some("flush"));
+        assert_eq!(suggest("getsize"), Some("get_size"));
+        assert_eq!(suggest("Config"), Some("config"));
+        assert_eq!(suggest("extent"), Some("extents"));
+    }
+
+    #[test]
+    fn other_names() {
+        for name in [
+            "pread",
+            "helper",
+            "send",
+            "read_block",
+            "clone_all",
+            "main",
+            "config_file",
+            "clone",
+            "rtrim",
+        ] {
+            assert_eq!(suggest(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_callback_that_is_there_is_not_missed() {
+        assert_eq!(suggestion("read", Callbacks::PREAD, Callbacks::name), None);
+    }
+
+    #[test]
+    fn the_suggestion_is_the_languages_own_name() {
+        let name_of = |callback| match callback {
+            Callbacks::FLUSH => "plugin_flush",
+            callback => callback.name(),
+        };
+        let suggest = |name| suggestion(name, Callbacks::empty(), name_of);
+        assert_eq!(suggest("flush"), Some("plugin_flush"));
+        assert_eq!(suggest("plugin_fulsh"), Some("plugin_flush"));
+        assert_eq!(suggest("plugin_pread"), Some("pread"));
+        assert_eq!(suggest("plugin_flush"), None);
+        assert_eq!(suggestion("flush", Callbacks::FLUSH, name_of), None);
+    }
+}

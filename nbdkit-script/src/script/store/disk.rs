@@ -1,0 +1,366 @@
+//! A sparse disk in memory.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, Range};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::system;
+use crate::values::{Extent, ExtentKind};
+
+/// What is allocated at once, in bytes.
+pub(super) const PAGE: u64 = 64 << 10;
+
+/// What one lock is for, in bytes. Larger than most requests, so that most take one lock.
+pub(super) const REGION: u64 = 1 << 20;
+
+/// How many locks there are. The regions share them.
+const SHARDS: usize = 64;
+
+/// So much freed memory is given back to the system at once: that takes a while.
+const GIVE_BACK: usize = 16 << 20;
+
+/// What there is no memory for, in a message.
+const LIST: &str = "the list of extents";
+
+type Pages = BTreeMap<u64, Box<[u8]>>;
+
+/// A disk that takes memory only for what was written to it.
+///
+/// May be used from any number of threads. A request is atomic, however long it is: no other one
+/// sees or leaves a part of it. For that it takes the locks of all its regions, in one order for
+/// all requests, before it begins.
+#[derive(Debug)]
+pub struct Disk {
+    size: u64,
+    shards: Box<[RwLock<Pages>]>,
+    /// Bytes freed since memory was last given back.
+    freed: AtomicUsize,
+}
+
+/// A part of what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// These bytes.
+    Data(&'a [u8]),
+    /// So many zeroes, for which there is no memory.
+    Hole(usize),
+}
+
+impl Disk {
+    /// An empty one of `size` bytes.
+    pub fn new(size: u64) -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        Disk { size, shards, freed: AtomicUsize::new(0) }
+    }
+
+    /// The size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads a range: calls `take` with each part of it, in order.
+    ///
+    /// # Errors
+    /// `EINVAL` if the range is not inside the disk; those of `take`.
+    pub fn read(
+        &self,
+        offset: u64,
+        count: u64,
+        mut take: impl FnMut(Part<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.check(offset, count)?;
+        let locked = Locked::new(self, offset, count, read_lock);
+        for (page, range) in split(offset, count) {
+            take(match locked.pages(page).get(&page) {
+                Some(bytes) => Part::Data(&bytes[range]),
+                None => Part::Hole(range.len()),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes `data` at `offset`.
+    ///
+    /// # Errors
+    /// `EINVAL` if the range is not inside the disk; `ENOMEM` if there is no memory for it, and then
+    /// nothing is written.
+    pub fn write(&self, data: &[u8], offset: u64) -> Result<()> {
+        let count = data.len() as u64;
+        self.check(offset, count)?;
+        let mut locked = Locked::new(self, offset, count, write_lock);
+        let missing = |(page, _): &(u64, Range<usize>)| !locked.pages(*page).contains_key(page);
+        let new: Result<Vec<(u64, Box<[u8]>)>> = split(offset, count)
+            .filter(missing)
+            .map(|(page, _)| Ok((page, empty_page()?)))
+            .collect();
+        for (page, bytes) in new? {
+            locked.pages_mut(page).insert(page, bytes);
+        }
+        let mut rest = data;
+        for (page, range) in split(offset, count) {
+            let (now, later) = rest.split_at(range.len());
+            if let Some(bytes) = locked.pages_mut(page).get_mut(&page) {
+                bytes[range].copy_from_slice(now);
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Makes a range a hole, which reads as zeroes. Pages that lie in it whole are freed.
+    ///
+    /// # Errors
+    /// `EINVAL` if the range is not inside the disk.
+    pub fn zero(&self, offset: u64, count: u64) -> Result<()> {
+        self.check(offset, count)?;
+        let mut freed = 0;
+        {
+            let mut locked = Locked::new(self, offset, count, write_lock);
+            // A range may have far more pages than there are: a hole of a PiB is soon made.
+            for (shard, pages) in locked.each_mut() {
+                let first = offset / PAGE;
+                let last = (offset + count).div_ceil(PAGE);
+                let there: Vec<u64> = pages.range(first..last).map(|(page, _)| *page).collect();
+                for page in there {
+                    debug_assert_eq!(shard_of(page), shard);
+                    let range = part_of(page, offset, offset + count);
+                    if range == part_of(page, 0, self.size) {
+                        pages.remove(&page);
+                        freed += PAGE as usize;
+                    } else if let Some(bytes) = pages.get_mut(&page) {
+                        bytes[range].fill(0);
+                    }
+                }
+            }
+        }
+        let freed_before = self.freed.fetch_add(freed, Ordering::Relaxed);
+        if freed > 0 && freed_before + freed >= GIVE_BACK {
+            self.freed.store(0, Ordering::Relaxed);
+            system::give_memory_back();
+        }
+        Ok(())
+    }
+
+    /// What is allocated in a range: data, and holes that read as zeroes.
+    ///
+    /// # Errors
+    /// `EINVAL` if the range is not inside the disk; `ENOMEM`.
+    pub fn extents(&self, offset: u64, count: u64) -> Result<Vec<Extent>> {
+        self.check(offset, count)?;
+        let locked = Locked::new(self, offset, count, read_lock);
+        let (first, end) = (offset / PAGE, offset + count);
+        let pages = || {
+            let range = first..end.div_ceil(PAGE);
+            locked.each().flat_map(move |pages| pages.range(range.clone()).map(|(page, _)| *page))
+        };
+        let mut there: Vec<u64> = Vec::new();
+        memory::reserve(&mut there, pages().count(), LIST)?;
+        there.extend(pages());
+        there.sort_unstable();
+
+        let mut extents: Vec<Extent> = Vec::new();
+        let mut add = |from: u64, to: u64, kind| match extents.last_mut() {
+            _ if from >= to => Ok(()),
+            Some(last) if last.kind == kind => {
+                last.length += to - from;
+                Ok(())
+            }
+            _ => memory::push(&mut extents, Extent { offset: from, length: to - from, kind }, LIST),
+        };
+        let hole = ExtentKind::HOLE | ExtentKind::ZERO;
+        let mut done = offset;
+        for page in there {
+            let (from, to) = ((page * PAGE).max(offset), ((page + 1) * PAGE).min(end));
+            add(done, from, hole)?;
+            add(from, to, ExtentKind::empty())?;
+            done = to;
+        }
+        add(done, end, hole)?;
+        Ok(extents)
+    }
+
+    fn check(&self, offset: u64, count: u64) -> Result<()> {
+        if offset.checked_add(count).is_some_and(|end| end <= self.size) {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "offset {offset} and {count} bytes from there are past the end of the disk, \
+                 which has {} bytes",
+            self.size
+        )))
+    }
+}
+
+/// A page of zeroes.
+fn empty_page() -> Result<Box<[u8]>> {
+    // A page is small enough for the reserve, which is not for what is kept.
+    memory::check()?;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(PAGE as usize)
+        .map_err(|_| memory::none_for("what is written to the disk"))?;
+    bytes.resize(PAGE as usize, 0);
+    Ok(bytes.into_boxed_slice())
+}
+
+fn read_lock(shard: &RwLock<Pages>) -> RwLockReadGuard<'_, Pages> {
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_lock(shard: &RwLock<Pages>) -> RwLockWriteGuard<'_, Pages> {
+    shard.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shard_of(page: u64) -> usize {
+    (page / (REGION / PAGE) % SHARDS as u64) as usize
+}
+
+/// The locks of all regions of a range, taken in the order of the shards.
+struct Locked<G> {
+    guards: Vec<(usize, G)>,
+}
+
+impl<G: Deref<Target = Pages>> Locked<G> {
+    fn new<'a>(
+        disk: &'a Disk,
+        offset: u64,
+        count: u64,
+        lock: impl Fn(&'a RwLock<Pages>) -> G,
+    ) -> Self {
+        let first = offset / REGION;
+        let regions = ((offset + count).div_ceil(REGION) - first).min(SHARDS as u64);
+        let mut shards: Vec<usize> =
+            (first..first + regions).map(|region| (region % SHARDS as u64) as usize).collect();
+        shards.sort_unstable();
+        Locked {
+            guards: shards.into_iter().map(|shard| (shard, lock(&disk.shards[shard]))).collect(),
+        }
+    }
+
+    fn index(&self, page: u64) -> usize {
+        let shard = shard_of(page);
+        self.guards.iter().position(|(locked, _)| *locked == shard).unwrap_or(0)
+    }
+
+    fn pages(&self, page: u64) -> &Pages {
+        &self.guards[self.index(page)].1
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Pages> {
+        self.guards.iter().map(|(_, pages)| &**pages)
+    }
+}
+
+impl Locked<RwLockWriteGuard<'_, Pages>> {
+    fn pages_mut(&mut self, page: u64) -> &mut Pages {
+        let index = self.index(page);
+        &mut self.guards[index].1
+    }
+
+    fn each_mut(&mut self) -> impl Iterator<Item = (usize, &mut Pages)> {
+        self.guards.iter_mut().map(|(shard, pages)| (*shard, &mut **pages))
+    }
+}
+
+/// The pages that a range lies in, with the part of each.
+fn split(offset: u64, count: u64) -> impl Iterator<Item = (u64, Range<usize>)> {
+    let end = offset + count;
+    (offset / PAGE..end.div_ceil(PAGE)).map(move |page| (page, part_of(page, offset, end)))
+}
+
+/// The part of a page that lies between two offsets.
+fn part_of(page: u64, from: u64, to: u64) -> Range<usize> {
+    let start = page * PAGE;
+    let part = from.max(start)..to.min(start + PAGE);
+    (part.start - start) as usize..(part.end - start) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(disk: &Disk, offset: u64, count: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        disk.read(offset, count, |part| {
+            match part {
+                Part::Data(data) => bytes.extend_from_slice(data),
+                Part::Hole(count) => bytes.resize(bytes.len() + count, 0),
+            }
+            Ok(())
+        })
+        .unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_huge_disk_is_no_effort() {
+        let disk = Disk::new(i64::MAX as u64);
+        disk.write(b"end", i64::MAX as u64 - 3).unwrap();
+        disk.zero(0, i64::MAX as u64 - 3).unwrap();
+        assert_eq!(read(&disk, i64::MAX as u64 - 4, 4), b"\0end");
+        let extents = disk.extents(0, i64::MAX as u64).unwrap();
+        assert_eq!(extents.len(), 2);
+        assert_eq!(extents[0].kind, ExtentKind::HOLE | ExtentKind::ZERO);
+    }
+
+    #[test]
+    fn a_last_page_that_is_short_is_freed_too() {
+        let disk = Disk::new(PAGE + 100);
+        disk.write(b"x", PAGE + 99).unwrap();
+        disk.zero(PAGE, 99).unwrap();
+        assert_eq!(disk.extents(0, PAGE + 100).unwrap().len(), 2);
+        disk.zero(PAGE, 100).unwrap();
+        assert_eq!(disk.extents(0, PAGE + 100).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_past_the_end_is_refused() {
+        let disk = Disk::new(100);
+        assert!(disk.write(b"ab", 99).is_err());
+        assert!(disk.zero(0, 101).is_err());
+        assert!(disk.read(u64::MAX, 1, |_| Ok(())).is_err());
+        assert_eq!(disk.extents(101, 0).unwrap_err().errno(), libc::EINVAL);
+        assert!(disk.write(b"", 100).is_ok());
+    }
+
+    #[test]
+    fn locks_are_taken_in_one_order_wherever_a_range_begins() {
+        let disk = Disk::new(200 * REGION);
+        for (first, regions) in [(0, 3), (60, 10), (63, 2), (100, 64), (5, 150)] {
+            let taken = std::cell::RefCell::new(Vec::new());
+            let lock = |shard| {
+                taken.borrow_mut().push(std::ptr::from_ref(shard));
+                read_lock(shard)
+            };
+            let locked = Locked::new(&disk, first * REGION, regions * REGION, lock);
+            assert_eq!(locked.guards.len() as u64, regions.min(SHARDS as u64));
+            // The shards lie one behind the other.
+            assert!(taken.borrow().is_sorted(), "{first}, {regions}");
+        }
+    }
+
+    #[test]
+    fn overlapping_writes_never_tear() {
+        const SIZE: u64 = 3 * REGION;
+        let disk = &Disk::new(SIZE);
+        std::thread::scope(|scope| {
+            for thread in 1..=3 {
+                scope.spawn(move || {
+                    let data = vec![thread; SIZE as usize];
+                    for _ in 0..50 {
+                        disk.write(&data, 0).unwrap();
+                    }
+                });
+            }
+            scope.spawn(move || {
+                for _ in 0..100 {
+                    let bytes = read(disk, 0, SIZE);
+                    assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+                }
+            });
+        });
+    }
+}

@@ -1,0 +1,398 @@
+//! The export macro, and the table of callbacks that nbdkit is given.
+//!
+//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with six changes. It is
+//! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
+//! `config` takes values that are not UTF-8, as file names may be. A request flag that the crate
+//! does not know fails that request, where the crate would abort the server. A `zero` that asks
+//! for writes instead is not logged as an error. Handles are noted, so that those which nbdkit leaves
+//! open at its end are closed. And `pread` and `pwrite` go straight to the
+//! connection, without the crate's trait object and its kind of error in between.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
+
+use nbdkit::Builder;
+use once_cell::sync::OnceCell;
+
+use super::connection::{Connection, Exported};
+use super::validate;
+use crate::callbacks::Callbacks;
+use crate::error::{Error, Result};
+use crate::host::{self, Exports};
+use crate::memory;
+use crate::panic;
+use crate::plugin::Plugin;
+use crate::report::log;
+use crate::runner::Runner;
+use crate::system;
+use crate::values::Flags;
+
+/// Makes a `cdylib` an nbdkit plugin.
+///
+/// Takes how the plugin is run, and the plugin: `export!(Shared<MyDisk>)` or
+/// `export!(Isolated<MyLanguage>)`. Once in a `cdylib`.
+#[macro_export]
+macro_rules! export {
+    ($runner:ty) => {
+        const _: () = {
+            #[cfg(panic = "abort")]
+            compile_error!("an nbdkit plugin needs panic = \"unwind\": a panic would end nbdkit");
+
+            #[derive(Debug)]
+            struct Exported;
+
+            impl $crate::__private::Exported for Exported {
+                type Runner = $runner;
+
+                fn slot() -> &'static $crate::__private::Slot<$runner> {
+                    static SLOT: $crate::__private::Slot<$runner> = $crate::__private::Slot::new();
+                    &SLOT
+                }
+            }
+
+            /// What nbdkit calls when it has loaded the `.so`.
+            #[unsafe(no_mangle)]
+            pub extern "C" fn plugin_init() -> *const $crate::__private::PluginTable {
+                $crate::__private::plugin_init::<Exported>()
+            }
+        };
+    };
+}
+
+/// `struct nbdkit_plugin` up to nbdkit 1.32: the crate's, and what came after.
+#[repr(C)]
+pub struct PluginTable {
+    base: nbdkit::Plugin,
+    list_exports: extern "C" fn(c_int, c_int, *mut Exports) -> c_int,
+    default_export: extern "C" fn(c_int, c_int) -> *const c_char,
+    export_description: extern "C" fn(*mut c_void) -> *const c_char,
+    cleanup: extern "C" fn(),
+    block_size: extern "C" fn(*mut c_void, *mut u32, *mut u32, *mut u32) -> c_int,
+}
+
+/// The crate's own callbacks that ours stand before. They do not depend on the plugin.
+#[derive(Debug, Clone, Copy)]
+struct Inner {
+    open: extern "C" fn(c_int) -> *mut c_void,
+    close: extern "C" fn(*mut c_void),
+    trim: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
+    extents: extern "C" fn(*mut c_void, u32, u64, u32, *mut c_void) -> c_int,
+}
+
+static INNER: OnceCell<Inner> = OnceCell::new();
+
+/// Makes the table. It is never freed, for nbdkit may look at it as long as it runs.
+#[doc(hidden)]
+pub fn plugin_init<E: Exported>() -> *const PluginTable {
+    panic::install_hook();
+    system::spare_addresses();
+
+    let mut builder = Builder::new();
+    builder.after_fork = true;
+    builder.cache = true;
+    builder.can_cache = true;
+    builder.can_extents = true;
+    builder.can_flush = true;
+    builder.can_fast_zero = true;
+    builder.can_fua = true;
+    builder.can_multi_conn = true;
+    builder.can_trim = true;
+    builder.can_write = true;
+    builder.can_zero = true;
+    builder.config_complete = true;
+    builder.dump_plugin = true;
+    builder.extents = true;
+    builder.flush = true;
+    builder.get_ready = true;
+    builder.is_rotational = true;
+    builder.load = true;
+    builder.preconnect = true;
+    builder.thread_model = true;
+    builder.trim = true;
+    builder.unload = true;
+    builder.write_at = true;
+    builder.zero = true;
+
+    let table = builder.into_ptr::<Connection<E>>().cast_mut();
+    // SAFETY: `nbdkit` 0.3.0 makes this pointer with `Box::into_raw` and keeps no copy of it.
+    let mut base = *unsafe { Box::from_raw(table) };
+
+    if let nbdkit::Plugin { trim: Some(trim), extents: Some(extents), .. } = base {
+        let _ = INNER.set(Inner { open: base.open, close: base.close, trim, extents });
+        base.trim = Some(checked_trim::<E>);
+        base.extents = Some(checked_extents::<E>);
+    }
+    base.open = open::<E>;
+    base.close = close::<E>;
+    base.pread = pread::<E>;
+    base.pwrite = Some(pwrite::<E>);
+    base.zero = Some(zero::<E>);
+    base.config = Some(config::<E>);
+    base._struct_size = size_of::<PluginTable>() as u64;
+    Box::into_raw(Box::new(PluginTable {
+        base,
+        list_exports: list_exports::<E>,
+        default_export: default_export::<E>,
+        export_description: export_description::<E>,
+        cleanup: cleanup::<E>,
+        block_size: block_size::<E>,
+    }))
+}
+
+/// Fails a callback that returns an `int`.
+#[cold]
+fn fail(error: &Error) -> c_int {
+    log(error);
+    host::set_error(error.errno_for_nbdkit());
+    -1
+}
+
+/// What a script calls a callback.
+fn callback_name<E: Exported>(callback: Callbacks) -> &'static str {
+    <E::Runner as Runner>::Plugin::callback_name(callback)
+}
+
+/// The flags of a request, if all of them are known.
+fn known_flags<E: Exported>(callback: Callbacks, flags: u32) -> Result<Flags, c_int> {
+    Flags::from_bits(flags).ok_or_else(|| {
+        fail(&Error::invalid(format!("{}: unknown flags {flags:#x}", callback_name::<E>(callback))))
+    })
+}
+
+/// The crate's callbacks, if it knows all the flags.
+fn checked<E: Exported>(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
+    known_flags::<E>(callback, flags)?;
+    INNER.get().ok_or(-1)
+}
+
+/// Notes the handle as well: see `cleanup`.
+extern "C" fn open<E: Exported>(readonly: c_int) -> *mut c_void {
+    let Some(inner) = INNER.get() else { return ptr::null_mut() };
+    let handle = (inner.open)(readonly);
+    if !handle.is_null() {
+        E::slot().opened(handle.expose_provenance());
+    }
+    handle
+}
+
+extern "C" fn close<E: Exported>(handle: *mut c_void) {
+    if let Some(inner) = INNER.get()
+        && E::slot().closed(handle.addr())
+    {
+        (inner.close)(handle);
+    }
+}
+
+extern "C" fn pread<E: Exported>(
+    handle: *mut c_void,
+    buffer: *mut c_char,
+    count: u32,
+    offset: u64,
+    _flags: u32,
+) -> c_int {
+    // SAFETY: as in `export_description`; and nbdkit passes a buffer of `count` bytes that is this
+    // request's alone.
+    let (connection, buffer) = unsafe {
+        let buffer = std::slice::from_raw_parts_mut(buffer.cast::<u8>(), count as usize);
+        (connection::<E>(handle), buffer)
+    };
+    match connection.read(buffer, offset) {
+        Ok(()) => 0,
+        Err(error) => fail(&error),
+    }
+}
+
+extern "C" fn pwrite<E: Exported>(
+    handle: *mut c_void,
+    data: *const c_char,
+    count: u32,
+    offset: u64,
+    flags: u32,
+) -> c_int {
+    let flags = match known_flags::<E>(Callbacks::PWRITE, flags) {
+        Ok(flags) => flags,
+        Err(failed) => return failed,
+    };
+    // SAFETY: as in `pread`; nobody writes to these bytes while the request runs.
+    let (connection, data) = unsafe {
+        let data = std::slice::from_raw_parts(data.cast::<u8>(), count as usize);
+        (connection::<E>(handle), data)
+    };
+    match connection.write(data, offset, flags) {
+        Ok(()) => 0,
+        Err(error) => fail(&error),
+    }
+}
+
+extern "C" fn checked_trim<E: Exported>(
+    handle: *mut c_void,
+    count: u32,
+    offset: u64,
+    flags: u32,
+) -> c_int {
+    match checked::<E>(Callbacks::TRIM, flags) {
+        Ok(inner) => (inner.trim)(handle, count, offset, flags),
+        Err(failed) => failed,
+    }
+}
+
+extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, flags: u32) -> c_int {
+    let flags = match known_flags::<E>(Callbacks::ZERO, flags) {
+        Ok(flags) => flags,
+        Err(failed) => return failed,
+    };
+    // SAFETY: as in `export_description`.
+    let connection = unsafe { connection::<E>(handle) };
+    match connection.zero_range(count, offset, flags) {
+        Ok(()) => 0,
+        // Not a failure, but a no to a fast zero. The crate would log it for each request.
+        Err(error) if flags.contains(Flags::FAST_ZERO) && error.is_unsupported() => {
+            host::debug(error.message());
+            host::set_error(error.errno());
+            -1
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+extern "C" fn checked_extents<E: Exported>(
+    handle: *mut c_void,
+    count: u32,
+    offset: u64,
+    flags: u32,
+    extents: *mut c_void,
+) -> c_int {
+    match checked::<E>(Callbacks::EXTENTS, flags) {
+        Ok(inner) => (inner.extents)(handle, count, offset, flags, extents),
+        Err(failed) => failed,
+    }
+}
+
+extern "C" fn config<E: Exported>(key: *const c_char, value: *const c_char) -> c_int {
+    let result = panic::catch(|| {
+        // SAFETY: nbdkit passes two C strings, which stay while this runs.
+        let (key, value) = unsafe { (CStr::from_ptr(key), CStr::from_ptr(value)) };
+        let key = key.to_str().map_err(|_| {
+            Error::invalid("a key that is not ASCII").context(callback_name::<E>(Callbacks::CONFIG))
+        })?;
+        E::slot().config(key, OsStr::from_bytes(value.to_bytes()))
+    });
+    match result {
+        Ok(()) => 0,
+        Err(error) => {
+            log(&error);
+            -1
+        }
+    }
+}
+
+extern "C" fn list_exports<E: Exported>(
+    readonly: c_int,
+    is_tls: c_int,
+    exports: *mut Exports,
+) -> c_int {
+    let result = panic::catch(|| {
+        let runner = E::slot().serving()?;
+        let _kept = memory::keep_if_lent();
+        match runner.with_plugin(|plugin| plugin.list_exports(readonly != 0, is_tls != 0)) {
+            // SAFETY: the list is nbdkit's, for this callback.
+            Err(error) if error.is_not_defined() => unsafe { host::use_default_export(exports) },
+            Err(error) => Err(error),
+            Ok(list) => {
+                validate::exports(&list)?;
+                list.iter().try_for_each(|export| {
+                    // SAFETY: as above.
+                    unsafe { host::add_export(exports, export) }
+                })
+            }
+        }
+    });
+    match result {
+        Ok(()) => 0,
+        Err(error) => fail(&error.context(callback_name::<E>(Callbacks::LIST_EXPORTS))),
+    }
+}
+
+extern "C" fn default_export<E: Exported>(readonly: c_int, is_tls: c_int) -> *const c_char {
+    let result = panic::catch(|| {
+        let runner = E::slot().serving()?;
+        let _kept = memory::keep_if_lent();
+        match runner.with_plugin(|plugin| plugin.default_export(readonly != 0, is_tls != 0)) {
+            Err(error) if error.is_not_defined() => Ok(Some(String::new())),
+            Ok(Some(name)) => validate::export_string("the name", &name).map(|()| Some(name)),
+            result => result,
+        }
+    });
+    interned(result.map_err(|error| error.context(callback_name::<E>(Callbacks::DEFAULT_EXPORT))))
+}
+
+extern "C" fn export_description<E: Exported>(handle: *mut c_void) -> *const c_char {
+    // SAFETY: nbdkit passes what `open` returned, until `close` was called.
+    let connection = unsafe { connection::<E>(handle) };
+    interned(connection.export_description())
+}
+
+/// A string that nbdkit may keep, or null for none or an error.
+fn interned(result: Result<Option<String>>) -> *const c_char {
+    match result {
+        Ok(Some(text)) => host::intern(&text),
+        Ok(None) => ptr::null(),
+        Err(error) => {
+            log(&error);
+            ptr::null()
+        }
+    }
+}
+
+/// Closes what nbdkit has left open, and cleans up.
+///
+/// nbdkit calls this when all its threads have gone that serve clients. But once it is ending, it
+/// does not close the connections of those who were still there.
+extern "C" fn cleanup<E: Exported>() {
+    if let Some(inner) = INNER.get() {
+        for handle in E::slot().closing() {
+            (inner.close)(ptr::with_exposed_provenance_mut(handle));
+        }
+    }
+    let cleanup = panic::catch(|| Ok(E::slot().cleanup()));
+    cleanup.unwrap_or_else(|error| vec![error]).iter().for_each(log);
+}
+
+extern "C" fn block_size<E: Exported>(
+    handle: *mut c_void,
+    minimum: *mut u32,
+    preferred: *mut u32,
+    maximum: *mut u32,
+) -> c_int {
+    // SAFETY: as in `export_description`.
+    let connection = unsafe { connection::<E>(handle) };
+    match connection.block_size() {
+        Ok(sizes) => {
+            let (a, b, c) = sizes.map_or((0, 0, 0), |s| (s.minimum, s.preferred, s.maximum));
+            // SAFETY: nbdkit passes three places for the answer; zeroes mean that there is none.
+            unsafe {
+                *minimum = a;
+                *preferred = b;
+                *maximum = c;
+            }
+            0
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// The connection behind a handle.
+///
+/// # Safety
+/// `handle` must be what the crate's `open` returned for `E`, and not yet closed.
+unsafe fn connection<'a, E: Exported>(handle: *mut c_void) -> &'a Connection<E> {
+    // SAFETY: `nbdkit` 0.3.0 makes a handle with `Box::into_raw(Box::new(server))`, where `server`
+    // is the `Box<dyn Server>` that `Connection::open` returned; a `Connection<E>` is all that is
+    // ever in it, so the data pointer of the trait object is one to it.
+    unsafe {
+        let server: &dyn nbdkit::Server = &**handle.cast::<Box<dyn nbdkit::Server>>();
+        &*ptr::from_ref(server).cast::<Connection<E>>()
+    }
+}

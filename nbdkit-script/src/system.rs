@@ -1,0 +1,99 @@
+//! What is asked of the C library, not of nbdkit.
+#![allow(unsafe_code)]
+
+use std::ptr::{self, NonNull};
+
+use libc::c_void;
+
+/// Addresses that nobody else can have, without memory behind them.
+#[derive(Debug)]
+pub(crate) struct AddressSpace {
+    start: NonNull<c_void>,
+    length: usize,
+}
+
+// SAFETY: the addresses are never read or written, and given back from any thread.
+unsafe impl Send for AddressSpace {}
+
+impl AddressSpace {
+    /// So many bytes, if the process may have them.
+    pub(crate) fn take(length: usize) -> Option<Self> {
+        // SAFETY: a new mapping, which touches no other.
+        let start = unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
+            libc::mmap(ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0)
+        };
+        if start == libc::MAP_FAILED {
+            return None;
+        }
+        NonNull::new(start).map(|start| AddressSpace { start, length })
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `take` has made, in which nothing is.
+        unsafe { libc::munmap(self.start.as_ptr(), self.length) };
+    }
+}
+
+/// Where the process has an address space of limited size, all threads take memory from one place. The
+/// C library would reserve 64 MiB of addresses for each thread, and where it does not get them ask the
+/// system for each block that the thread wants.
+pub(crate) fn spare_addresses() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: fills the structure that it is given; mallopt may be called from any thread.
+    unsafe {
+        let mut limit = std::mem::zeroed::<libc::rlimit>();
+        if libc::getrlimit(libc::RLIMIT_AS, &mut limit) == 0
+            && limit.rlim_cur != libc::RLIM_INFINITY
+        {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
+}
+
+/// Gives memory that was freed back to the system, where the C library would keep it.
+pub(crate) fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// The number of the processor that this runs on: a hint, for it may run on another one by the time
+/// that the caller has it. 0 where the system does not say.
+#[inline]
+pub(crate) fn processor() -> usize {
+    #[cfg(target_os = "linux")]
+    // SAFETY: takes nothing; may be called from any thread at any time.
+    let number = unsafe { libc::sched_getcpu() };
+    #[cfg(not(target_os = "linux"))]
+    let number = 0;
+    usize::try_from(number).unwrap_or(0)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_kept_on_a_processor_sees_its_number() {
+        // SAFETY: a set of no processors is all zeroes, and the functions take a set and its size.
+        unsafe {
+            let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+            assert_eq!(libc::sched_getaffinity(0, size_of_val(&allowed), &mut allowed), 0);
+            for number in (0..libc::CPU_SETSIZE as usize).filter(|n| libc::CPU_ISSET(*n, &allowed))
+            {
+                let seen = std::thread::spawn(move || {
+                    let mut one: libc::cpu_set_t = std::mem::zeroed();
+                    libc::CPU_SET(number, &mut one);
+                    assert_eq!(libc::sched_setaffinity(0, size_of_val(&one), &one), 0);
+                    processor()
+                });
+                assert_eq!(seen.join().unwrap(), number);
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! nbdkit's values as scripts write them: a number, or the word that nbdkit's sh plugin takes.
+
+use crate::error::{Error, Result};
+use crate::values::{Cache, ExtentKind, Fua, ThreadModel};
+
+/// A value with a number in nbdkit's C API and a word in its sh plugin.
+pub trait Answer: Copy + Sized + 'static {
+    /// All values, each with its number and its word.
+    const ALL: &'static [(Self, i64, &'static str)];
+    /// What the values are, for messages.
+    const WHAT: &'static str;
+
+    /// The value of a number.
+    ///
+    /// # Errors
+    /// `EINVAL` for a number that is none, naming those there are.
+    fn from_number(number: i64) -> Result<Self> {
+        let found = Self::ALL.iter().find(|(_, known, _)| *known == number);
+        found.map(|(value, ..)| *value).ok_or_else(|| unknown::<Self>(&number.to_string()))
+    }
+
+    /// The value of a word.
+    ///
+    /// ```
+    /// use nbdkit_script::{Answer, ThreadModel};
+    /// assert_eq!(ThreadModel::from_word("parallel").unwrap(), ThreadModel::Parallel);
+    /// assert!(ThreadModel::from_word("paralell").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// `EINVAL` for a word that is none, naming those there are.
+    fn from_word(word: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|(_, _, known)| *known == word);
+        found.map(|(value, ..)| *value).ok_or_else(|| unknown::<Self>(&format!("\"{word}\"")))
+    }
+}
+
+/// What was found in the place of a value, and all values there are.
+pub(crate) fn unknown<A: Answer>(found: &str) -> Error {
+    let known: Vec<_> =
+        A::ALL.iter().map(|(_, number, word)| format!("\"{word}\" ({number})")).collect();
+    Error::invalid(format!("returned {found}, expected {}: {}", A::WHAT, known.join(", ")))
+}
+
+impl Answer for ThreadModel {
+    const ALL: &'static [(Self, i64, &'static str)] = &[
+        (ThreadModel::SerializeConnections, 0, "serialize_connections"),
+        (ThreadModel::SerializeAllRequests, 1, "serialize_all_requests"),
+        (ThreadModel::SerializeRequests, 2, "serialize_requests"),
+        (ThreadModel::Parallel, 3, "parallel"),
+    ];
+    const WHAT: &'static str = "a thread model";
+}
+
+impl Answer for Fua {
+    const ALL: &'static [(Self, i64, &'static str)] =
+        &[(Fua::None, 0, "none"), (Fua::Emulate, 1, "emulate"), (Fua::Native, 2, "native")];
+    const WHAT: &'static str = "a level of FUA support";
+}
+
+impl Answer for Cache {
+    const ALL: &'static [(Self, i64, &'static str)] =
+        &[(Cache::None, 0, "none"), (Cache::Emulate, 1, "emulate"), (Cache::Native, 2, "native")];
+    const WHAT: &'static str = "a level of cache support";
+}
+
+/// `NBDKIT_EXTENT_HOLE` and `NBDKIT_EXTENT_ZERO` are bits, and words may stand together.
+impl Answer for ExtentKind {
+    const ALL: &'static [(Self, i64, &'static str)] = &[
+        (ExtentKind::empty(), 0, ""),
+        (ExtentKind::HOLE, 1, "hole"),
+        (ExtentKind::ZERO, 2, "zero"),
+        (ExtentKind::HOLE.union(ExtentKind::ZERO), 3, "hole,zero"),
+    ];
+    const WHAT: &'static str = "a type of an extent";
+
+    fn from_number(number: i64) -> Result<ExtentKind> {
+        let kind = u32::try_from(number).ok().and_then(ExtentKind::from_bits);
+        kind.ok_or_else(|| {
+            Error::invalid(format!(
+                "{number} is no type of an extent: 0 is data, 1 a hole, 2 zeroes, 3 both"
+            ))
+        })
+    }
+
+    /// The words are in any order; the empty list is data.
+    fn from_word(words: &str) -> Result<ExtentKind> {
+        words.split(',').filter(|word| !word.is_empty()).try_fold(
+            ExtentKind::empty(),
+            |kind, word| match word {
+                "hole" => Ok(kind | ExtentKind::HOLE),
+                "zero" => Ok(kind | ExtentKind::ZERO),
+                word => Err(Error::invalid(format!(
+                    "\"{word}\" is no type of an extent: they are \"hole\" and \"zero\""
+                ))),
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_value_names_the_known_ones() {
+        assert_eq!(
+            Fua::from_number(3).unwrap_err().to_string(),
+            "returned 3, expected a level of FUA support: \
+             \"none\" (0), \"emulate\" (1), \"native\" (2)"
+        );
+        assert!(Cache::from_word("Native").unwrap_err().to_string().contains("\"Native\""));
+    }
+
+    #[test]
+    fn numbers_and_words_of_a_value_agree() {
+        fn check<A: Answer + PartialEq + std::fmt::Debug>() {
+            for (value, number, word) in A::ALL {
+                assert_eq!(A::from_number(*number).unwrap(), *value);
+                assert_eq!(A::from_word(word).unwrap(), *value);
+            }
+        }
+        check::<ThreadModel>();
+        check::<Fua>();
+        check::<Cache>();
+        check::<ExtentKind>();
+    }
+
+    #[test]
+    fn kinds_of_extents() {
+        let both = ExtentKind::HOLE | ExtentKind::ZERO;
+        assert_eq!(ExtentKind::from_word("zero,hole").unwrap(), both);
+        assert!(ExtentKind::from_number(4).is_err());
+        assert!(ExtentKind::from_number(-1).is_err());
+        assert!(ExtentKind::from_word("hole;zero").is_err());
+    }
+}

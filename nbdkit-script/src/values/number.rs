@@ -1,0 +1,75 @@
+//! Numbers, as scripts and messages have them.
+
+/// A number, as languages have it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// An integer, which is exact.
+    Integer(i64),
+    /// A floating point number.
+    Float(f64),
+}
+
+/// The integer that a float is, if it is one and 64 bits hold it.
+///
+/// ```
+/// use nbdkit_script::whole;
+/// assert_eq!(whole(512.0), Some(512));
+/// assert_eq!(whole(0.5), None);
+/// ```
+pub fn whole(float: f64) -> Option<i64> {
+    // 2^63 is a double, i64::MAX is not: what is less than the one fits the other.
+    (float.fract() == 0.0 && float.abs() < i64::MAX as f64).then_some(float as i64)
+}
+
+/// A number with as many digits as it is worth: 1e300 would have 301.
+pub fn in_short(number: f64) -> String {
+    if (1e-5..1e21).contains(&number.abs()) || number == 0.0 {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
+/// The integer whose bits a number stands for. Up to 2^64 they are taken as they are, for not all
+/// languages have unsigned integers.
+#[inline]
+pub(crate) fn bits(number: Number) -> Option<i64> {
+    match number {
+        Number::Integer(integer) => Some(integer),
+        Number::Float(float) if float.fract() == 0.0 && float.abs() < 9.3e18 => {
+            Some(float as i128 as i64)
+        }
+        Number::Float(_) => None,
+    }
+}
+
+/// The nearest float.
+#[inline]
+pub(crate) fn float(number: Number) -> f64 {
+    match number {
+        Number::Integer(integer) => integer as f64,
+        Number::Float(float) => float,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_float_is_whole_if_64_bits_hold_it() {
+        assert_eq!(whole(-3.0), Some(-3));
+        assert_eq!(whole(2f64.powi(62)), Some(1 << 62));
+        for float in [0.5, 2f64.powi(63), f64::NAN, f64::INFINITY] {
+            assert_eq!(whole(float), None, "{float}");
+        }
+    }
+
+    #[test]
+    fn short_texts_of_numbers() {
+        assert_eq!(in_short(0.0), "0");
+        assert_eq!(in_short(-0.5), "-0.5");
+        assert_eq!(in_short(1e300), "1e300");
+        assert_eq!(in_short(f64::NAN), "NaN");
+    }
+}
