@@ -7,6 +7,7 @@ use nbdkit_script::interrupt::Interrupt;
 use nbdkit_script::memory::{self, Account};
 use nbdkit_script::script::api;
 use nbdkit_script::script::plain::{self, Function};
+use nbdkit_script::script::store::Disk;
 use nbdkit_script::{Result, Script, host};
 use rhai::module_resolvers::FileModuleResolver;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, NativeCallContext as Call};
@@ -51,6 +52,7 @@ pub fn new(
         })
         // nbdkit prints through the C library's buffer, and Rhai would print past it.
         .on_print(|text| text.split('\n').for_each(host::print_line))
+        .register_type_with_name::<&'static Disk>("disk")
         .on_debug(|text, _, _| host::debug(text))
         .register_static_module("nbdkit", nbdkit.into())
         .register_global_module(module(plain::methods()).into());

@@ -51,7 +51,7 @@ impl Method for New {
         }
         let name = call.string(1).ok_or_else(|| call.wrong_type(1, "a string, the name"))?;
         let size = count_at(call, 2, "size")? as u64;
-        if i64::try_from(size).is_err() {
+        if size > Disk::LARGEST {
             return Err(Error::invalid(format!(
                 "argument {}, the size: {size} is more than 2^63 - 1",
                 call.position(2)

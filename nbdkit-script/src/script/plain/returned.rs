@@ -42,7 +42,7 @@ impl<V: Values> Returned<V> {
     pub fn new(value: V::Value) -> Self {
         let type_name = V::type_name(&value);
         match V::from_script(value) {
-            value @ Value::Disk(_) => Returned { value, type_name: "disk" },
+            value @ Value::Disk(_) => Returned { value, type_name: value::DISK },
             value => Returned { value, type_name },
         }
     }

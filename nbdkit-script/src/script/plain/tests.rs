@@ -86,7 +86,11 @@ fn answers_are_named_by_the_language() {
 fn a_disk_is_called_one() {
     let disk = Plain::to_script(Value::Disk(store::disk(b"plain: named", 4).unwrap()));
     let expected = "returned disk, expected a whole number of bytes";
-    assert_eq!(message(returning(disk).get_size(&Nil)), expected);
+    assert_eq!(message(returning(disk.clone()).get_size(&Nil)), expected);
+    assert_eq!(error::<Plain>(disk.clone()).message(), "disk");
+    let full = object([("errno", Int(libc::ENOSPC.into())), ("message", disk)]);
+    let error = error::<Plain>(full);
+    assert_eq!((error.errno(), error.message()), (libc::ENOSPC, "disk"));
 }
 
 #[test]

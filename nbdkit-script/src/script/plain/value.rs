@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::script::store::Disk;
 
+/// What a disk is called. Its own text may be the name of a type of Rust's.
+pub(super) const DISK: &str = "disk";
+
 /// A value between the framework and a language, whose own values are `V`. What is in a list or a
 /// map is the language's, and is looked at when it is needed.
 #[derive(Debug, Clone)]

@@ -50,10 +50,20 @@ pub enum Part<'a> {
 }
 
 impl Disk {
+    /// The largest size that nbdkit has a number for.
+    pub const LARGEST: u64 = i64::MAX as u64;
+
     /// An empty one of `size` bytes.
-    pub fn new(size: u64) -> Self {
+    ///
+    /// # Errors
+    /// `EINVAL` if it is larger than [`Disk::LARGEST`].
+    pub fn new(size: u64) -> Result<Self> {
+        if size > Self::LARGEST {
+            let message = format!("a disk of {size} bytes, expected at most {}", Self::LARGEST);
+            return Err(Error::invalid(message));
+        }
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Disk { size, shards, freed: AtomicUsize::new(0) }
+        Ok(Disk { size, shards, freed: AtomicUsize::new(0) })
     }
 
     /// The size in bytes.
@@ -91,7 +101,10 @@ impl Disk {
         let count = data.len() as u64;
         self.check(offset, count)?;
         let mut locked = Locked::new(self, offset, count, write_lock);
-        let missing = |(page, _): &(u64, Range<usize>)| !locked.pages(*page).contains_key(page);
+        // Nothing is written to the page that an empty range lies in.
+        let missing = |(page, range): &(u64, Range<usize>)| {
+            !locked.pages(*page).contains_key(page) && !range.is_empty()
+        };
         let new: Result<Vec<(u64, Box<[u8]>)>> = split(offset, count)
             .filter(missing)
             .map(|(page, _)| Ok((page, empty_page()?)))
@@ -297,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_huge_disk_is_no_effort() {
-        let disk = Disk::new(i64::MAX as u64);
+        let disk = Disk::new(i64::MAX as u64).unwrap();
         disk.write(b"end", i64::MAX as u64 - 3).unwrap();
         disk.zero(0, i64::MAX as u64 - 3).unwrap();
         assert_eq!(read(&disk, i64::MAX as u64 - 4, 4), b"\0end");
@@ -308,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_last_page_that_is_short_is_freed_too() {
-        let disk = Disk::new(PAGE + 100);
+        let disk = Disk::new(PAGE + 100).unwrap();
         disk.write(b"x", PAGE + 99).unwrap();
         disk.zero(PAGE, 99).unwrap();
         assert_eq!(disk.extents(0, PAGE + 100).unwrap().len(), 2);
@@ -318,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_is_past_the_end_is_refused() {
-        let disk = Disk::new(100);
+        let disk = Disk::new(100).unwrap();
         assert!(disk.write(b"ab", 99).is_err());
         assert!(disk.zero(0, 101).is_err());
         assert!(disk.read(u64::MAX, 1, |_| Ok(())).is_err());
@@ -327,8 +340,24 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_allocated_for_nothing() {
+        let disk = Disk::new(2 * PAGE).unwrap();
+        for offset in [0, 1, PAGE - 1, PAGE, 2 * PAGE] {
+            disk.write(b"", offset).unwrap();
+        }
+        assert_eq!(disk.extents(0, 2 * PAGE).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_disk_is_no_larger_than_nbdkit_can_have_it() {
+        for size in [Disk::LARGEST + 1, u64::MAX] {
+            assert_eq!(Disk::new(size).unwrap_err().errno(), libc::EINVAL);
+        }
+    }
+
+    #[test]
     fn locks_are_taken_in_one_order_wherever_a_range_begins() {
-        let disk = Disk::new(200 * REGION);
+        let disk = Disk::new(200 * REGION).unwrap();
         for (first, regions) in [(0, 3), (60, 10), (63, 2), (100, 64), (5, 150)] {
             let taken = std::cell::RefCell::new(Vec::new());
             let lock = |shard| {
@@ -345,7 +374,7 @@ mod tests {
     #[test]
     fn overlapping_writes_never_tear() {
         const SIZE: u64 = 3 * REGION;
-        let disk = &Disk::new(SIZE);
+        let disk = &Disk::new(SIZE).unwrap();
         std::thread::scope(|scope| {
             for thread in 1..=3 {
                 scope.spawn(move || {

@@ -32,16 +32,17 @@ pub fn dictionary() -> &'static Dictionary {
 /// zeroes.
 ///
 /// # Errors
-/// `EINVAL` if there is one of another size; `ENOMEM`.
+/// `EINVAL` if there is one of another size, or a disk cannot have this one; `ENOMEM`.
 pub fn disk(name: &[u8], size: u64) -> Result<&'static Disk> {
     let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
     let disk = match disks.get(name) {
         Some(disk) => *disk,
         None => {
             memory::check()?;
+            let disk = Disk::new(size)?;
             let name = memory::copied(name, "the name of a disk")?;
             disks.try_reserve(1).map_err(|_| memory::none_for("a disk"))?;
-            *disks.entry(name).or_insert(Box::leak(Box::new(Disk::new(size))))
+            *disks.entry(name).or_insert(Box::leak(Box::new(disk)))
         }
     };
     if disk.size() != size {
