@@ -32,15 +32,7 @@ def start(tmp_path):
         return server.wait_ready()
 
     yield start
-    crashed = []
-    for server in servers:
-        # A test that stopped its server has looked at this already; the others have not.
-        if server.process.poll() is None and not server.daemon:
-            code, log = server.stop()
-            if code != 0:
-                crashed.append((code, log))
-        server.discard()
-    assert not crashed, f"a server did not end cleanly: {crashed}"
+    nbdkit.end(servers)
 
 
 @pytest.fixture

@@ -204,6 +204,25 @@ class Nbdkit:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def end(servers):
+    """For the end of a test: leaves none of these servers, whatever is wrong with one of them."""
+    unclean = []
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.discard)
+        for server in servers:
+            # A test that stopped its server has looked at this already; the others have not.
+            if server.process.poll() is not None or server.daemon:
+                continue
+            try:
+                code, log = server.stop()
+            except Exception as error:
+                code, log = error, server.log()
+            if code != 0:
+                unclean.append((code, log))
+    assert not unclean, f"a server did not end cleanly: {unclean}"
+
+
 def run(*arguments, cwd, prefix=(), env=None):
     """Runs an nbdkit that is expected to end by itself, and returns what came of it."""
     with tempfile.TemporaryDirectory(prefix="nbdkit-test-") as directory:

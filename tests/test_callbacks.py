@@ -172,7 +172,8 @@ def test_a_string_holds_any_bytes_in_both_directions(noting):
 
 
 def test_the_largest_request_that_nbdkit_takes(serve, language):
-    client = serve(language.script("callbacks", "one write")).connect()
+    # Not strict, for libnbd sends no more than 32 MiB otherwise from 1.20 on.
+    client = serve(language.script("callbacks", "one write")).connect(strict=False)
     data = bytes(range(256)) * (64 * 1024 * 1024 // 256)
     client.pwrite(data, 0)
     assert client.pread(len(data), 0) == data

@@ -94,7 +94,7 @@ def test_open_that_fails_in_another_interpreter_fails_the_request_only(counting,
     assert line.endswith("no room for another"), line
     # It goes on where it is open, and is tried again in the other one.
     assert client.pread(512, 0) == b"x" * 512
-    read_together(client, 2)
+    read_together(client, 2, meeting=1)
     known, _ = disk.end()
     assert (known["tried"], known["opened"], known["closed"]) == (3, 2, 2)
 

@@ -57,8 +57,10 @@ API_VERSION = nil
 ---| "EEXIST"
 ---| "EFAULT"
 ---| "EFBIG"
+---| "EFTYPE"
 ---| "EHOSTDOWN"
 ---| "EHOSTUNREACH"
+---| "EHWPOISON"
 ---| "EIDRM"
 ---| "EILSEQ"
 ---| "EINPROGRESS"
@@ -482,8 +484,10 @@ nbdkit = {}
 ---@field EEXIST integer
 ---@field EFAULT integer
 ---@field EFBIG integer
+---@field EFTYPE integer
 ---@field EHOSTDOWN integer
 ---@field EHOSTUNREACH integer
+---@field EHWPOISON integer
 ---@field EIDRM integer
 ---@field EILSEQ integer
 ---@field EINPROGRESS integer

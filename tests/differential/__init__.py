@@ -4,9 +4,10 @@ A language has two modules here:
 
 - `LANGUAGE_cases.py`: CASES, the scripts that both plugins run and the requests that clients send,
   by name; DISK, a script of all callbacks for random requests; FILE_IS_FLUSHED, whether the
-  official plugin offers flush for the example `file`; NO_SCRIPT, what that plugin logs if it is
-  given no script; and `plain`, which takes out of a line of the log what differs from one release
-  of the language to the next.
+  official plugin offers flush for the example `file`; NO_SCRIPT, what that plugin logs about
+  each client if it is given no script, and NO_SCRIPT_NEWER, why its newer releases do not start
+  then; and `plain`, which takes out of a line of the log what differs from one release of the
+  language to the next.
 - `LANGUAGE_differences.py`: DIFFERENCES, all that ours does otherwise on purpose, and nothing else.
 """
 

@@ -33,6 +33,7 @@ FILE_IS_FLUSHED = False
 
 # No script at all is what it serves, and it fails each client.
 NO_SCRIPT = "error: open: attempt to call a nil value"
+NO_SCRIPT_NEWER = "the first parameter must be script=/path/to/script.lua"
 
 REQUIRED = """
 function open(readonly) return 1 end

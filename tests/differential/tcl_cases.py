@@ -34,6 +34,7 @@ proc zero {h count offset may_trim} {
 
 # The official plugin serves without a script, and fails each client.
 NO_SCRIPT = 'error: plugin_open: invalid command name "plugin_open"'
+NO_SCRIPT_NEWER = "the first parameter must be script=/path/to/script.tcl"
 
 FILE_IS_FLUSHED = True
 

@@ -23,8 +23,8 @@ const COMMON: &[(&str, i32)] = numbers! {
 /// Those of Linux alone.
 #[cfg(target_os = "linux")]
 const PLATFORM: &[(&str, i32)] = numbers! {
-    EADV EBADE EBADFD EBADR EBADRQC EBADSLT EBFONT ECHRNG ECOMM EDEADLOCK EDOTDOT EISNAM
-    EKEYEXPIRED EKEYREJECTED EKEYREVOKED EL2HLT EL2NSYNC EL3HLT EL3RST ELIBACC ELIBBAD ELIBEXEC
+    EADV EBADE EBADFD EBADR EBADRQC EBADSLT EBFONT ECHRNG ECOMM EDEADLOCK EDOTDOT EHWPOISON
+    EISNAM EKEYEXPIRED EKEYREJECTED EKEYREVOKED EL2HLT EL2NSYNC EL3HLT EL3RST ELIBACC ELIBBAD ELIBEXEC
     ELIBMAX ELIBSCN ELNRNG EMEDIUMTYPE ENAVAIL ENOANO ENOCSI ENODATA ENOKEY ENOMEDIUM ENONET
     ENOPKG ENOSR ENOSTR ENOTNAM ENOTUNIQ EREMCHG EREMOTEIO ERESTART ERFKILL ESRMNT ESTRPIPE
     ETIME EUCLEAN EUNATCH EXFULL
@@ -33,9 +33,16 @@ const PLATFORM: &[(&str, i32)] = numbers! {
 #[cfg(not(target_os = "linux"))]
 const PLATFORM: &[(&str, i32)] = &[];
 
+/// Those of Linux 7 on, which libc has no names for yet. Some processors have other numbers.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+const NEW: &[(&str, i32)] = &[("EFTYPE", 134)];
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+const NEW: &[(&str, i32)] = &[];
+
 /// All names of this platform, each with its number.
 pub fn all() -> impl Iterator<Item = (&'static str, i32)> {
-    COMMON.iter().chain(PLATFORM).copied()
+    COMMON.iter().chain(PLATFORM).chain(NEW).copied()
 }
 
 /// The number of a name, such as `ENOSPC`.
