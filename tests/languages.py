@@ -67,6 +67,11 @@ class Language:
         """Whether an integer is one of the language, exactly."""
         return True
 
+    @property
+    def reads_utf8(self):
+        """Whether scripts, and what comes from outside, are characters to it, and not bytes."""
+        return False
+
     def callback(self, name):
         """What a script calls one of nbdkit's callbacks."""
         return name
@@ -158,8 +163,23 @@ class Lua(LuaSpelling, Language):
         return f"could not run Lua script: disk.lua:{line}: {message}"
 
 
+TCL_ENGINES = {
+    "tcl86": {"version": r"8\.6(\.\d+)?", "release": (8, 6), "tclsh": "tclsh8.6"},
+    "tcl9": {"version": r"9\.\d+(\.\d+)?", "release": (9, 0), "tclsh": "tclsh9.0"},
+}
+
+
 @dataclass(frozen=True, repr=False)
 class Tcl(TclSpelling, Language):
+    engine: str = "tcl86"
+    release: tuple = field(default=(8, 6))
+    # The program that runs scripts with the same release.
+    tclsh: str = "tclsh"
+
+    @property
+    def reads_utf8(self):
+        return self.release >= (9, 0)
+
     def callback(self, name):
         # Tcl's own commands have the plain names.
         return f"plugin_{name}" if name in ("open", "close", "flush") else name
@@ -183,7 +203,8 @@ def lua():
 
 
 def tcl():
-    return Tcl("tcl", "Tcl", "tcl", plugin("tcl"), version=r"8\.6(\.\d+)?|9\.\d+(\.\d+)?")
+    engine = os.environ.get("NBDKIT_SCRIPT_TCL_ENGINE", "tcl86")
+    return Tcl("tcl", "Tcl", "tcl", plugin("tcl"), engine=engine, **TCL_ENGINES[engine])
 
 
 LANGUAGES = {"lua": lua, "tcl": tcl}

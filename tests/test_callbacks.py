@@ -45,7 +45,9 @@ def test_configuration_comes_in_order_and_is_strings(noting):
 def test_config_takes_bytes_that_are_not_utf8(noting, tmp_path, language):
     # A file name is any bytes. nbdkit has the same command line as bytes.
     server, notes = noting(b"file=a\xff\xfeb".decode("utf-8", "surrogateescape"))
-    assert "config string:4:file string:4:a..b" in notes()
+    # The script `note` makes bytes of it again, in the encoding of names of files.
+    shown = "6:a....b" if language.reads_utf8 else "4:a..b"
+    assert f"config string:4:file string:{shown}" in notes()
 
 
 def test_dump_plugin_has_no_arguments_and_follows_config(language, write_script, tmp_path):

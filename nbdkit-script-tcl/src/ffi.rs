@@ -36,6 +36,16 @@ pub struct Tcl_AsyncHandler_ {
 
 pub type Tcl_AsyncHandler = *mut Tcl_AsyncHandler_;
 
+/// An encoding of characters.
+#[cfg(tcl9)]
+#[repr(C)]
+pub struct Tcl_Encoding_ {
+    _opaque: [u8; 0],
+}
+
+#[cfg(tcl9)]
+pub type Tcl_Encoding = *mut Tcl_Encoding_;
+
 /// A command's token.
 #[repr(C)]
 pub struct Tcl_Command_ {
@@ -88,6 +98,15 @@ unsafe extern "C" {
     pub fn Tcl_FinalizeThread();
     pub fn Tcl_SetExitProc(exit: Option<Tcl_ExitProc>) -> Option<Tcl_ExitProc>;
     pub fn Tcl_GetThreadData(key: *mut Tcl_ThreadDataKey, size: Tcl_Size) -> *mut c_void;
+
+    #[cfg(tcl9)]
+    pub fn Tcl_SetSystemEncoding(interp: *mut Tcl_Interp, name: *const c_char) -> c_int;
+    #[cfg(tcl9)]
+    pub fn Tcl_GetEncoding(interp: *mut Tcl_Interp, name: *const c_char) -> Tcl_Encoding;
+    #[cfg(tcl9)]
+    pub fn Tcl_GetEncodingName(encoding: Tcl_Encoding) -> *const c_char;
+    #[cfg(tcl9)]
+    pub fn Tcl_FreeEncoding(encoding: Tcl_Encoding);
 
     pub fn Tcl_AsyncCreate(function: Tcl_AsyncProc, data: *mut c_void) -> Tcl_AsyncHandler;
     pub fn Tcl_AsyncMark(handler: Tcl_AsyncHandler);

@@ -33,6 +33,7 @@ impl Loaded {
 
 /// Runs the script's top level, which defines the callbacks.
 pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
+    check_encoding(script)?;
     interpreter.inside(|inside| {
         let before = procedures(inside);
         run_top_level(inside, script).map_err(|(code, line)| {
@@ -55,13 +56,42 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
 /// read before, and what can be read but once, as a pipe, is run as it was read.
 fn run_top_level(inside: &Inside<'_>, script: &Script) -> std::result::Result<(), (c_int, c_int)> {
     let path = script.path();
-    let again = path.is_file().then(|| std::fs::read(path).ok()).flatten();
+    // Tcl 9 finds no file whose name is not UTF-8.
+    let found = path.is_file() && (path.to_str().is_some() || cfg!(not(tcl9)));
+    let again = found.then(|| std::fs::read(path).ok()).flatten();
     if again.as_deref() == Some(script.text()) {
         inside.run_file(path)
     } else {
-        // As Tcl has it for files.
-        let end = script.text().iter().position(|byte| *byte == 0x1a);
-        inside.run_text(&script.text()[..end.unwrap_or(script.text().len())])
+        let text = until_end(script.text());
+        // Tcl 9 skips a byte order mark.
+        let marked = text.strip_prefix(b"\xef\xbb\xbf").filter(|_| cfg!(tcl9));
+        inside.run_text(marked.unwrap_or(text))
+    }
+}
+
+/// What Tcl has of a file: all in front of a Ctrl-Z.
+fn until_end(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == 0x1a);
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Tcl 9 reads scripts as UTF-8, and does not tell where one is not.
+fn check_encoding(script: &Script) -> Result<()> {
+    let text = until_end(script.text());
+    match std::str::from_utf8(text) {
+        Err(error) if cfg!(tcl9) => {
+            let before = &text[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let path = script.path().display();
+            Err(Error::new(
+                libc::EINVAL,
+                format!(
+                    "could not load Tcl script: {path}: line {line}: found bytes that are not \
+                     UTF-8, expected UTF-8, as which Tcl 9 reads scripts"
+                ),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

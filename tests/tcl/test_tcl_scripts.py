@@ -148,10 +148,12 @@ def test_nul_in_a_script(serve):
 
 @pytest.mark.parametrize("from_fifo", [False, True], ids=["file", "fifo"])
 def test_all_bytes_in_a_script(start, language, write_script, tmp_path, from_fifo):
-    # All but what has a meaning to Tcl inside of braces, and Ctrl-Z.
+    # All but what has a meaning to Tcl inside of braces, and Ctrl-Z. What is a byte to Tcl 8.6 is a
+    # character to Tcl 9.
     data = bytes(byte for byte in range(256) if byte not in b"{}\\\r\x1a")
-    script = DISK.encode() + b"set data {" + data + b"}\nproc pread {h count offset} {\n"
-    script += b"    return $::data[string repeat . [expr {512 - [string length $::data]}]]\n}\n"
+    script = f"{DISK}set data {{{data.decode('latin-1')}}}\nproc pread {{h count offset}} {{\n"
+    script += "    return $::data[string repeat . [expr {512 - [string length $::data]}]]\n}\n"
+    script = script.encode("utf-8" if language.reads_utf8 else "latin-1")
     if from_fifo:
         path = tmp_path / "fifo"
         os.mkfifo(path)
@@ -162,6 +164,30 @@ def test_all_bytes_in_a_script(start, language, write_script, tmp_path, from_fif
     else:
         server = start(language.plugin, write_script(script))
     assert server.connect().pread(512, 0) == data + b"." * (512 - len(data))
+
+
+@pytest.mark.parametrize("from_fifo", [False, True], ids=["file", "fifo"])
+def test_a_script_that_is_not_utf8(start, language, write_script, tmp_path, from_fifo):
+    # A mark of UTF-8 is none of a script's characters, where these are of UTF-8.
+    script = (b"\xef\xbb\xbf" if language.reads_utf8 else b"") + DISK.encode() + b"# caf\xe9\n"
+    path = tmp_path / "disk.tcl"
+    for text, reads in ((script, not language.reads_utf8), (script.replace(b"\xe9", b""), True)):
+        if from_fifo:
+            path.unlink(missing_ok=True)
+            os.mkfifo(path)
+            writer = threading.Thread(target=path.write_bytes, args=(text,))
+            writer.start()
+        else:
+            path.write_bytes(text)
+        if reads:
+            assert answer(start(language.plugin, path.name)) == "x"
+        else:
+            assert failure(language.plugin, path.name, cwd=tmp_path) == (
+                "could not load Tcl script: disk.tcl: line 6: found bytes that are not UTF-8, "
+                "expected UTF-8, as which Tcl 9 reads scripts"
+            )
+        if from_fifo:
+            writer.join()
 
 
 @pytest.mark.parametrize(
@@ -249,7 +275,7 @@ def test_modules_of_tcl(serve, tmp_path):
 
 def test_packages_that_tcl_has(serve, language):
     evaluating = evaluator(serve, language)
-    for package in ("msgcat", "http", "TclOO", "zlib", "platform"):
+    for package in ("msgcat", "http", "TclOO", "platform"):
         evaluating.run(f"package require {package}")
     assert evaluating.value("msgcat::mc hello") == "hello"
 
@@ -282,16 +308,45 @@ NAMES = {
 }
 
 
+UTF8 = [name for name, each in NAMES.items() if each.decode(errors="ignore").encode() == each]
+# Tcl 9 opens a file whose name is not UTF-8 in this encoding only; Tcl 8.6 has it anyway.
+AS_BYTES = "encoding system iso8859-1\n"
+
+
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "nonsense"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_parameter_is_the_name_of_a_file_whatever_its_bytes(serve, tmp_path, name, locale):
+def test_a_parameter_is_the_name_of_a_file_whatever_its_bytes(
+    serve, language, tmp_path, name, locale
+):
     path = os.fsencode(tmp_path) + b"/" + NAMES[name]
     with open(path, "wb") as file:
         file.write(b"content." * 64)
     environment = {"LC_ALL": locale, "LANG": locale}
-    for parameter in (path, NAMES[name]):
-        server = serve(FILE, "file=" + os.fsdecode(parameter), env=environment)
-        assert server.connect().pread(512, 0) == b"content." * 64
+    for script in (FILE, AS_BYTES + FILE):
+        if script == FILE and name not in UTF8 and language.reads_utf8:
+            continue
+        for parameter in (path, NAMES[name]):
+            server = serve(script, "file=" + os.fsdecode(parameter), env=environment)
+            assert server.connect().pread(512, 0) == b"content." * 64
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_names_are_in_one_encoding_in_all_interpreters(serve, language, tmp_path, locale):
+    # With Tcl 9.0 each interpreter that is made has the locale's encoding for all of them.
+    (tmp_path / "caf\u00e9").write_bytes(b"content." * 64)
+    server = serve(
+        f"proc thread_model {{}} {{ return parallel }}\n{FILE}",
+        "file=caf\u00e9", env={"LC_ALL": locale}, daemon=False,
+    )  # fmt: skip
+    assert server.connect().pread(512, 0) == b"content." * 64
+
+
+@pytest.mark.parametrize("text", [b"a\0b", b"\0"])
+def test_a_nul_byte_is_none_of_a_name_or_a_size(serve, language, text):
+    evaluating = evaluator(serve, language)
+    for name, what in {"absolute_path": "path", "realpath": "path", "parse_size": "size"}.items():
+        message = evaluating.message(language.call(name, text))
+        assert message == f"nbdkit::{name}: the {what} has a NUL byte in it"
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
@@ -300,7 +355,7 @@ def test_a_parameter_through_all_that_takes_bytes(serve, tmp_path, name, locale)
     # To another process, to the environment, into a buffer, and back to the client.
     value = NAMES[name]
     server = serve(
-        "proc plugin_open {readonly} { return handle }\n"
+        f"{AS_BYTES}proc plugin_open {{readonly}} {{ return handle }}\n"
         "proc config {key value} { set ::value $value }\n"
         "proc get_size {h} { return 65536 }\n"
         "proc pread {h count offset} {\n"
@@ -332,7 +387,8 @@ def test_what_a_script_may_know_of_itself(serve, language):
     evaluating = evaluator(serve, language)
     assert evaluating.value("info exists argv") == evaluating.value("info exists argv0") == "0"
     assert evaluating.value("info script") == ""
-    assert evaluating.value("encoding system") == "iso8859-1"
+    encoding = "utf-8" if language.reads_utf8 else "iso8859-1"
+    assert evaluating.value("encoding system") == encoding
     assert evaluating.value("pid") == str(evaluating.server.pid)
     assert evaluating.value("file isdirectory [info library]") == "1"
     assert evaluating.value("namespace current") == "::"
@@ -342,7 +398,7 @@ def test_dump_plugin(language, tmp_path):
     result = nbdkit.run("--dump-plugin", str(language.plugin), cwd=tmp_path)
     fields = dict(line.split("=", 1) for line in result.stdout.decode().splitlines())
     tclsh = subprocess.run(
-        ["tclsh"], input="puts [info patchlevel]", capture_output=True, text=True, check=True
+        [language.tclsh], input="puts [info patchlevel]", capture_output=True, text=True, check=True
     )
     assert fields["tcl_patch_level"] == tclsh.stdout.strip()
     assert tclsh.stdout.startswith(fields["tcl_version"])

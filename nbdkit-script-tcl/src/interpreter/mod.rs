@@ -9,6 +9,7 @@
 mod answer;
 mod call;
 mod command;
+mod encoding;
 mod failure;
 mod interrupt;
 mod method;
@@ -87,6 +88,7 @@ impl Interpreter {
         let raw = NonNull::new(raw).ok_or("Tcl_CreateInterp failed")?;
         // SAFETY: a new interpreter.
         let status = unsafe { ffi::Tcl_Init(raw.as_ptr()) };
+        encoding::initialize();
         let names = Callbacks::NAMES
             .iter()
             .map(|(callback, _)| Object::string(name_of(*callback)))
@@ -226,7 +228,7 @@ impl Inside<'_> {
     /// # Errors
     /// As of [`run_file`](Self::run_file).
     pub fn run_text(&self, text: &[u8]) -> Result<(), (c_int, c_int)> {
-        let text = Object::external(text);
+        let text = Object::source(text);
         let raw = text.value().raw();
         // SAFETY: a living interpreter, and so many bytes.
         self.checked(unsafe {

@@ -10,6 +10,7 @@ use std::slice;
 use nbdkit_script::Number;
 use nbdkit_script::Result;
 
+use super::encoding;
 use super::text::{code_point, from_internal};
 use crate::ffi::{self, TCL_OK, Tcl_Obj, Tcl_Size};
 
@@ -84,14 +85,19 @@ impl Object {
         unsafe { Self::hold(ffi::Tcl_NewStringObj(text.as_ptr().cast(), length(text))) }
     }
 
-    /// What comes from outside of Tcl and may be any bytes: a path, a parameter, an export's name.
-    ///
-    /// Tcl 8.6 in a plugin has ISO 8859-1 for its system encoding, whatever the locale: a file is
-    /// opened by the bytes that the characters of its name stand for. So each byte becomes a
-    /// character. Tcl 9 has UTF-8.
+    /// What comes from outside and may be any bytes, as a path. For what it becomes see [`encoding`].
     pub(super) fn external(bytes: &[u8]) -> Self {
+        Self::decoded(bytes, encoding::outside_is_utf8)
+    }
+
+    /// The text of a script, which Tcl 9 reads as UTF-8, and Tcl 8.6 byte by byte.
+    pub(super) fn source(text: &[u8]) -> Self {
+        Self::decoded(text, || cfg!(tcl9))
+    }
+
+    fn decoded(bytes: &[u8], as_utf8: fn() -> bool) -> Self {
         match std::str::from_utf8(bytes) {
-            Ok(text) if text.is_ascii() || cfg!(tcl9) => Self::string(text),
+            Ok(text) if text.is_ascii() || as_utf8() => Self::string(text),
             _ => Self::bytes(bytes),
         }
     }
@@ -244,7 +250,7 @@ impl<'a> Value<'a> {
     }
 
     /// A text for people or for clients. A script's source is read byte by byte (see
-    /// `Object::external`), so what its author wrote in UTF-8 comes as one character for each byte.
+    /// `Object::source`), so what its author wrote in UTF-8 comes as one character for each byte.
     pub fn text(self) -> Cow<'a, str> {
         match self.characters_as_bytes() {
             Some(Cow::Borrowed(ascii)) => String::from_utf8_lossy(ascii),
@@ -259,8 +265,12 @@ impl<'a> Value<'a> {
     pub fn external(self) -> Cow<'a, [u8]> {
         match self.characters_as_bytes() {
             Some(Cow::Borrowed(ascii)) => Cow::Borrowed(ascii),
-            Some(bytes) if !cfg!(tcl9) => bytes,
-            _ => Cow::Borrowed(self.raw()),
+            Some(bytes) if !encoding::outside_is_utf8() => bytes,
+            // A NUL has to be seen as one.
+            _ => match from_internal(self.raw()) {
+                Cow::Borrowed(text) => text.as_bytes().into(),
+                Cow::Owned(text) => text.into_bytes().into(),
+            },
         }
     }
 
