@@ -112,14 +112,16 @@ class Language:
 
 
 LUA_ENGINES = {
-    # No distribution has this one yet, so it is compiled in.
-    "lua55": {"version": r"5\.5(\.\d+)?", "release": (5, 5), "c_modules": False},
+    # The first distribution that has it has few modules for it.
+    "lua55": {"version": r"5\.5(\.\d+)?", "release": (5, 5), "c_modules": {"lfs"}},
     "lua54": {"version": r"5\.4(\.\d+)?", "release": (5, 4)},
     "lua53": {"version": r"5\.3(\.\d+)?", "release": (5, 3)},
     "lua52": {"version": r"5\.2(\.\d+)?", "release": (5, 2)},
     "lua51": {"version": r"5\.1(\.\d+)?", "release": (5, 1)},
     "luajit": {"version": r"(5\.1|LuaJIT 2\.\d.*)", "release": (5, 1)},
-    "vendored": {"version": r"5\.4(\.\d+)?", "release": (5, 4), "c_modules": False},
+    # These are compiled in.
+    "vendored": {"version": r"5\.4(\.\d+)?", "release": (5, 4), "compiled_in": True},
+    "vendored55": {"version": r"5\.5(\.\d+)?", "release": (5, 5), "compiled_in": True},
 }
 
 
@@ -128,8 +130,10 @@ class Lua(LuaSpelling, Language):
     engine: str = "lua54"
     # The release of the language that scripts are written in, such as (5, 4).
     release: tuple = field(default=(5, 4))
-    # Whether modules written in C, as the distribution packages them, can be loaded.
-    c_modules: bool = True
+    # Whether it is a part of the plugin, which then cannot load modules written in C.
+    compiled_in: bool = False
+    # Those of the tests that distributions have for it.
+    c_modules: frozenset = frozenset({"lfs", "cjson"})
 
     @property
     def integers(self):

@@ -203,10 +203,12 @@ def test_one_extent_is_asked_for(serve, language):
 def test_an_extent_that_is_longer_than_any_request(serve, language):
     # An assertion of nbdkit's would end it, if it were told of more than it can be asked for.
     client = serve(language.script("extents", "one that is longer than any request")).connect()
+    # Newer releases of nbdkit tell of whole parts of 64 KiB where it is more.
+    longest = 2**32 - 2**16
     for count in (2**32 - 1, 2**32 - 512, 4096):
         for offset in (0, 4096):
             ((length, kind),) = status(client, count, offset)
-            assert count <= length < 2**32 and kind == 3
+            assert min(count, longest) <= length < 2**32 and kind == 3
     assert client.pread(512, 0) == bytes(512)
 
 

@@ -40,7 +40,7 @@ def effective_model(server):
     return line.split()[-1]
 
 
-@pytest.mark.parametrize("number, name", enumerate(MODELS))
+@pytest.mark.parametrize("number, name", list(enumerate(MODELS)))
 def test_a_model_is_named_by_number_or_by_word(counting, number, name):
     assert effective_model(counting(number, verbose=True)) == name
     assert effective_model(counting(name, verbose=True)) == name

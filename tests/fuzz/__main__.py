@@ -68,7 +68,8 @@ def numbers(text):
 
 # --- engines ---
 
-LUA_ENGINES = ["lua54", "luajit", "vendored", "lua51", "lua52", "lua53", "lua55"]
+LUA_ENGINES = ["lua54", "luajit", "vendored", "lua51", "lua52", "lua53", "lua55",
+               "vendored55"]  # fmt: skip
 
 
 def known_engines(options):
