@@ -3,6 +3,7 @@
 #![allow(unsafe_code, non_camel_case_types, non_snake_case)]
 
 use std::ffi::{c_char, c_double, c_int, c_void};
+use std::sync::atomic::AtomicPtr;
 
 /// The type of lengths and counts.
 #[cfg(not(tcl9))]
@@ -16,6 +17,10 @@ pub const TCL_ERROR: c_int = 1;
 
 /// Variables are looked up among the global ones.
 pub const TCL_GLOBAL_ONLY: c_int = 1;
+/// What is done to a variable that a trace is told of.
+pub const TCL_TRACE_WRITES: c_int = 0x20;
+pub const TCL_TRACE_UNSETS: c_int = 0x40;
+
 /// Commands run as on the script's top level.
 pub const TCL_EVAL_GLOBAL: c_int = 0x2_0000;
 
@@ -89,7 +94,20 @@ pub type Tcl_ObjCmdProc =
 /// Gets the exit status, in the place of a pointer.
 pub type Tcl_ExitProc = unsafe extern "C" fn(*mut c_void);
 pub type Tcl_AsyncProc = unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int) -> c_int;
+/// Gets the variable and its element; returns a message, if it is an error.
+pub type Tcl_VarTraceProc = unsafe extern "C" fn(
+    *mut c_void,
+    *mut Tcl_Interp,
+    *const c_char,
+    *const c_char,
+    c_int,
+) -> *mut c_char;
 pub type Tcl_CmdDeleteProc = unsafe extern "C" fn(*mut c_void);
+
+unsafe extern "C" {
+    /// The process's environment, of the C library: a pointer that other threads may change.
+    pub static environ: AtomicPtr<*mut c_char>;
+}
 
 unsafe extern "C" {
     pub fn Tcl_CreateInterp() -> *mut Tcl_Interp;
@@ -203,6 +221,15 @@ unsafe extern "C" {
         element: *const c_char,
         flags: c_int,
     ) -> *mut Tcl_Obj;
+
+    pub fn Tcl_TraceVar2(
+        interp: *mut Tcl_Interp,
+        name: *const c_char,
+        element: *const c_char,
+        flags: c_int,
+        function: Tcl_VarTraceProc,
+        data: *mut c_void,
+    ) -> c_int;
 
     pub fn Tcl_GetCommandFromObj(interp: *mut Tcl_Interp, name: *mut Tcl_Obj) -> Tcl_Command;
     pub fn Tcl_FindCommand(

@@ -10,6 +10,7 @@ mod answer;
 mod call;
 mod command;
 mod encoding;
+mod environment;
 mod failure;
 mod interrupt;
 mod method;
@@ -89,6 +90,8 @@ impl Interpreter {
         // SAFETY: a new interpreter.
         let status = unsafe { ffi::Tcl_Init(raw.as_ptr()) };
         encoding::initialize();
+        // SAFETY: a new interpreter.
+        unsafe { environment::watch(raw.as_ptr()) };
         let names = Callbacks::NAMES
             .iter()
             .map(|(callback, _)| Object::string(name_of(*callback)))
