@@ -19,8 +19,6 @@ BARE = """
 # Those that nbdkit 1.32 lacks, with the version that has them, right arguments, and what they
 # answer to a client without TLS.
 LACKING = {
-    "parse_probability": ("1.36", ("p", "10%"), only(lua="0.10000000000000001", tcl="0.1")),
-    "parse_delay": ("1.40", ("d", "10ms"), "0 10000000"),
     "peer_tls_dn": ("1.40", (), ""),
     "peer_tls_issuer_dn": ("1.40", (), ""),
     "name": ("1.48", (), only(lua="nil", tcl="")),

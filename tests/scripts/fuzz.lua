@@ -33,6 +33,7 @@ local FUNCTIONS = {
     "debug", "error", "set_error", "parse_size", "parse_bool", "parse_int", "parse_probability",
     "parse_delay", "absolute_path", "realpath", "export_name", "is_tls", "peer_name", "peer_pid",
     "peer_uid", "peer_gid", "peer_security_context", "peer_tls_dn", "stdio_safe", "name", "buffer",
+    "debug_hexdump", "debug_hexdiff", "timestamp",
 }
 local KEYS = { "key", "list", "number", "", 1, true, "\0" }
 

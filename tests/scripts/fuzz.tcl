@@ -25,7 +25,8 @@ set SHARED {get set add replace incr lpush rpush lpop rpop llen ttl expire get_k
 set FUNCTIONS {
     debug error set_error parse_size parse_bool parse_int parse_probability parse_delay absolute_path
     realpath export_name is_tls peer_name peer_pid peer_uid peer_gid peer_security_context peer_tls_dn
-    stdio_safe name
+    stdio_safe name debug_hexdump debug_hexdiff
+    timestamp
 }
 set KEYS [list key list number {} "\0" \u20ac]
 proc has_buffer {buf} { expr {$::API_VERSION == 2 && [string match ::nbdkit::buffer* $buf]} }

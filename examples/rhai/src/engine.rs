@@ -75,6 +75,12 @@ fn module(functions: impl Iterator<Item = Function<Rhai>>) -> Module {
         module.set_native_fn(name, move |call: Call, a: Dynamic, b: Dynamic, c: Dynamic| {
             run(call, vec![a, b, c])
         });
+        module.set_native_fn(
+            name,
+            move |call: Call, a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic| {
+                run(call, vec![a, b, c, d])
+            },
+        );
     }
     module
 }

@@ -1,6 +1,6 @@
 //! The arguments of the module's functions, as Lua has them.
 
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, LuaString, MultiValue, ObjectLike, Value};
 use nbdkit_script::script::api::{self, Arguments as _, Found};
 use nbdkit_script::script::store;
 use nbdkit_script::{Number, Result};
@@ -72,6 +72,19 @@ impl api::Arguments for Arguments<'_> {
             Value::String(text) => take(&text.as_bytes()),
             value => return Err(self.found(&value)),
         }
+        Ok(())
+    }
+
+    /// A buffer's bytes, too.
+    fn next_data(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
+        let Some(Value::UserData(buffer)) = self.values.front() else {
+            return self.next_bytes(take);
+        };
+        let text = buffer.call_method::<usize>("len", ()).and_then(|length| {
+            buffer.call_method::<LuaString>("readstring", (0, length))
+        });
+        let value = self.next();
+        take(&text.map_err(|_| self.found(&value))?.as_bytes());
         Ok(())
     }
 

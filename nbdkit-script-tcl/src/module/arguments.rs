@@ -71,6 +71,11 @@ impl Arguments for WordArguments<'_> {
         Ok(())
     }
 
+    fn next_data(&mut self, take: &mut dyn FnMut(&[u8])) -> std::result::Result<(), Found> {
+        take(self.next()?.bytes().map_err(|character| character.to_string())?);
+        Ok(())
+    }
+
     fn next_number(&mut self) -> std::result::Result<Number, Found> {
         let value = self.next()?;
         value.number().ok_or_else(|| value.shown())

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_uint};
 use std::time::Duration;
 
 use super::ending::serves;
-use super::functions::{nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown};
+use super::functions::{nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown, nbdkit_timestamp};
 use crate::error::{Error, Result};
 
 /// Asks the server to end: no new clients, and the current ones are disconnected.
@@ -52,4 +52,12 @@ pub fn name() -> Result<Option<String>> {
     }
     // SAFETY: nbdkit returns a C string that stays.
     Ok(Some(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()))
+}
+
+/// The time of day, for messages: `2026-01-01 12:00:00.000333`, in UTC. Needs nbdkit 1.48.
+pub fn timestamp() -> Result<String> {
+    // SAFETY: takes nothing; may be called from any thread.
+    let text = unsafe { nbdkit_timestamp.require()?() };
+    // SAFETY: nbdkit returns a C string that stays until this thread asks again.
+    Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }

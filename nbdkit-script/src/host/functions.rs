@@ -75,6 +75,10 @@ functions!(@one nbdkit_debug "1.2" unsafe extern "C" fn(*const c_char, ...));
 
 functions! {
     nbdkit_set_error since "1.2": fn(c_int);
+    nbdkit_debug_hexdump since "1.46": fn(*const c_void, usize, *const c_char, u64);
+    nbdkit_debug_hexdiff since "1.48":
+        fn(*const c_void, *const c_void, usize, *const c_char, u64);
+    nbdkit_timestamp since "1.48": fn() -> *const c_char;
     nbdkit_stdio_safe since "1.22": fn() -> c_int;
     nbdkit_strdup_intern since "1.24": fn(*const c_char) -> *const c_char;
     nbdkit_use_default_export since "1.24": fn(*mut Exports) -> c_int;
@@ -136,10 +140,10 @@ mod tests {
 
     #[test]
     fn what_this_nbdkit_lacks_is_an_error_that_names_the_version() {
-        let error = nbdkit_parse_delay.require().unwrap_err();
+        let error = nbdkit_timestamp.require().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "nbdkit_parse_delay is not in this nbdkit: it needs nbdkit 1.40"
+            "nbdkit_timestamp is not in this nbdkit: it needs nbdkit 1.48"
         );
         assert_eq!(error.errno(), libc::ENOTSUP);
     }

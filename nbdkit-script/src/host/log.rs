@@ -3,9 +3,10 @@
 use std::ffi::{CString, c_char};
 
 use super::functions::{
-    nbdkit_debug, nbdkit_error, nbdkit_peer_security_context, nbdkit_set_error,
+    c_string, nbdkit_debug, nbdkit_debug_hexdiff, nbdkit_debug_hexdump, nbdkit_error,
+    nbdkit_peer_security_context, nbdkit_set_error,
 };
-use crate::error::{bounded, one_line};
+use crate::error::{Error, Result, bounded, one_line};
 
 /// Writes one line into nbdkit's log as an error. For what a callback returns as an
 /// [`Error`](crate::Error) the framework does this; here is what a plugin has to say otherwise.
@@ -27,6 +28,49 @@ pub fn debug(message: &str) {
 pub(crate) fn debug_bytes(message: &[u8]) {
     let line = joined(&bounded(message));
     write(nbdkit_debug.get(), if nbdkit_escapes() { line } else { escaped(&line) });
+}
+
+/// Shows bytes in nbdkit's debug log, 16 in a line: the offset, each in hexadecimal, and as text.
+/// `prefix` is put before each line, and the first byte is said to be at `start`. Needs nbdkit 1.46.
+///
+/// # Errors
+/// `EINVAL` for bytes past the last offset of 64 bits, and a prefix with a NUL byte.
+pub fn debug_hexdump(data: &[u8], prefix: &[u8], start: u64) -> Result<()> {
+    let function = nbdkit_debug_hexdump.require()?;
+    let prefix = dump_prefix(data, prefix, start)?;
+    // SAFETY: takes so many bytes and a C string; may be called from any thread.
+    unsafe { function(data.as_ptr().cast(), data.len(), prefix.as_ptr(), start) };
+    Ok(())
+}
+
+/// Shows in which bytes two pieces of data differ, as [`debug_hexdump`] shows one of them. Needs
+/// nbdkit 1.48.
+///
+/// # Errors
+/// As of [`debug_hexdump`], and `EINVAL` for data of different lengths.
+pub fn debug_hexdiff(one: &[u8], other: &[u8], prefix: &[u8], start: u64) -> Result<()> {
+    let function = nbdkit_debug_hexdiff.require()?;
+    if one.len() != other.len() {
+        return Err(Error::invalid(format!(
+            "found {} and {} bytes, expected the same length",
+            one.len(),
+            other.len()
+        )));
+    }
+    let prefix = dump_prefix(one, prefix, start)?;
+    // SAFETY: takes twice so many bytes and a C string; may be called from any thread.
+    unsafe {
+        function(one.as_ptr().cast(), other.as_ptr().cast(), one.len(), prefix.as_ptr(), start);
+    }
+    Ok(())
+}
+
+/// What nbdkit is to put before the lines of these bytes.
+fn dump_prefix(data: &[u8], prefix: &[u8], start: u64) -> Result<CString> {
+    if start.checked_add(data.len() as u64).is_none() {
+        return Err(Error::invalid(format!("there are no {} bytes after {start}", data.len())));
+    }
+    c_string("the prefix", &bounded(prefix))
 }
 
 /// Whether nbdkit itself escapes what goes into the debug log. It does so from 1.36 on, as its

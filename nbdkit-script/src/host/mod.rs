@@ -23,10 +23,10 @@ pub use client::{
     disconnect, export_name, is_tls, peer_gid, peer_name, peer_pid, peer_security_context,
     peer_tls_dn, peer_tls_issuer_dn, peer_uid,
 };
-pub use control::{name, nanosleep, shutdown};
+pub use control::{name, nanosleep, shutdown, timestamp};
 pub use ending::ending;
 pub use functions::Exports;
-pub use log::{debug, error, warn};
+pub use log::{debug, debug_hexdiff, debug_hexdump, error, warn};
 pub(crate) use parse::delay;
 pub use parse::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
 pub use path::{absolute_path, read_password, realpath};

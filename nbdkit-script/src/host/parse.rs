@@ -1,13 +1,13 @@
 //! Parameters, read the way all of nbdkit's plugins read them. May be called from any thread.
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::{CStr, c_int, c_uint};
 use std::time::Duration;
 
 use super::functions::{
     c_string, logged, nbdkit_parse_bool, nbdkit_parse_delay, nbdkit_parse_int64_t,
     nbdkit_parse_probability, nbdkit_parse_size, nbdkit_parse_uint64_t,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bounded};
 
 /// A size in bytes: `1048576`, `512K`, `1M`, `2G`, ...
 pub fn parse_size(text: &[u8]) -> Result<i64> {
@@ -86,10 +86,14 @@ pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
     Ok(number)
 }
 
-/// A probability: `0.1`, `10%`, `1:10`, `1/10`. Needs nbdkit 1.36.
+/// A probability: `0.1`, `10%`, `1:10`, `1/10`. It may be more than 1.
 pub fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
-    let function = nbdkit_parse_probability.require()?;
     let (what, text) = (c_string("the description", what)?, c_string("the probability", text)?);
+    let Some(function) = nbdkit_parse_probability.get() else {
+        return probability(&text).ok_or_else(|| {
+            unreadable(&what, &text, "a probability, as 0.1, 10%, 1:10 or 1/10")
+        });
+    };
     let mut number = 0.0;
     // SAFETY: as above.
     match unsafe { function(what.as_ptr(), text.as_ptr(), &mut number) } {
@@ -98,27 +102,86 @@ pub fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
     }
 }
 
-/// The units of a time, with how many of them a second has. The longer ones first: `ms` ends in `s`.
-const UNITS: [(&str, f64); 6] =
-    [("ms", 1e3), ("us", 1e6), ("\u{3bc}s", 1e6), ("ns", 1e9), ("s", 1.0), ("", 1.0)];
-
-/// A time, by the rules of nbdkit's `nbdkit_parse_delay`, which older ones do not have.
-pub(crate) fn delay(text: &str) -> Option<Duration> {
-    let (number, per_second) =
-        UNITS.iter().find_map(|(unit, count)| Some((text.strip_suffix(unit)?, count)))?;
-    Duration::try_from_secs_f64(number.trim_start().parse::<f64>().ok()? / per_second).ok()
-}
-
-/// A time: `1.5`, `100ms`, `20us`, ... Needs nbdkit 1.40.
+/// A time: `1.5`, `100ms`, `20us`, ...
 pub fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
-    let function = nbdkit_parse_delay.require()?;
     let (what, text) = (c_string("the description", what)?, c_string("the delay", text)?);
+    let Some(function) = nbdkit_parse_delay.get() else {
+        return time(&text).ok_or_else(|| unreadable(&what, &text, "a time, as 1.5 or 100ms"));
+    };
     let (mut seconds, mut nanoseconds): (c_uint, c_uint) = (0, 0);
     // SAFETY: as above, with two places.
     match unsafe { function(what.as_ptr(), text.as_ptr(), &mut seconds, &mut nanoseconds) } {
         0 => Ok(Duration::new(seconds.into(), nanoseconds)),
         _ => Err(logged("nbdkit_parse_delay")),
     }
+}
+
+// The two by nbdkit's rules, for an nbdkit that does not have them. ---------------------------
+
+fn unreadable(what: &CStr, text: &CStr, expected: &str) -> Error {
+    let what = what.to_string_lossy();
+    let text = String::from_utf8_lossy(&bounded(text.to_bytes())).into_owned();
+    Error::invalid(format!("{what}: found {text:?}, expected {expected}"))
+}
+
+/// A probability. Some things and others, as in `1:2`, are as many as are in all where there are
+/// none at all.
+fn probability(text: &CStr) -> Option<f64> {
+    let (number, rest) = leading_number(text)?;
+    let number = match rest.to_bytes() {
+        b"" => number,
+        b"%" => number / 100.0,
+        [b':' | b'/', ..] => match leading_number(after_separator(rest))? {
+            (all, end) if !end.is_empty() || all == 0.0 && number != 0.0 => return None,
+            (0.0, _) => number,
+            (all, _) => number / all,
+        },
+        _ => return None,
+    };
+    at_least_zero(number)
+}
+
+/// The units of a time, with how many of them a second has.
+const UNITS: [(&str, f64); 6] =
+    [("", 1.0), ("s", 1.0), ("ms", 1e3), ("us", 1e6), ("\u{3bc}s", 1e6), ("ns", 1e9)];
+
+fn time(text: &CStr) -> Option<Duration> {
+    let (number, rest) = leading_number(text)?;
+    let (_, per_second) = UNITS.iter().find(|(unit, _)| unit.as_bytes() == rest.to_bytes())?;
+    let time = at_least_zero(number)? / per_second;
+    let seconds = time.trunc();
+    // Rounded as nbdkit does, so at most a whole second, which becomes one.
+    let nanoseconds = ((time - seconds) * 1e9).round();
+    // As many seconds as C's type holds.
+    (seconds <= c_uint::MAX.into()).then(|| Duration::new(seconds as u64, nanoseconds as u32))
+}
+
+/// A time, by the same rules whatever nbdkit has.
+pub(crate) fn delay(text: &str) -> Option<Duration> {
+    time(&c_string("the time", text.as_bytes()).ok()?)
+}
+
+/// A number that is finite, and has no sign in front: nbdkit refuses `-0` as well.
+fn at_least_zero(number: f64) -> Option<f64> {
+    (number.is_finite() && number.is_sign_positive()).then_some(number)
+}
+
+/// The number that a text begins with, and the rest. The C library reads it, as it does for nbdkit:
+/// it knows hexadecimal numbers and infinity, and its releases differ in what `1e` is.
+fn leading_number(text: &CStr) -> Option<(f64, &CStr)> {
+    let (mut number, mut length): (f64, c_int) = (0.0, 0);
+    // SAFETY: a C string, a format, and places of the types that it names. The count is written
+    // only after the number, and is not past the end.
+    unsafe {
+        let found = libc::sscanf(text.as_ptr(), c"%lf%n".as_ptr(), &mut number, &mut length);
+        (found == 1).then(|| (number, CStr::from_ptr(text.as_ptr().add(length as usize))))
+    }
+}
+
+fn after_separator(rest: &CStr) -> &CStr {
+    let length = rest.to_bytes().iter().take_while(|byte| matches!(byte, b':' | b'/')).count();
+    // SAFETY: the NUL at the end is no separator, so this is not past it.
+    unsafe { CStr::from_ptr(rest.as_ptr().add(length)) }
 }
 
 #[cfg(test)]
@@ -139,8 +202,25 @@ mod tests {
         ] {
             assert_eq!(delay(text), Some(Duration::from_nanos(nanoseconds)), "{text}");
         }
-        for text in ["", "s", "1m", "1 s ", "-1", "nan", "inf", "1e400"] {
+        for text in ["", "s", "1m", "1 s", "1s ", "-1", "-0", "nan", "inf", "1e400", "4294967296"] {
             assert_eq!(delay(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_nbdkit_has_not_is_read_here() {
+        assert_eq!(parse_probability(b"p", b"25%").unwrap(), 0.25);
+        assert_eq!(parse_delay(b"d", b"0.9999999999").unwrap(), Duration::from_secs(1));
+        let messages = [
+            parse_probability(b"chance", b"1/0").unwrap_err().to_string(),
+            parse_delay(b"delay", b"soon\n").unwrap_err().to_string(),
+        ];
+        assert_eq!(
+            messages,
+            [
+                "chance: found \"1/0\", expected a probability, as 0.1, 10%, 1:10 or 1/10",
+                "delay: found \"soon\\n\", expected a time, as 1.5 or 100ms"
+            ]
+        );
     }
 }

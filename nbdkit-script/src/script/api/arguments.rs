@@ -46,6 +46,15 @@ pub trait Arguments {
         self.next_bytes(take)
     }
 
+    /// Takes data, and passes it on: as [`next_bytes`](Arguments::next_bytes), but for a language that
+    /// has data in something else than its strings, or knows which strings are no bytes.
+    ///
+    /// # Errors
+    /// What it is if it is none.
+    fn next_data(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
+        self.next_bytes(take)
+    }
+
     /// Takes a number.
     ///
     /// # Errors
@@ -94,6 +103,18 @@ pub trait Arguments {
         let mut copy = Ok(Vec::new());
         self.next_bytes(&mut |bytes| copy = memory::copied(bytes, what))
             .map_err(|found| self.wrong(what, &found, "a string"))?;
+        copy
+    }
+
+    /// Data.
+    ///
+    /// # Errors
+    /// As of [`bytes`](Arguments::bytes).
+    fn data(&mut self) -> Result<Vec<u8>> {
+        const WHAT: &str = "the data";
+        let mut copy = Ok(Vec::new());
+        self.next_data(&mut |bytes| copy = memory::copied(bytes, WHAT))
+            .map_err(|found| self.wrong(WHAT, &found, "bytes"))?;
         copy
     }
 

@@ -70,6 +70,17 @@ pub const ALL: &[Function] = &[
         host::debug_bytes(&arguments.message("the message")?);
         Ok(Value::Nothing)
     }),
+    function("debug_hexdump", 3, |arguments| {
+        let data = arguments.data()?;
+        let (prefix, start) = of_a_dump(arguments)?;
+        host::debug_hexdump(&data, &prefix, start).map(nothing)
+    }),
+    function("debug_hexdiff", 4, |arguments| {
+        let (one, other) = (arguments.data()?, arguments.data()?);
+        let (prefix, start) = of_a_dump(arguments)?;
+        host::debug_hexdiff(&one, &other, &prefix, start).map(nothing)
+    }),
+    function("timestamp", 0, |_| host::timestamp().map(text)),
     // The client.
     function("export_name", 0, |_| host::export_name().map(bytes)),
     function("is_tls", 0, |_| host::is_tls().map(Value::Boolean)),
@@ -148,6 +159,25 @@ fn parse_int(arguments: &mut dyn Arguments) -> Result<Value> {
     host::parse_int(&what, &text, &c_type).map(Value::Integer)
 }
 
+/// What is before each line, and the offset of the first byte.
+fn of_a_dump(arguments: &mut dyn Arguments) -> Result<(Vec<u8>, u64)> {
+    const START: &str = "the offset";
+    let prefix = match arguments.has_next() {
+        true => arguments.text_bytes("the prefix")?,
+        // The language's word for none may stand in its place.
+        false => {
+            arguments.skip();
+            Vec::new()
+        }
+    };
+    let start = match arguments.has_next() {
+        true => arguments.integer(START)?,
+        false => 0,
+    };
+    let start = u64::try_from(start);
+    Ok((prefix, start.map_err(|_| arguments.wrong(START, "a negative number", "0 or more"))?))
+}
+
 fn nanosleep(arguments: &mut dyn Arguments) -> Result<Value> {
     let seconds = float(arguments.number("the seconds")?);
     let nanoseconds = match arguments.has_next() {
@@ -189,6 +219,12 @@ mod tests {
             ("disconnect", vec![integer(2)], "argument 1 (whether at once): found a number,"),
             ("parse_int", vec![text("n"), text("1"), text("long")], "\"long\" is no type"),
             ("nanosleep", vec![integer(-1)], "-1 s and 0 ns is no time that can be slept"),
+            ("debug_hexdump", vec![integer(1)], "argument 1 (the data): found a number, expected"),
+            (
+                "debug_hexdiff",
+                vec![text("a"), text("b"), Argument::Nothing, integer(-1)],
+                "argument 4 (the offset): found a negative number, expected 0 or more",
+            ),
         ];
         for (name, values, expected) in cases {
             let message = call(name, values).to_string();

@@ -80,7 +80,7 @@ pub fn methods<V: Values>() -> impl Iterator<Item = Function<V>> {
 
 impl<V: Values> Function<V> {
     /// The most arguments that any of them takes, the disk of a method among them.
-    pub const MOST_ARGUMENTS: usize = 3;
+    pub const MOST_ARGUMENTS: usize = 4;
 
     /// Calls it.
     ///

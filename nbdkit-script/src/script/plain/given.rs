@@ -59,6 +59,15 @@ impl<V: Values> Arguments for Given<V> {
         self.next(|value| value.string().map(|text| take(&text)))
     }
 
+    fn next_data(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
+        if let Some(Value::Bytes(bytes)) = self.peek() {
+            take(bytes);
+            self.skip();
+            return Ok(());
+        }
+        self.next_bytes(take)
+    }
+
     fn message(&mut self, what: &str) -> Result<Vec<u8>> {
         match self.peek().and_then(thrown::text::<V>) {
             Some(text) => {
