@@ -82,10 +82,10 @@ def test_what_is_no_data_is_refused(evaluate, language):
 
 def test_a_dump(evaluate, language):
     needs("debug_hexdump")
-    data = bytes(range(0x40, 0x60)) + b"\xff\x00"
+    data = bytes(range(0x30, 0x50)) + b"\xff\x00"
     rows = [
+        "30 31 32 33 34 35 36 37  38 39 3a 3b 3c 3d 3e 3f  |0123456789:;<=>?|",
         "40 41 42 43 44 45 46 47  48 49 4a 4b 4c 4d 4e 4f  |@ABCDEFGHIJKLMNO|",
-        "50 51 52 53 54 55 56 57  58 59 5a 5b 5c 5d 5e 5f  |PQRSTUVWXYZ[\\]^_|",
         f"ff 00{' ' * 45}|..{' ' * 14}|",
     ]
     for arguments, offsets in [

@@ -150,8 +150,8 @@ fn time(text: &CStr) -> Option<Duration> {
     let (_, per_second) = UNITS.iter().find(|(unit, _)| unit.as_bytes() == rest.to_bytes())?;
     let time = at_least_zero(number)? / per_second;
     let seconds = time.trunc();
-    // Rounded as nbdkit does, so at most a whole second, which becomes one.
-    let nanoseconds = ((time - seconds) * 1e9).round();
+    // Rounded as nbdkit 1.48 does, so at most a whole second, which becomes one.
+    let nanoseconds = ((time - seconds) * 1e9).round_ties_even();
     // As many seconds as C's type holds.
     (seconds <= c_uint::MAX.into()).then(|| Duration::new(seconds as u64, nanoseconds as u32))
 }
