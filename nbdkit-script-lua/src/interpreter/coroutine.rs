@@ -8,7 +8,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 
 use super::Interpreter;
-use super::interrupt::stopper;
+use super::stopper::stopper;
 
 impl Interpreter {
     /// Puts ours in the place of Lua's.

@@ -13,83 +13,11 @@ use std::ptr;
 
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::script::api::MadeIn;
-use nbdkit_script::script::store::Disk;
 use nbdkit_script::{ReadBuffer, script};
 
 use super::Interpreter;
-use super::method::Known;
-#[cfg(feature = "luajit")]
-use super::window::Window;
-
-/// What a buffer's userdata begins with.
-#[repr(C)]
-pub(super) struct Header {
-    /// First, for `window.lua` looks here.
-    #[cfg(feature = "luajit")]
-    pub(super) window: Window,
-    pub(super) seal: Seal,
-    pub(super) memory: Memory,
-}
-
-impl Header {
-    /// What a buffer's userdata is to begin with.
-    ///
-    /// # Safety
-    /// There must be room for a header.
-    pub(super) unsafe fn put(header: *mut Header, memory: Memory) {
-        // SAFETY: the caller's.
-        unsafe {
-            header.write(Header {
-                #[cfg(feature = "luajit")]
-                window: Window::of(memory),
-                seal: Seal::of_buffer(header),
-                memory,
-            });
-        }
-    }
-}
-
-/// What tells a userdata of ours from any other: made of where it is, and of what it is. Its
-/// metatable does not, for `debug.setmetatable` gives that to any value.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-#[repr(transparent)]
-pub(super) struct Seal(usize);
-
-impl Seal {
-    #[inline]
-    pub(super) fn of_buffer(header: *const Header) -> Seal {
-        Seal(header.addr() ^ 0x6275_6666)
-    }
-
-    #[inline]
-    pub(super) fn of_known(known: *const Known) -> Seal {
-        Seal(known.addr() ^ 0x6b6e_6f77)
-    }
-
-    #[inline]
-    pub(super) fn of_disk(block: *const DiskBlock) -> Seal {
-        Seal(block.addr() ^ 0x6469_736b)
-    }
-}
-
-/// The userdata of a disk.
-#[repr(C)]
-pub(super) struct DiskBlock {
-    pub(super) seal: Seal,
-    pub(super) disk: &'static Disk,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Memory {
-    /// A script's own bytes, in the same block as the header, and when they were made.
-    Own(*mut [u8], MadeIn),
-    /// A read request that is to be filled.
-    Fill(*mut ReadBuffer<'static>),
-    /// A write request.
-    Data(*const [u8]),
-    /// A request that is over.
-    Gone,
-}
+use super::block::Header;
+use super::memory::Memory;
 
 /// nbdkit's memory, to be passed to one call.
 pub struct Lent<'a> {

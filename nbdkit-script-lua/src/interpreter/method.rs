@@ -12,31 +12,17 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::script::api::{self, Answer, Buffer, Method};
 use nbdkit_script::script::store::Disk;
-use nbdkit_script::{Error, Extent, Number, Result};
+use nbdkit_script::{Error, Number, Result};
 
-use super::lend::{self, DiskBlock, Header, Memory, Seal};
+use super::block::{DiskBlock, Header, Known, Seal};
+use super::lend;
+use super::memory::Memory;
 use super::{DOUBLES, EXACT};
 
 /// The upvalues of each function: the metatables of the two types, and [`Known`].
 pub(super) const BUFFERS: c_int = 1;
 pub(super) const DISKS: c_int = 2;
 pub(super) const KNOWN: c_int = 3;
-
-/// What tells methods whose userdata they have been given. Its place stays the same.
-#[derive(Default)]
-#[repr(C)]
-pub(super) struct Known {
-    /// First, so that nothing behind it is read of what is none. Set once it is in its place.
-    pub(super) seal: Cell<Seal>,
-    /// The buffer that is lent now. It stays alive until it is taken back, so that nothing else can
-    /// be where it is: no need to look for its seal.
-    pub(super) lent: Cell<*mut Header>,
-    /// Where the two metatables are that new ones get.
-    pub(super) buffers: Cell<*const c_void>,
-    pub(super) disks: Cell<*const c_void>,
-    /// A list that is about to be copied. Here a Lua error does not leak it.
-    extents: Cell<Vec<Extent>>,
-}
 
 /// The arguments of a method.
 pub struct Call<'a> {

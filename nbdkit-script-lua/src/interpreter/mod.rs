@@ -14,25 +14,29 @@
 #![allow(unsafe_code)]
 
 mod allocator;
+mod block;
 mod call;
 #[cfg(not(feature = "luajit"))]
 mod coroutine;
 mod entry;
 mod interrupt;
+#[cfg(feature = "luajit")]
+mod jit;
 mod lend;
+mod memory;
 mod method;
 mod on_stack;
+mod stopper;
 mod tables;
 mod types;
-#[cfg(feature = "luajit")]
-mod window;
 
 use allocator::Limited;
-use interrupt::Stopper;
+use block::Known;
 pub use lend::Lent;
 pub use method::CHANGED;
-use method::Known;
 pub use on_stack::OnStack;
+pub use stopper::ERROR_METATABLE;
+use stopper::Stopper;
 pub use types::{Register, Type};
 
 use std::cell::Cell;

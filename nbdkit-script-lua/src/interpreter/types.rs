@@ -7,8 +7,8 @@ use mlua::ffi::{self, lua_State};
 use nbdkit_script::script::api::Method;
 
 use super::Interpreter;
-use super::lend::Seal;
-use super::method::{BUFFERS, DISKS, KNOWN, Known, method};
+use super::block::{Known, Seal};
+use super::method::{BUFFERS, DISKS, KNOWN, method};
 
 /// A type of userdata, for [`Interpreter::register_types`].
 pub struct Type<'a> {

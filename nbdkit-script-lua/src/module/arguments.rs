@@ -80,9 +80,9 @@ impl api::Arguments for Arguments<'_> {
         let Some(Value::UserData(buffer)) = self.values.front() else {
             return self.next_bytes(take);
         };
-        let text = buffer.call_method::<usize>("len", ()).and_then(|length| {
-            buffer.call_method::<LuaString>("readstring", (0, length))
-        });
+        let text = buffer
+            .call_method::<usize>("len", ())
+            .and_then(|length| buffer.call_method::<LuaString>("readstring", (0, length)));
         let value = self.next();
         take(&text.map_err(|_| self.found(&value))?.as_bytes());
         Ok(())

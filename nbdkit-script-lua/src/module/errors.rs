@@ -1,7 +1,6 @@
 //! Errors with an errno.
 
 use std::cell::Cell;
-use std::ffi::CStr;
 use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
@@ -10,10 +9,7 @@ use nbdkit_script::{Error, Result};
 
 use super::add;
 use super::arguments::Arguments;
-use crate::interpreter::Interpreter;
-
-/// Where the metatable of errors is in Lua's registry.
-pub const METATABLE: &CStr = c"nbdkit.error";
+use crate::interpreter::{ERROR_METATABLE, Interpreter};
 
 /// Makes the metatable that [`table`] uses.
 pub fn register_metatable(interpreter: &Interpreter) -> mlua::Result<()> {
@@ -23,7 +19,7 @@ pub fn register_metatable(interpreter: &Interpreter) -> mlua::Result<()> {
     metatable.raw_set("__tostring", message)?;
     // An error that is concatenated is meant as its message.
     metatable.raw_set("__concat", interpreter.concatenation()?)?;
-    lua.set_named_registry_value(&METATABLE.to_string_lossy(), metatable)
+    lua.set_named_registry_value(&ERROR_METATABLE.to_string_lossy(), metatable)
 }
 
 /// `{errno = ..., message = ...}`, whose `tostring` is the message.
@@ -31,7 +27,7 @@ pub fn table(lua: &Lua, errno: i32, message: &str) -> mlua::Result<Table> {
     let error = lua.create_table()?;
     error.raw_set("errno", errno)?;
     error.raw_set("message", message)?;
-    error.set_metatable(Some(lua.named_registry_value(&METATABLE.to_string_lossy())?))?;
+    error.set_metatable(Some(lua.named_registry_value(&ERROR_METATABLE.to_string_lossy())?))?;
     Ok(error)
 }
 

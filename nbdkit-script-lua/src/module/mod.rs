@@ -6,8 +6,6 @@ mod errors;
 mod functions;
 mod shared;
 
-pub use errors::METATABLE as ERROR_METATABLE;
-
 use std::cell::Cell;
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};

@@ -6,7 +6,7 @@ use nbdkit_script::script::api::functions::Value;
 use nbdkit_script::script::api::{self, Answer, MadeIn};
 use nbdkit_script::{Error, Extent, Result, memory};
 
-use super::command::{Kind, Memory};
+use super::memory::{Content, Memory};
 use super::object::{MOST_BYTES, Object};
 
 /// What a command in Rust returns.
@@ -48,7 +48,7 @@ impl From<Value> for Returned<'_> {
 pub(super) enum Made {
     Value(Object),
     /// What is a command itself.
-    Command(Kind),
+    Command(Content),
 }
 
 impl Made {
@@ -73,7 +73,7 @@ impl Made {
                 bytes.extend_from_slice(content);
                 return Ok(buffer(bytes));
             }
-            Answer::Disk(disk) => return Ok(Made::Command(Kind::Disk(disk))),
+            Answer::Disk(disk) => return Ok(Made::Command(Content::Disk(disk))),
             Answer::ReadDisk { disk, offset, count } => {
                 Object::bytes_with(within(count)?, |bytes| api::disk::read(disk, offset, bytes))?
             }
@@ -109,7 +109,7 @@ fn value(returned: Returned<'_>) -> Result<Object> {
 }
 
 fn buffer(bytes: Vec<u8>) -> Made {
-    Made::Command(Kind::Buffer(Memory::Own(bytes, MadeIn::now()).into()))
+    Made::Command(Content::Buffer(Memory::Own(bytes, MadeIn::now()).into()))
 }
 
 fn reserved(size: usize) -> Result<Vec<u8>> {

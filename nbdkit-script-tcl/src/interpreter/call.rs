@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use nbdkit_script::{Callbacks, ReadBuffer, script};
 
-use super::command::Memory;
 use super::failure::Failure;
+use super::memory::Memory;
 use super::object::{Object, Value};
 use super::{Handle, Inside, Interpreter};
 use crate::ffi::{self, TCL_OK, Tcl_Size};

@@ -1,98 +1,20 @@
 //! Commands in Rust: functions, and the buffers and disks that are commands themselves.
 
-use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 use std::slice;
 
-use nbdkit_script::script::api::MadeIn;
-use nbdkit_script::script::store::Disk;
-use nbdkit_script::{Error, ReadBuffer, Result, errno};
+use nbdkit_script::{Error, Result, errno};
 
 use super::answer::{Made, Returned};
+use super::memory::{Content, Memory};
 use super::method;
-use super::object::{Object, Value, c_name};
+use super::object::{Object, c_name};
+use super::words::{Instance, Kind, Words};
 use super::{Interpreter, Shared};
-use crate::ffi::{self, TCL_ERROR, TCL_OK, Tcl_CmdInfo, Tcl_Interp, Tcl_Obj};
-
-/// A function in Rust, which gets all words, its name as well.
-type Function = Box<dyn for<'a> Fn(&Words<'a>) -> Result<Returned<'a>>>;
-
-/// What is behind a command of ours.
-pub(super) struct Instance {
-    pub(super) kind: Kind,
-    shared: Rc<Shared>,
-}
-
-pub(super) enum Kind {
-    Function(Function),
-    Buffer(UnsafeCell<Memory>),
-    Disk(&'static Disk),
-}
-
-/// Where the bytes of a buffer are.
-pub(super) enum Memory {
-    /// In the buffer's own memory.
-    Own(Vec<u8>, MadeIn),
-    /// In nbdkit's, which a read is to fill.
-    Fill(*mut ReadBuffer<'static>),
-    /// In nbdkit's, with what a client writes.
-    Data(*const [u8]),
-    /// It has been given to a command.
-    Gone,
-}
-
-/// The words of a command that is running; the first is its name.
-#[derive(Clone, Copy)]
-pub struct Words<'a> {
-    words: &'a [*mut Tcl_Obj],
-    interp: *mut Tcl_Interp,
-}
-
-impl<'a> Words<'a> {
-    pub fn len(&self) -> usize {
-        self.words.len()
-    }
-
-    /// So many from the beginning.
-    pub fn before(self, count: usize) -> Self {
-        Words { words: self.words.get(..count).unwrap_or(self.words), ..self }
-    }
-
-    /// All from this place on.
-    pub fn after(self, count: usize) -> Self {
-        Words { words: self.words.get(count..).unwrap_or_default(), ..self }
-    }
-
-    /// The word at this place.
-    pub fn get(&self, index: usize) -> Option<Value<'a>> {
-        // SAFETY: Tcl holds a command's words until it has run.
-        self.words.get(index).map(|word| unsafe { Value::new(*word) })
-    }
-
-    /// What is behind the command that a word names, if it is one of ours.
-    pub(super) fn instance(&self, index: usize) -> Option<&'a Instance> {
-        let name = c_name(std::str::from_utf8(self.get(index)?.raw()).ok()?);
-        let mut info = Tcl_CmdInfo {
-            isNativeObjectProc: 0,
-            objProc: None,
-            objClientData: ptr::null_mut(),
-            rest: [ptr::null_mut(); 9],
-        };
-        // SAFETY: a living interpreter, a C string, and a structure at least as large as Tcl's.
-        // Only `create` makes commands of this function, whose data is an instance, and a command
-        // is not deleted while a method runs, for that runs no script.
-        unsafe {
-            if ffi::Tcl_GetCommandInfo(self.interp, name.as_ptr(), &mut info) == 0 {
-                return None;
-            }
-            let ours = info.objProc.is_some_and(|function| ptr::fn_addr_eq(function, RUN));
-            ours.then(|| &*info.objClientData.cast::<Instance>())
-        }
-    }
-}
+use crate::ffi::{self, TCL_ERROR, TCL_OK, Tcl_Interp, Tcl_Obj};
 
 impl Interpreter {
     /// Adds a command.
@@ -108,7 +30,7 @@ impl Interpreter {
     /// Makes a command over nbdkit's memory, and returns its name.
     pub(super) fn lend(&self, memory: Memory) -> Object {
         let raw = self.raw.as_ptr();
-        let (name, token) = create_object(raw, &self.shared, Kind::Buffer(memory.into()));
+        let (name, token) = create_object(raw, &self.shared, Content::Buffer(memory.into()));
         self.shared.lent.set(token);
         name
     }
@@ -129,9 +51,9 @@ impl Interpreter {
 pub(super) fn create_object(
     interp: *mut Tcl_Interp,
     shared: &Rc<Shared>,
-    kind: Kind,
+    content: Content,
 ) -> (Object, ffi::Tcl_Command) {
-    let what = if matches!(kind, Kind::Disk(_)) { "disk" } else { "buffer" };
+    let what = if matches!(content, Content::Disk(_)) { "disk" } else { "buffer" };
     loop {
         let number = shared.made.get() + 1;
         shared.made.set(number);
@@ -140,7 +62,7 @@ pub(super) fn create_object(
         // SAFETY: a living interpreter and a C string. Its namespace is in the name.
         let taken = unsafe { ffi::Tcl_FindCommand(interp, c_name.as_ptr(), ptr::null_mut(), 0) };
         if taken.is_null() {
-            let token = create(interp, shared, &c_name, kind);
+            let token = create(interp, shared, &c_name, Kind::Object(content));
             return (Object::string(&name), token);
         }
     }
@@ -170,11 +92,11 @@ unsafe extern "C" fn run(
     // SAFETY: `create` has made the data. Tcl keeps the words, and the command, while it runs.
     let (instance, words) = unsafe {
         let words = slice::from_raw_parts(words, count as usize);
-        (&*data.cast::<Instance>(), Words { words, interp })
+        (&*data.cast::<Instance>(), Words { words, interp, run: RUN })
     };
     let answer = catch_unwind(AssertUnwindSafe(|| match &instance.kind {
         Kind::Function(function) => function(&words),
-        Kind::Buffer(_) | Kind::Disk(_) => method::run(instance, words).map(Returned::Answer),
+        Kind::Object(_) => method::run(instance, words).map(Returned::Answer),
     }));
     let answer = answer.unwrap_or_else(|payload| {
         // Dropping it could panic again.
@@ -183,7 +105,7 @@ unsafe extern "C" fn run(
     });
     let made = answer.and_then(|returned| match Made::of(returned)? {
         Made::Value(object) => Ok(object),
-        Made::Command(kind) => Ok(create_object(interp, &instance.shared, kind).0),
+        Made::Command(content) => Ok(create_object(interp, &instance.shared, content).0),
     });
     match made {
         Ok(object) => {
@@ -222,7 +144,7 @@ fn raise(interp: *mut Tcl_Interp, error: &Error, with_code: bool) {
 unsafe extern "C" fn delete(data: *mut c_void) {
     // SAFETY: `create` has made it, and this is the end of it.
     let instance = unsafe { Box::from_raw(data.cast::<Instance>()) };
-    if let Kind::Buffer(memory) = &instance.kind {
+    if let Kind::Object(Content::Buffer(memory)) = &instance.kind {
         // SAFETY: no method is running.
         if !matches!(unsafe { &*memory.get() }, Memory::Own(..)) {
             instance.shared.lent.set(ptr::null_mut());

@@ -10,8 +10,9 @@ use nbdkit_script::script::store::Disk;
 use nbdkit_script::{Error, Result};
 use once_cell::sync::Lazy;
 
-use super::command::{Instance, Kind, Memory, Words};
+use super::memory::{Content, Memory};
 use super::object::Value;
+use super::words::{Instance, Kind, Words};
 
 /// Before the argument of a disk's method that is the name of a buffer. What stands there without
 /// it is data, which a client may have chosen.
@@ -56,7 +57,7 @@ static DISKS: Lazy<Table> = Lazy::new(|| {
 /// Runs the method that the second word names.
 pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'a>> {
     let (table, what) = match itself.kind {
-        Kind::Disk(_) => (&DISKS.0, "disk"),
+        Kind::Object(Content::Disk(_)) => (&DISKS.0, "disk"),
         _ => (&BUFFERS.0, "buffer"),
     };
     let invalid = |found: String| {
@@ -150,7 +151,8 @@ impl<'a> Call<'a> for MethodCall<'a> {
     }
 
     fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
-        let Some(instance @ Instance { kind: Kind::Buffer(memory), .. }) = self.instance(index)
+        let Some(instance @ Instance { kind: Kind::Object(Content::Buffer(memory)), .. }) =
+            self.instance(index)
         else {
             return Err(self.wrong_type(index, "the name of a buffer"));
         };
@@ -172,7 +174,7 @@ impl<'a> Call<'a> for MethodCall<'a> {
 
     fn disk(&self, index: usize) -> Result<&'static Disk> {
         match self.instance(index).map(|instance| &instance.kind) {
-            Some(Kind::Disk(disk)) => Ok(disk),
+            Some(Kind::Object(Content::Disk(disk))) => Ok(disk),
             _ => Err(self.wrong_type(index, "the name of a disk")),
         }
     }

@@ -13,17 +13,19 @@ mod encoding;
 mod environment;
 mod failure;
 mod interrupt;
+mod memory;
 mod method;
 mod object;
 mod text;
 pub mod thread;
+mod words;
 
 pub use answer::Returned;
 pub use call::Lent;
-pub use command::Words;
 pub use failure::Failure;
 pub use method::{new_buffer, new_disk};
 pub use object::{NotAByte, Value};
+pub use words::Words;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;

@@ -90,9 +90,8 @@ pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
 pub fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
     let (what, text) = (c_string("the description", what)?, c_string("the probability", text)?);
     let Some(function) = nbdkit_parse_probability.get() else {
-        return probability(&text).ok_or_else(|| {
-            unreadable(&what, &text, "a probability, as 0.1, 10%, 1:10 or 1/10")
-        });
+        return probability(&text)
+            .ok_or_else(|| unreadable(&what, &text, "a probability, as 0.1, 10%, 1:10 or 1/10"));
     };
     let mut number = 0.0;
     // SAFETY: as above.

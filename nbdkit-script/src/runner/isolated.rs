@@ -1,7 +1,7 @@
 //! Single-threaded instances, each used by one thread at a time.
 
-use super::bound::{self, Bound};
-use super::roaming::{self, Roaming};
+use super::pinned::{self, Pinned};
+use super::pooled::{self, Pooled};
 use super::{Handle, Runner};
 use crate::error::{Error, Result};
 use crate::interrupt::Running;
@@ -29,23 +29,23 @@ pub struct Isolated<P: Plugin> {
 }
 
 enum Way<P: Plugin> {
-    Bound(Bound<P>),
-    Roaming(Roaming<P>),
+    Pinned(Pinned<P>),
+    Pooled(Pooled<P>),
 }
 
 /// One client's connection.
 pub struct Connection<P: Plugin>(Inner<P>);
 
 enum Inner<P: Plugin> {
-    Bound(bound::Connection<P>),
-    Roaming(roaming::Connection<P>),
+    Pinned(pinned::Connection<P>),
+    Pooled(pooled::Connection<P>),
 }
 
 impl<P: Plugin> Running for Isolated<P> {
     fn call_of(&self, instance: usize) -> Option<usize> {
         match &self.way {
-            Way::Bound(bound) => bound.call_of(instance),
-            Way::Roaming(roaming) => roaming.call_of(instance),
+            Way::Pinned(pinned) => pinned.call_of(instance),
+            Way::Pooled(pooled) => pooled.call_of(instance),
         }
     }
 }
@@ -71,31 +71,31 @@ impl<P: Plugin> Runner for Isolated<P> {
         }
         // With a single one there is no choice, and a lock is less to do than a pool.
         let way = if model == ThreadModel::Parallel && plugins.len() > 1 {
-            Way::Roaming(Roaming::new(plugins))
+            Way::Pooled(Pooled::new(plugins))
         } else {
-            Way::Bound(Bound::new(plugins))
+            Way::Pinned(Pinned::new(plugins))
         };
         Ok(Isolated { way })
     }
 
     fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
         match &self.way {
-            Way::Bound(bound) => bound.with_plugin(call),
-            Way::Roaming(roaming) => roaming.with_plugin(call),
+            Way::Pinned(pinned) => pinned.with_plugin(call),
+            Way::Pooled(pooled) => pooled.with_plugin(call),
         }
     }
 
     fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
         match &self.way {
-            Way::Bound(bound) => bound.with_each_plugin(call),
-            Way::Roaming(roaming) => roaming.with_each_plugin(call),
+            Way::Pinned(pinned) => pinned.with_each_plugin(call),
+            Way::Pooled(pooled) => pooled.with_each_plugin(call),
         }
     }
 
     fn open(&self, readonly: bool) -> Result<Connection<P>> {
         let inner = match &self.way {
-            Way::Bound(bound) => Inner::Bound(bound.open(readonly)?),
-            Way::Roaming(roaming) => Inner::Roaming(roaming.open(readonly)?),
+            Way::Pinned(pinned) => Inner::Pinned(pinned.open(readonly)?),
+            Way::Pooled(pooled) => Inner::Pooled(pooled.open(readonly)?),
         };
         Ok(Connection(inner))
     }
@@ -107,21 +107,15 @@ impl<P: Plugin> Runner for Isolated<P> {
         call: impl FnOnce(&P, &Handle<Self>) -> Result<T>,
     ) -> Result<T> {
         match &connection.0 {
-            Inner::Bound(connection) => connection.with(call),
-            Inner::Roaming(connection) => connection.with(call),
+            Inner::Pinned(connection) => connection.with(call),
+            Inner::Pooled(connection) => connection.with(call),
         }
     }
 
     fn close(&self, connection: Connection<P>) -> Result<()> {
         match connection.0 {
-            Inner::Bound(connection) => connection.close(),
-            Inner::Roaming(connection) => connection.close(),
+            Inner::Pinned(connection) => connection.close(),
+            Inner::Pooled(connection) => connection.close(),
         }
     }
-}
-
-/// nbdkit does not call with a handle that it has closed; a bug there is to be an error here.
-#[cold]
-pub(super) fn not_open() -> Error {
-    Error::invalid("this connection is not open")
 }

@@ -3,10 +3,11 @@
 //! All of concurrency is in this folder. A runner is given the plugin when its setup is over, and
 //! from then on is the only way to it.
 
-mod bound;
+mod closing;
 mod isolated;
+mod pinned;
 mod pool;
-mod roaming;
+mod pooled;
 mod shared;
 
 pub use isolated::Isolated;
@@ -67,27 +68,6 @@ pub trait Runner: sealed::Sealed + Running + Send + Sync + Sized + 'static {
 
 /// The handle type of a runner's plugin.
 pub(crate) type Handle<R> = <<R as Runner>::Plugin as Plugin>::Handle;
-
-/// Gives a handle back to its plugin. Not defined, there is nothing to do: it is dropped.
-fn close<P: Plugin>(plugin: &P, handle: P::Handle) -> Result<()> {
-    match plugin.close(handle) {
-        Err(error) if error.is_not_defined() => Ok(()),
-        result => result,
-    }
-}
-
-/// Drops instances one by one: a panic in the destructor of one must not meet another's.
-pub(crate) fn drop_each<T>(items: impl IntoIterator<Item = T>) {
-    for item in items {
-        let mut item = Some(item);
-        if let Err(error) = crate::panic::catch(|| {
-            drop(item.take());
-            Ok(())
-        }) {
-            crate::report::log(&error.context("unload"));
-        }
-    }
-}
 
 mod sealed {
     pub trait Sealed {}

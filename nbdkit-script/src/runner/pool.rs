@@ -170,7 +170,7 @@ impl<T> Pool<T> {
 
 impl<T> Drop for Pool<T> {
     fn drop(&mut self) {
-        super::drop_each(std::mem::take(&mut self.slots));
+        super::closing::drop_each(std::mem::take(&mut self.slots));
     }
 }
 

@@ -1,6 +1,7 @@
 //! One instance, called from all threads at once.
 
-use super::{Handle, Runner, close};
+use super::closing::close;
+use super::{Handle, Runner};
 use crate::error::{Error, Result};
 use crate::interrupt::Running;
 use crate::plugin::Plugin;

@@ -8,6 +8,7 @@ pub mod api;
 pub mod from_script;
 mod in_front;
 mod language;
+mod of_language;
 pub mod plain;
 mod scripted;
 mod source;

@@ -6,15 +6,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::in_front::{self, InFront};
-use super::language::{Language, Program};
+use super::in_front;
 use super::spelling;
 use crate::callbacks::{Callbacks, NameOf};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::interrupt::{Interrupter, Limits};
-use crate::panic;
-use crate::plugin::Source;
 
 /// The parameter that names a script.
 pub(super) const KEY: &str = "script";
@@ -35,8 +32,8 @@ const WITHOUT_KEY: &str =
 pub struct Script {
     path: PathBuf,
     text: Vec<u8>,
-    limits: Limits,
-    parameters: Vec<(&'static str, OsString)>,
+    pub(super) limits: Limits,
+    pub(super) parameters: Vec<(&'static str, OsString)>,
 }
 
 impl Script {
@@ -69,7 +66,7 @@ impl Script {
     }
 
     /// The last value that the user gave for one of the language's own
-    /// [parameters](Language::PARAMETERS), in front of the script.
+    /// [parameters](crate::Language::PARAMETERS), in front of the script.
     pub fn parameter(&self, name: &str) -> Option<&OsStr> {
         let given = self.parameters.iter().rev().find(|(key, _)| *key == name);
         given.map(|(_, value)| value.as_os_str())
@@ -124,49 +121,13 @@ impl Script {
     }
 }
 
-/// A script of the language `L`, with what was said in front of it.
-#[doc(hidden)]
-pub struct OfLanguage<L: Language> {
-    pub(super) script: Script,
-    pub(super) program: L::Program,
-    instances: Option<usize>,
-}
-
-impl<L: Language> Source for OfLanguage<L> {
-    type InFront = InFront;
-
-    fn of_the_so_alone() -> Option<Self> {
-        None
-    }
-
-    fn take(in_front: &mut InFront, key: &str, value: &OsStr) -> Result<Option<Self>> {
-        if in_front.take(key, value, L::PARAMETERS, L::NO_MEMORY_LIMIT)? {
-            return Ok(None);
-        }
-        let script = first_parameter(L::LANGUAGE, L::EXTENSION, key, value)?;
-        let InFront { instances, limits, parameters } = std::mem::take(in_front);
-        let script = Script { limits, parameters, ..script };
-        let program = panic::catch(|| L::Program::compile(&script))?;
-        Ok(Some(OfLanguage { script, program, instances }))
-    }
-
-    fn missing() -> Error {
-        Error::invalid(format!(
-            "no script was given: the first parameter must be script=/path/to/script.{}",
-            L::EXTENSION
-        ))
-    }
-
-    fn instances(&self) -> Option<usize> {
-        self.instances
-    }
-
-    fn limits(&self) -> Limits {
-        self.script.limits
-    }
-}
-
-fn first_parameter(language: &str, extension: &str, key: &str, value: &OsStr) -> Result<Script> {
+/// The script that the first parameter names.
+pub(super) fn first_parameter(
+    language: &str,
+    extension: &str,
+    key: &str,
+    value: &OsStr,
+) -> Result<Script> {
     if key != KEY {
         return Err(Error::invalid(format!(
             "the first parameter must be script=/path/to/script.{extension}, not {key}="

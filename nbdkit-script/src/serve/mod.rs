@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod lifecycle;
+mod server;
 mod setup;
 pub mod table;
-pub mod validate;
+mod validate;

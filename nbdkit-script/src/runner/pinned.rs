@@ -5,17 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use slab::Slab;
 
-use super::isolated::not_open;
-use super::{close, drop_each};
+use super::closing::{close, drop_each, not_open};
 use crate::error::Result;
 use crate::plugin::Plugin;
 
 /// Instances, each behind its own lock.
-pub(super) struct Bound<P: Plugin> {
-    seats: Box<[Arc<Seat<P>>]>,
+pub(super) struct Pinned<P: Plugin> {
+    workers: Box<[Arc<Worker<P>>]>,
 }
 
-struct Seat<P: Plugin> {
+struct Worker<P: Plugin> {
     instance: Mutex<Instance<P>>,
     /// How often it has been taken. Only who has it writes here, and others may look.
     calls: AtomicUsize,
@@ -31,14 +30,14 @@ struct Instance<P: Plugin> {
     plugin: P,
 }
 
-/// One client's connection, which holds its seat: a request finds its instance without the runner.
+/// One client's connection, which holds its worker: a request finds its instance without the runner.
 pub(super) struct Connection<P: Plugin> {
-    seat: Arc<Seat<P>>,
-    /// Which of the seat's handles is the connection's.
+    worker: Arc<Worker<P>>,
+    /// Which of the worker's handles is the connection's.
     key: usize,
 }
 
-impl<P: Plugin> Seat<P> {
+impl<P: Plugin> Worker<P> {
     /// A panic in a callback has been caught by then and failed its request; the instance goes on
     /// being used, so a poisoned lock is as good as any other.
     #[inline]
@@ -49,35 +48,35 @@ impl<P: Plugin> Seat<P> {
     }
 }
 
-impl<P: Plugin> Drop for Bound<P> {
+impl<P: Plugin> Drop for Pinned<P> {
     fn drop(&mut self) {
-        drop_each(std::mem::take(&mut self.seats));
+        drop_each(std::mem::take(&mut self.workers));
     }
 }
 
-impl<P: Plugin> Bound<P> {
+impl<P: Plugin> Pinned<P> {
     pub(super) fn new(plugins: Vec<P>) -> Self {
-        let seat = |plugin| {
-            Arc::new(Seat {
+        let worker = |plugin| {
+            Arc::new(Worker {
                 instance: Mutex::new(Instance { handles: Slab::new(), plugin }),
                 calls: AtomicUsize::new(0),
                 connections: AtomicUsize::new(0),
             })
         };
-        Bound { seats: plugins.into_iter().map(seat).collect() }
+        Pinned { workers: plugins.into_iter().map(worker).collect() }
     }
 
-    /// The seat with the fewest connections. Two that begin at once may both choose it.
-    fn emptiest(&self) -> &Arc<Seat<P>> {
-        let load = |index: &usize| self.seats[*index].connections.load(Ordering::Relaxed);
-        &self.seats[(0..self.seats.len()).min_by_key(load).unwrap_or(0)]
+    /// The worker with the fewest connections. Two that begin at once may both choose it.
+    fn emptiest(&self) -> &Arc<Worker<P>> {
+        let load = |index: &usize| self.workers[*index].connections.load(Ordering::Relaxed);
+        &self.workers[(0..self.workers.len()).min_by_key(load).unwrap_or(0)]
     }
 
     /// The number of the call that an instance is in.
     pub(super) fn call_of(&self, instance: usize) -> Option<usize> {
-        let seat = self.seats.get(instance)?;
-        let is_taken = matches!(seat.instance.try_lock(), Err(TryLockError::WouldBlock));
-        is_taken.then(|| seat.calls.load(Ordering::Relaxed))
+        let worker = self.workers.get(instance)?;
+        let is_taken = matches!(worker.instance.try_lock(), Err(TryLockError::WouldBlock));
+        is_taken.then(|| worker.calls.load(Ordering::Relaxed))
     }
 
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
@@ -85,23 +84,23 @@ impl<P: Plugin> Bound<P> {
     }
 
     pub(super) fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
-        self.seats.iter().for_each(|seat| call(&seat.lock().plugin));
+        self.workers.iter().for_each(|worker| call(&worker.lock().plugin));
     }
 
     pub(super) fn open(&self, readonly: bool) -> Result<Connection<P>> {
-        let seat = self.emptiest();
-        let mut instance = seat.lock();
+        let worker = self.emptiest();
+        let mut instance = worker.lock();
         let handle = instance.plugin.open(readonly)?;
-        seat.connections.fetch_add(1, Ordering::Relaxed);
+        worker.connections.fetch_add(1, Ordering::Relaxed);
         let key = instance.handles.insert(handle);
-        Ok(Connection { seat: Arc::clone(seat), key })
+        Ok(Connection { worker: Arc::clone(worker), key })
     }
 }
 
 impl<P: Plugin> Connection<P> {
     #[inline]
     pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
-        let instance = self.seat.lock();
+        let instance = self.worker.lock();
         match instance.handles.get(self.key) {
             Some(handle) => call(&instance.plugin, handle),
             None => Err(not_open()),
@@ -109,11 +108,11 @@ impl<P: Plugin> Connection<P> {
     }
 
     pub(super) fn close(self) -> Result<()> {
-        let mut instance = self.seat.lock();
+        let mut instance = self.worker.lock();
         let Some(handle) = instance.handles.try_remove(self.key) else {
             return Err(not_open());
         };
-        self.seat.connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker.connections.fetch_sub(1, Ordering::Relaxed);
         close(&instance.plugin, handle)
     }
 }

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use slab::Slab;
 
-use super::close;
-use super::isolated::not_open;
+use super::closing::{close, not_open};
 use super::pool::{Pool, Taken};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
@@ -14,7 +13,7 @@ use crate::plugin::Plugin;
 use crate::system;
 
 /// Instances in a pool.
-pub(super) struct Roaming<P: Plugin> {
+pub(super) struct Pooled<P: Plugin> {
     instances: Arc<Instances<P>>,
 }
 
@@ -79,11 +78,11 @@ impl<P: Plugin> Instances<P> {
     }
 }
 
-impl<P: Plugin> Roaming<P> {
+impl<P: Plugin> Pooled<P> {
     pub(super) fn new(plugins: Vec<P>) -> Self {
         let instance = |plugin| Instance { handles: Vec::new(), plugin };
         let pool = Pool::new(plugins.into_iter().map(instance));
-        Roaming { instances: Arc::new(Instances { pool, keys: Mutex::default() }) }
+        Pooled { instances: Arc::new(Instances { pool, keys: Mutex::default() }) }
     }
 
     /// The number of the call that an instance is in.

@@ -1,0 +1,106 @@
+//! How a client is looked at while it is connected, for what is [remembered](super::remembered).
+//!
+//! An `open` must not add to nbdkit's log. So nbdkit is asked only what it can answer.
+
+use std::ffi::OsString;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use once_cell::sync::Lazy;
+
+use super::address;
+use super::client::{Number, Text, asked, export_name, is_tls, peer_address};
+use super::functions::{
+    nbdkit_peer_gid, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
+    nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
+};
+use super::remembered::{CLIENT, Client, Remembered};
+use super::stdio::stdio_safe;
+use crate::error::Error;
+
+/// Whether the client is served on standard input, and that is a pipe or a file. nbdkit takes it for
+/// a socket, and logs an error for each question about it.
+static NO_SOCKET: AtomicBool = AtomicBool::new(false);
+
+/// To be called when nbdkit has loaded the plugin: standard input is still what it was.
+pub(crate) fn look_at_stdin() {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: there is room for the answer; zeroes are valid in it if there is none.
+    let status = unsafe {
+        libc::fstat(libc::STDIN_FILENO, status.as_mut_ptr());
+        status.assume_init()
+    };
+    let socket = status.st_mode & libc::S_IFMT == libc::S_IFSOCK;
+    NO_SOCKET.store(!stdio_safe() && !socket, Ordering::Relaxed);
+}
+
+/// To be called in `preconnect`: from here on this thread has a connection.
+pub(crate) fn connected() {
+    let _ = CLIENT.try_with(|client| client.replace(Some(Arc::default())));
+}
+
+/// To be called before a plugin's `open`.
+pub(crate) fn remember() -> Remembered {
+    CLIENT
+        .try_with(|client| {
+            let mut client = client.borrow_mut();
+            if client.is_some() {
+                *client = Some(Arc::new(known()));
+            }
+            client.clone()
+        })
+        .unwrap_or_default()
+}
+
+fn known() -> Client {
+    let mut client =
+        Client { export_name: export_name().ok(), is_tls: is_tls().ok(), ..Client::default() };
+    if !NO_SOCKET.load(Ordering::Relaxed)
+        && let Ok(Ok((storage, length))) = peer_address()
+    {
+        client.name = address::shown(&storage, length).ok();
+        if i32::from(storage.ss_family) == libc::AF_UNIX {
+            let number = |function: &Number| asked(function).ok().flatten();
+            client.pid = number(&nbdkit_peer_pid);
+            client.uid = number(&nbdkit_peer_uid);
+            client.gid = number(&nbdkit_peer_gid);
+            if *SYSTEM_HAS_CONTEXTS {
+                client.security_context = text(&nbdkit_peer_security_context);
+            }
+        }
+    }
+    // Without TLS nbdkit answers that there is no name, and says so in the debug log each time.
+    let tls = client.is_tls == Some(true);
+    let tls_name = |function| if tls { text(function) } else { Some(OsString::new()) };
+    client.tls_dn = tls_name(&nbdkit_peer_tls_dn);
+    client.tls_issuer_dn = tls_name(&nbdkit_peer_tls_issuer_dn);
+    client
+}
+
+fn text(function: &Text) -> Option<OsString> {
+    // SAFETY: takes nothing, and this thread has a connection.
+    let text = unsafe { function.get()?() };
+    super::path::take(text, Error::not_defined).ok()
+}
+
+/// Whether sockets of this system have security contexts. nbdkit says in its debug log each time
+/// that they have none.
+static SYSTEM_HAS_CONTEXTS: Lazy<bool> = Lazy::new(|| {
+    let mut pair = [0; 2];
+    let mut length = 0;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERSEC);
+    // SAFETY: there is room for two descriptors, which are closed once; the answer has no bytes, so
+    // nothing is written but its length.
+    unsafe {
+        if libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr()) == -1 {
+            return false;
+        }
+        let none = std::ptr::null_mut();
+        let answer = libc::getsockopt(pair[0], level, option, none, &mut length);
+        let too_long = *libc::__errno_location() == libc::ERANGE;
+        libc::close(pair[0]);
+        libc::close(pair[1]);
+        answer == 0 || too_long
+    }
+});
