@@ -19,9 +19,7 @@ pub fn error(loaded: &Loaded, failure: Failure, pending: i32) -> Error {
             let errno = errno.unwrap_or(pending);
             let error = Error::new(errno, message);
             let error = match position {
-                Some(position) => {
-                    error.context(format!("{}:{}", loaded.name_of(&position.file), position.line))
-                }
+                Some(position) => error.at(loaded.name_of(&position.file), Some(position.line)),
                 None => error,
             };
             error.with_traceback(trace)

@@ -29,7 +29,18 @@ pub struct Error(Option<Box<Inner>>);
 struct Inner {
     errno: i32,
     message: String,
+    place: Option<Place>,
     traceback: Option<String>,
+}
+
+/// Where in a script an error happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The file, as the user knows it.
+    pub file: String,
+    /// The line, from 1 on, if there is one.
+    pub line: Option<usize>,
 }
 
 const NOT_DEFINED: &str = "this callback is not defined";
@@ -41,6 +52,7 @@ impl Error {
         Error(Some(Box::new(Inner {
             errno: if errno > 0 { errno } else { libc::EIO },
             message: message.into(),
+            place: None,
             traceback: None,
         })))
     }
@@ -81,6 +93,29 @@ impl Error {
     pub fn with_traceback(mut self, traceback: impl Into<String>) -> Error {
         self.failed().traceback = Some(traceback.into());
         self
+    }
+
+    /// Puts where it happened before the message: `FILE:LINE: `, or `FILE: ` without a line.
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// let error = Error::msg("no such block").at("disk.lua", Some(12));
+    /// assert_eq!(error.to_string(), "disk.lua:12: no such block");
+    /// assert_eq!(error.place().and_then(|place| place.line), Some(12));
+    /// ```
+    pub fn at(self, file: impl Into<String>, line: Option<usize>) -> Error {
+        let place = Place { file: file.into(), line };
+        let mut error = match line {
+            Some(line) => self.context(format_args!("{}:{line}", place.file)),
+            None => self.context(&place.file),
+        };
+        error.failed().place = Some(place);
+        error
+    }
+
+    /// What [`at`](Error::at) was told.
+    pub fn place(&self) -> Option<&Place> {
+        self.0.as_ref().and_then(|failed| failed.place.as_ref())
     }
 
     /// Puts `context: ` before the message.
@@ -131,9 +166,17 @@ impl Error {
             Box::new(Inner {
                 errno: libc::EOPNOTSUPP,
                 message: NOT_DEFINED.into(),
+                place: None,
                 traceback: None,
             })
         })
+    }
+
+    /// As the crate takes it.
+    pub(crate) fn into_nbdkit(self) -> nbdkit::Error {
+        // `nbdkit` 0.3.0 makes a C string of the text and aborts the server over a NUL byte in it:
+        // log_line() lets none through.
+        nbdkit::Error::new(self.errno_for_nbdkit(), self.log_line())
     }
 
     /// The message as a log takes it: one line without control characters, of bounded length.
@@ -180,14 +223,6 @@ impl From<String> for Error {
 impl From<&str> for Error {
     fn from(message: &str) -> Error {
         Error::msg(message)
-    }
-}
-
-impl From<Error> for nbdkit::Error {
-    // `nbdkit` 0.3.0 makes a C string of the text and aborts the server over a NUL byte in it:
-    // log_line() lets none through.
-    fn from(error: Error) -> nbdkit::Error {
-        nbdkit::Error::new(error.errno_for_nbdkit(), error.log_line())
     }
 }
 

@@ -33,7 +33,7 @@
 //!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod buffer;
 mod callbacks;
@@ -52,7 +52,7 @@ mod values;
 
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
-pub use error::{Error, Result, printable};
+pub use error::{Error, Place, Result, printable};
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use script::{Language, Script, Scripted};

@@ -14,14 +14,14 @@ pub fn of(file: &str, mut error: EvalAltResult) -> Error {
         file = if source.is_empty() { file } else { source };
         error = *inner;
     }
-    let place = place(&file, error.take_position());
+    let line = error.take_position().line();
     let error = match error {
         EvalAltResult::ErrorRuntime(thrown, _) | EvalAltResult::ErrorTerminated(thrown, _) => {
             plain::error::<Rhai>(thrown)
         }
         error => Error::msg(error.to_string()),
     };
-    error.context(place).with_traceback(calls.join("\n"))
+    error.at(file, line).with_traceback(calls.join("\n"))
 }
 
 /// Rhai names no line where a script has run into one of its limits.

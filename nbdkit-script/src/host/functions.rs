@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::memory;
 
 /// An opaque list that nbdkit hands to `list_exports`.
+#[derive(Debug)]
 #[repr(C)]
 pub struct Exports {
     _opaque: [u8; 0],

@@ -4,7 +4,7 @@ mod script_plugin;
 mod source;
 
 pub use script_plugin::ScriptPlugin;
-pub use source::{Compiled, Source};
+pub(crate) use source::{Compiled, Source};
 
 use std::ffi::OsStr;
 
@@ -15,7 +15,7 @@ use crate::interrupt::Interrupter;
 use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 
 /// What `open` returned.
-pub type HandleOf<P> = <P as Plugin>::Handle;
+pub(crate) type HandleOf<P> = <P as Plugin>::Handle;
 
 /// Declares the callbacks of [`Plugin`], and answers those of a plugin in Rust by the methods of
 /// the same names of its [`ScriptPlugin`].

@@ -28,6 +28,12 @@ pub struct Isolated<P: Plugin> {
     way: Way<P>,
 }
 
+impl<P: Plugin> std::fmt::Debug for Isolated<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Isolated").finish_non_exhaustive()
+    }
+}
+
 enum Way<P: Plugin> {
     Pinned(Pinned<P>),
     Pooled(Pooled<P>),
@@ -35,6 +41,12 @@ enum Way<P: Plugin> {
 
 /// One client's connection.
 pub struct Connection<P: Plugin>(Inner<P>);
+
+impl<P: Plugin> std::fmt::Debug for Connection<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
 
 enum Inner<P: Plugin> {
     Pinned(pinned::Connection<P>),
@@ -50,6 +62,7 @@ impl<P: Plugin> Running for Isolated<P> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<P: Plugin> Runner for Isolated<P> {
     type Plugin = P;
     type Connection = Connection<P>;

@@ -20,6 +20,14 @@ use crate::values::ThreadModel;
 
 /// Runs a frozen plugin. [`Shared`] and [`Isolated`] are the two there are; one of them is named
 /// in [`export!`](crate::export).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot run a plugin",
+    label = "expected `Shared<Plugin>` or `Isolated<Plugin>`",
+    note = "`Shared` calls a plugin from several threads at once, so the plugin and its handle must \
+            be `Sync`; `Isolated` takes any that is `Send`, and calls each instance from one thread \
+            at a time",
+    note = "a plugin is a `ScriptPlugin`, or `Scripted<L>` for a `Language`"
+)]
 #[allow(private_bounds, reason = "what is running is only the framework's to ask")]
 pub trait Runner: sealed::Sealed + Running + Send + Sync + Sized + 'static {
     /// The plugin that is run.

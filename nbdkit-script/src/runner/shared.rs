@@ -48,6 +48,7 @@ impl<P: Send + Sync + 'static> Running for Shared<P> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<P> Runner for Shared<P>
 where
     P: Plugin + Sync,

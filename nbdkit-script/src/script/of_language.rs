@@ -18,6 +18,12 @@ pub struct OfLanguage<L: Language> {
     instances: Option<usize>,
 }
 
+impl<L: Language> std::fmt::Debug for OfLanguage<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OfLanguage").finish_non_exhaustive()
+    }
+}
+
 impl<L: Language> Source for OfLanguage<L> {
     type InFront = InFront;
 

@@ -21,6 +21,12 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, Number, Thread
 /// `export!(Isolated<Scripted<MyLanguage>>)`.
 pub struct Scripted<L: Language>(pub L);
 
+impl<L: Language> std::fmt::Debug for Scripted<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scripted").finish_non_exhaustive()
+    }
+}
+
 /// What nbdkit passes to callbacks for which it has no flags yet.
 const NO_FLAGS: Flags = Flags::empty();
 

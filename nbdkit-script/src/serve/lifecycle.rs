@@ -23,6 +23,12 @@ pub struct Slot<R: Runner> {
     handles: Mutex<BTreeSet<usize>>,
 }
 
+impl<R: Runner> std::fmt::Debug for Slot<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
+    }
+}
+
 enum Phase<R: Runner> {
     /// Before `load`, after `unload`, and for good if the setup failed.
     Unloaded,

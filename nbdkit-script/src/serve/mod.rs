@@ -1,8 +1,8 @@
 //! The way from nbdkit to a plugin, and the plugin's life.
 
-pub mod connection;
-pub mod lifecycle;
+pub(crate) mod connection;
+pub(crate) mod lifecycle;
 mod server;
 mod setup;
-pub mod table;
+pub(crate) mod table;
 mod validate;

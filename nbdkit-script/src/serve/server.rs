@@ -19,7 +19,7 @@ use crate::values::{Cache, ExtentKind, Flags, Fua, ThreadModel};
 #[cold]
 fn report(error: Error) -> nbdkit::Error {
     report::note(&error);
-    error.into()
+    error.into_nbdkit()
 }
 
 impl<E: Exported> nbdkit::Server for Connection<E> {

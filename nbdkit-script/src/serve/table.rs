@@ -63,6 +63,7 @@ macro_rules! export {
 
 /// `struct nbdkit_plugin` up to nbdkit 1.32: the crate's, and what came after.
 #[repr(C)]
+#[allow(missing_debug_implementations, reason = "nbdkit alone looks at it")]
 pub struct PluginTable {
     base: nbdkit::Plugin,
     list_exports: extern "C" fn(c_int, c_int, *mut Exports) -> c_int,

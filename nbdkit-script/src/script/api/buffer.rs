@@ -180,6 +180,7 @@ impl Method for ToString {
 
 /// `buf:len()`. One argument too many is not refused, for this is also what `#buf` is in Lua, which
 /// passes the operand of `#` twice.
+#[derive(Debug)]
 pub struct Length;
 
 impl Method for Length {
@@ -190,6 +191,7 @@ impl Method for Length {
 }
 
 /// `nbdkit.buffer(size)` and `nbdkit.buffer(string)`.
+#[derive(Debug)]
 pub struct New;
 
 impl Method for New {

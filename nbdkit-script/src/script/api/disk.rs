@@ -42,6 +42,7 @@ fn offset_at<'a>(call: &impl Call<'a>, index: usize) -> Result<u64> {
 }
 
 /// `nbdkit.disk(name, size)`, in bytes. The same name is the same disk, in all instances.
+#[derive(Debug)]
 pub struct New;
 
 impl Method for New {
