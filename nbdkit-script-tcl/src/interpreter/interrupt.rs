@@ -79,6 +79,10 @@ impl Stopper {
 }
 
 /// Runs between two commands, or two instructions. Cancels the script, or does nothing.
+///
+/// Where a script has caught an error a few instructions ago, Tcl has its code here and takes what
+/// is returned for that of a command that has just run: the error is raised again, behind the
+/// `catch`. Nothing can be returned that helps. So a script is only disturbed if there is a reason.
 unsafe extern "C" fn interrupted(data: *mut c_void, _: *mut Tcl_Interp, code: c_int) -> c_int {
     // SAFETY: `Stopper::new` has passed it, and it is there until the handler is deleted.
     let stopper = unsafe { &*data.cast::<Stopper>() };

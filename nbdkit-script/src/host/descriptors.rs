@@ -73,16 +73,40 @@ pub(super) fn quit() -> Option<RawFd> {
 /// Only the sockets that have the name of one of nbdkit's listening sockets, as what it accepts has.
 /// What a client has sent already is read, and replies can still be sent.
 pub(crate) fn let_clients_go() {
-    let listeners = known().listeners.clone();
-    for socket in open().iter().filter(|descriptor| descriptor.kind == libc::S_IFSOCK) {
-        let name = name(socket.number);
-        if is_listening(socket.number) || !name.is_some_and(|name| listeners.contains(&name)) {
-            continue;
-        }
+    for client in clients() {
         // SAFETY: takes any number. Should the descriptor be another one by now, that one is no
         // socket, or one of a script's that has nobody left to serve.
-        unsafe { libc::shutdown(socket.number, libc::SHUT_RD) };
+        unsafe { libc::shutdown(client, libc::SHUT_RD) };
     }
+}
+
+/// Whether any client may have gone: the other end of its socket is closed. Where nbdkit does not
+/// listen, as with `nbdkit -s`, its clients are not known, and any may have.
+pub(crate) fn a_client_may_be_gone() -> bool {
+    if known().listeners.is_empty() {
+        return true;
+    }
+    let mut polled: Vec<_> =
+        clients().into_iter().map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 }).collect();
+    // SAFETY: takes so many descriptors, of any numbers.
+    let found = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
+    found != 0
+}
+
+/// The other end is closed. What a client has still sent can be read before that is seen by reading.
+#[cfg(target_os = "linux")]
+const CLOSED: libc::c_short = libc::POLLRDHUP;
+#[cfg(not(target_os = "linux"))]
+const CLOSED: libc::c_short = libc::POLLIN;
+
+/// The sockets of nbdkit's clients.
+fn clients() -> Vec<RawFd> {
+    let listeners = known().listeners.clone();
+    let sockets = open().into_iter().filter(|descriptor| descriptor.kind == libc::S_IFSOCK);
+    let is_client = |socket: &RawFd| {
+        !is_listening(*socket) && name(*socket).is_some_and(|name| listeners.contains(&name))
+    };
+    sockets.map(|socket| socket.number).filter(is_client).collect()
 }
 
 /// All descriptors of the process.
@@ -199,12 +223,23 @@ mod tests {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let mut accepted = listener.accept().unwrap().0;
+        let accepted = listener.accept().unwrap().0;
         assert!(is_listening(listener.as_raw_fd()) && !is_listening(accepted.as_raw_fd()));
         assert_eq!(name(listener.as_raw_fd()), name(accepted.as_raw_fd()));
         assert_ne!(name(client.as_raw_fd()), name(accepted.as_raw_fd()));
 
+        assert!(a_client_may_be_gone(), "nobody listens, as far as is known");
         known().listeners = listeners(&BTreeSet::from([of(listener.as_raw_fd())]));
+        assert!(!a_client_may_be_gone());
+        drop(client);
+        // It takes a moment until the other end has heard of it.
+        while !a_client_may_be_gone() {
+            std::thread::yield_now();
+        }
+        assert_eq!(clients(), [accepted.as_raw_fd()]);
+
+        let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut accepted = listener.accept().unwrap().0;
         let_clients_go();
         assert_eq!(accepted.read(&mut [0]).unwrap(), 0);
     }

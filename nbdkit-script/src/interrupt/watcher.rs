@@ -113,13 +113,18 @@ impl Watch {
     /// Looks at each instance.
     fn look(&mut self, now: Instant) {
         let Some(running) = self.running.upgrade() else { return };
+        // Asked once, and only if it matters: an engine is not disturbed while all clients are there.
+        let mut may_be_gone = None;
         for number in 0..self.instances.len() {
             let call = running.call_of(number);
             let seen = self.instances[number].seen.filter(|(before, _)| Some(*before) == call);
             let seen = seen.or(call.map(|call| (call, now)));
             self.instances[number].seen = seen;
             let Some((call, since)) = seen else { continue };
-            let reason = self.reason(now, now - since);
+            let reason = self.reason(now, now - since).filter(|reason| {
+                *reason != Reason::IfClientIsGone
+                    || *may_be_gone.get_or_insert_with(host::a_client_may_be_gone)
+            });
             if let (Some(reason), Some(interrupt)) = (reason, &self.instances[number].interrupter) {
                 let running = Weak::clone(&self.running);
                 interrupt(Interruption { running, instance: number, call, reason });
