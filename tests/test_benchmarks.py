@@ -1,6 +1,7 @@
 """The benchmarks' own arithmetic: which way a ratio is good, and what the published pages say."""
 
 import os
+import re
 import sys
 import time
 import xml.etree.ElementTree
@@ -11,11 +12,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benches/measure"))
 
 import served  # noqa: E402
+import publish  # noqa: E402
 from contest import Contest, Peer, Side  # noqa: E402
+from headlines import HEADLINES, headlines  # noqa: E402
 from judge import Judged, interval_of_median  # noqa: E402
 from plot import plot  # noqa: E402
 from server import processor_time  # noqa: E402
-from table import line  # noqa: E402
+from table import aims, line, overview  # noqa: E402
 
 
 def row(unit, ours, theirs, wanted=None, **more):
@@ -151,3 +154,26 @@ def test_the_plot_is_xml_with_all_that_was_measured():
     texts = [element.text for element in xml.etree.ElementTree.fromstring(picture).iter()]
     assert {"A group", "a read / peer", "a <write> / peer", "memory"} <= set(texts)
     assert not any(text and "absent" in text for text in texts)
+
+
+def test_the_readme_shows_a_few_rows_that_were_measured():
+    results = publish.load(publish.RESULTS)
+    assert len(headlines(results)) == len(HEADLINES) <= 8
+    published = publish.README.read_text().split(publish.BEGIN)[1].split(publish.END)[0]
+    assert published.strip() == overview(results).strip()
+    assert len(re.findall(r"^\| (?!what|---)", published, re.M)) == len(HEADLINES)
+
+
+def test_the_rows_that_the_readme_leaves_out_are_counted():
+    noisy = [50, *range(92, 100), 101, 500]
+    rows = [
+        row("ns/call", [1], [2], ["at most", 1.0], what="quick"),
+        row("ns/call", [2], [1], ["at most", 1.0], what="slow"),
+        row("requests/s", noisy, [100] * 11, ["at least", 1.0], what="noisy"),
+        row("ns/call", None, None, ["at most", 1.0], skipped="it has not been built"),
+        row("ns/call", [2], [1]),
+    ]
+    assert aims({"group": {"title": "A group", "rows": rows}}) == (
+        "4 rows have an aim: 1 meet it, 1 miss it within noise, 1 miss it (slow / peer), "
+        "1 were not measured.\n"
+    )

@@ -298,6 +298,7 @@ RUST = [block for block in BLOCKS if block.language == "rust"]
 @pytest.mark.parametrize("block", RUST, ids=str)
 def test_rust(block, start, tmp_path, tmp_path_factory):
     """Builds a whole plugin, with the manifest that is shown before it, and serves it."""
+    assert block.mark, f"{block} does not say what it reads as"
     manifest = [
         other
         for other in BLOCKS
@@ -314,15 +315,16 @@ def test_rust(block, start, tmp_path, tmp_path_factory):
     # The versions that the repository is tested with, which are on this machine.
     shutil.copy(ROOT / "Cargo.lock", tmp_path)
     cargo = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
-    # The documents show the same plugin, so only the first one takes its time.
+    # They have the framework in common, so only the first one takes its time.
     target = tmp_path_factory.getbasetemp() / "rust-target"
     subprocess.run(
         [cargo, "build", "--offline", "--quiet", "--target-dir", target],
         cwd=tmp_path,
         check=True,
     )
-    server = start(target / "debug" / f"lib{name}.so", "size=64K")
+    server = start(target / "debug" / f"lib{name}.so", *block.values("with"))
     client = server.connect()
-    assert client.get_size() == 65536
-    assert client.pread(16, 0x1000) == bytes.fromhex("0000000000001000 0000000000001008")
+    assert client.get_size() == int(block.value("size"))
+    reads = block.value("reads").encode().decode("unicode_escape").encode("latin-1")
+    assert client.pread(len(reads), 0) == reads
     assert client.is_read_only()

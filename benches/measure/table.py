@@ -1,5 +1,6 @@
 """The results as a table in Markdown."""
 
+from headlines import HEADLINES, headlines
 from judge import Judged
 
 HEAD = """\
@@ -55,20 +56,32 @@ def table(rows):
     return HEAD + "".join(line(row) for row in rows)
 
 
+def luas(of):
+    return "; ".join(f"{name} with {lua}" for name, lua in of["lua"].items() if lua)
+
+
 def machine(result):
     """A sentence about where a group of results is from."""
     of = result["machine"]
-    luas = "; ".join(f"{name} with {lua}" for name, lua in of["lua"].items() if lua)
     return (
         f"{of['processors']} × {of['processor']}, {of['memory_mib']} MiB of memory, "
-        f"{of['system']}, Linux {of['kernel']}, nbdkit {of['nbdkit']} ({luas}), "
+        f"{of['system']}, Linux {of['kernel']}, nbdkit {of['nbdkit']} ({luas(of)}), "
         f"rustc {of['rustc']}, fio {of['fio']}; commit {of['commit']}, {of['date']}, "
         f"load average before it {of['load_average_before']:.2f}, {result['extent']} run"
     )
 
 
-def machines(results):
-    """The same of all groups; of each, where they differ in more than the load and the day."""
+def machine_in_short(result):
+    """What most of the numbers depend on."""
+    of = result["machine"]
+    return (
+        f"{of['processors']} × {of['processor']}, {of['system']}, "
+        f"nbdkit {of['nbdkit']} ({luas(of)}), {of['date']}"
+    )
+
+
+def machines(results, machine=machine):
+    """The same of all groups; of each, where they differ."""
     if not results:
         return "Nothing has been measured yet.\n"
     sentences = {}
@@ -80,14 +93,28 @@ def machines(results):
     return "Measured on:\n\n" + "\n".join(lines) + "\n"
 
 
+def aims(results):
+    """A sentence about all rows that have an aim, with the names of those that miss it."""
+    rows = [Judged(row) for result in results.values() for row in result["rows"] if "wanted" in row]
+    missed = [judged for judged in rows if judged.met is False]
+    names = [f"{judged.what} / {judged.against}" for judged in missed if not judged.within_noise]
+    counts = {
+        "meet it": sum(judged.met is True for judged in rows),
+        "miss it within noise": len(missed) - len(names),
+        f"miss it ({'; '.join(names)})": len(names),
+        "were not measured": sum(judged.met is None for judged in rows),
+    }
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    return f"{len(rows)} rows have an aim: {', '.join(parts)}.\n"
+
+
 def overview(results):
-    """The rows that have an aim, with headings."""
-    text = machines(results)
-    for result in results.values():
-        rows = [row for row in result["rows"] if "wanted" in row]
-        if rows:
-            text += f"\n{result['title']}:\n\n{table(rows)}"
-    return text
+    """The few rows that the README has, and what became of all the others."""
+    shown = {name: results[name] for name in results if name in {key[0] for key in HEADLINES}}
+    text = f"{table(headlines(results))}\n"
+    if results:
+        text += f"{aims(results)}\n"
+    return text + machines(shown, machine_in_short)
 
 
 def everything(results):
