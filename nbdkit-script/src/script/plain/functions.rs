@@ -1,4 +1,4 @@
-//! What a script can call: the tables of `library`, as functions from values to a value.
+//! What a script can call: the tables of `api`, as functions from values to a value.
 
 use super::given::{Called, Given};
 use super::value::{list, string};

@@ -1,4 +1,4 @@
-//! The arguments of what a script calls, as `library` sees them.
+//! The arguments of what a script calls, as `api` sees them.
 
 use std::borrow::Cow;
 use std::vec;
