@@ -11,7 +11,7 @@ from short_of_memory import (
     fails_and_goes_on,
     fails_in_time_and_goes_on,
     not_luajit,
-    old_lua,
+    slow_lua,
     serve_way,
 )
 
@@ -22,7 +22,7 @@ def test_a_request_without_memory_fails_alone(
     serve, start, language, write_script, way
 ):
     body = language.script("no_memory", "until it fails", way=WAYS[way])
-    if old_lua and way == "tables that are thrown":
+    if slow_lua and way == "tables that are thrown":
         fails_in_time_and_goes_on(start, language, write_script, body)
         return
     lines = fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM"])

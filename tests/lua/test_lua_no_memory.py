@@ -11,7 +11,7 @@ from short_of_memory import (
     fails_and_goes_on,
     fails_in_time_and_goes_on,
     not_luajit,
-    old_lua,
+    slow_lua,
     serve_way,
 )
 
@@ -24,7 +24,7 @@ def test_a_script_that_has_filled_the_memory_itself(
     serve, start, language, write_script, way, how
 ):
     body = language.script("lua_no_memory", how, way=WAYS[way])
-    if old_lua and how == "filled before, and caught":
+    if slow_lua and how == "filled before, and caught":
         fails_in_time_and_goes_on(start, language, write_script, body)
     else:
         fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM", "EIO"], times=5)

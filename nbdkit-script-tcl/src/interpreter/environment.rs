@@ -29,7 +29,7 @@ const LONGEST: usize = 64 * 1024;
 static TABLE: Mutex<Table> = Mutex::new(Table { places: &[], texts: None });
 
 struct Table {
-    /// What `environ` points to, unless somebody else has changed that. NULL is behind the last one.
+    /// What `environ` points to, unless somebody else has changed that. NULL is behind the last.
     places: &'static [AtomicPtr<c_char>],
     texts: Option<HashSet<&'static CStr>>,
 }

@@ -44,6 +44,11 @@ use interrupt::Stopper;
 use object::{Object, c_name};
 use thread::Identity;
 
+/// So many values are made and given back to Tcl, which keeps them. It makes 800 at once when it
+/// needs more, and ends the process where there is no memory for them: an error that says so needs
+/// values as well.
+const SPARE: usize = 1000;
+
 /// A Tcl interpreter and how to call what a script defined in it.
 pub struct Interpreter {
     raw: NonNull<Tcl_Interp>,
@@ -99,6 +104,7 @@ impl Interpreter {
             .map(|(callback, _)| Object::string(name_of(*callback)))
             .collect();
         let stopper = Stopper::new(raw);
+        drop((0..SPARE).map(|_| Object::integer(0)).collect::<Vec<_>>());
         drop(assumed);
         let interpreter = Interpreter {
             raw,

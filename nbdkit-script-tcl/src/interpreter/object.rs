@@ -85,7 +85,7 @@ impl Object {
         unsafe { Self::hold(ffi::Tcl_NewStringObj(text.as_ptr().cast(), length(text))) }
     }
 
-    /// What comes from outside and may be any bytes, as a path. For what it becomes see [`encoding`].
+    /// What comes from outside and may be any bytes, as a path. What it becomes: see [`encoding`].
     pub(super) fn external(bytes: &[u8]) -> Self {
         Self::decoded(bytes, encoding::outside_is_utf8)
     }
