@@ -63,7 +63,7 @@ def test_what_a_program_is_told(evaluating):
         utf8 = f"[encoding convertto utf-8 {{{value}}}]"
         evaluating.run(f"set ::env(TEST_FIRST) [encoding convertfrom [encoding system] {utf8}]")
         assert told(evaluating, "TEST_FIRST") == value
-    # So long that it is left to Tcl.
+    # Nearly the longest that a program can be given.
     evaluating.run("set ::env(TEST_FIRST) [string repeat x 100000]")
     length = "string length [exec sh -c {echo $TEST_FIRST}]"
     assert evaluating.value(length) == "100000"

@@ -6,7 +6,8 @@
 //! was ever a part of the environment. Tcl finds that all is as it should be, and changes nothing.
 //!
 //! As with the C library's `setenv`, each text is kept once, and for good. An interpreter that a
-//! script makes has its own `env`, which Tcl itself writes through.
+//! script makes has its own `env`, which Tcl itself writes through. From the moment that somebody
+//! else has changed the environment, all is left to them: what they write they may free.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -14,7 +15,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use nbdkit_script::memory;
+use nbdkit_script::{Result, memory};
 
 use super::object::{Object, Value};
 use crate::ffi::{self, TCL_GLOBAL_ONLY, TCL_TRACE_UNSETS, TCL_TRACE_WRITES, Tcl_Interp};
@@ -23,22 +24,28 @@ use crate::ffi::{self, TCL_GLOBAL_ONLY, TCL_TRACE_UNSETS, TCL_TRACE_WRITES, Tcl_
 /// over what has no `=` in it.
 const UNSET: &CStr = c"(unset)";
 
-/// The longest text that is kept. Tcl itself sets what is longer.
-const LONGEST: usize = 64 * 1024;
+static ENVIRONMENT: Mutex<Environment> =
+    Mutex::new(Environment { texts: Vec::new(), places: &[], known: None });
 
-static TABLE: Mutex<Table> = Mutex::new(Table { places: &[], texts: None });
-
-struct Table {
-    /// What `environ` points to, unless somebody else has changed that. NULL is behind the last.
+struct Environment {
+    /// What it consists of.
+    texts: Vec<&'static CStr>,
+    /// The same, as `environ` points to it, with NULL behind it.
     places: &'static [AtomicPtr<c_char>],
-    texts: Option<HashSet<&'static CStr>>,
+    /// All texts that were ever a part of it; none before the first interpreter.
+    known: Option<HashSet<&'static CStr>>,
 }
 
 /// Has all that the script of a new interpreter does to `env` done here first.
 ///
 /// # Safety
-/// The interpreter is alive.
+/// The interpreter is alive. When the first one is made, nobody changes the environment.
 pub(super) unsafe fn watch(interp: *mut Tcl_Interp) {
+    let mut environment = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if environment.known.is_none() {
+        // SAFETY: the caller's.
+        unsafe { environment.begin() };
+    }
     let flags = TCL_GLOBAL_ONLY | TCL_TRACE_WRITES | TCL_TRACE_UNSETS;
     // SAFETY: the caller's. Of several traces, Tcl calls the last one first.
     unsafe {
@@ -46,7 +53,7 @@ pub(super) unsafe fn watch(interp: *mut Tcl_Interp) {
     }
 }
 
-/// What Tcl calls when an element has been set or unset.
+/// What Tcl calls when an element has been set or unset. Without memory for it, Tcl does it.
 unsafe extern "C" fn changed(
     _data: *mut c_void,
     interp: *mut Tcl_Interp,
@@ -60,101 +67,119 @@ unsafe extern "C" fn changed(
     // SAFETY: Tcl calls this in its interpreter's thread, with a C string.
     let name = Object::raw(unsafe { CStr::from_ptr(element) }.to_bytes());
     let name = name.value().external();
+    let mut environment = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !environment.is_ours() || name.is_empty() || name.contains(&b'=') {
+        return ptr::null_mut();
+    }
     if flags & TCL_TRACE_UNSETS != 0 {
-        TABLE.lock().unwrap_or_else(PoisonError::into_inner).unset(&name);
+        environment.unset(&name);
         return ptr::null_mut();
     }
     // SAFETY: as above. The variable holds the value, and nothing runs while it is looked at.
-    unsafe {
+    let value = unsafe {
         let value = ffi::Tcl_GetVar2Ex(interp, c"env".as_ptr(), element, TCL_GLOBAL_ONLY);
-        if !value.is_null() {
-            let value = Value::new(value).external();
-            TABLE.lock().unwrap_or_else(PoisonError::into_inner).set(&name, &value);
-        }
+        (!value.is_null()).then(|| Value::new(value).external())
+    };
+    if let Some(Ok(Ok(text))) = value.map(|value| text_of(&name, &value).map(CString::new)) {
+        environment.set(&name, text);
     }
     ptr::null_mut()
 }
 
-impl Table {
-    fn set(&mut self, name: &[u8], value: &[u8]) {
-        if name.is_empty() || name.contains(&b'=') || name.len() + value.len() > LONGEST {
-            return;
-        }
-        let Ok(text) = CString::new([name, b"=", value].concat()) else {
-            return;
-        };
-        self.adopt(0);
-        let text = self.keep(text);
-        let place = self.find(|there| name_of(there) == Some(name));
-        let place = place.or_else(|| self.find(|there| there == UNSET));
-        let place = place.unwrap_or_else(|| {
-            let end = self.texts().count();
-            if end + 1 >= self.places.len() {
-                self.adopt(self.places.len() + 1);
-            }
-            end
-        });
-        self.places[place].store(text.as_ptr().cast_mut(), Ordering::Release);
-    }
+/// `NAME=VALUE`
+fn text_of(name: &[u8], value: &[u8]) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    // With the byte that ends a C string.
+    memory::reserve(&mut text, name.len() + value.len() + 2, "the environment")?;
+    text.extend_from_slice(name);
+    text.push(b'=');
+    text.extend_from_slice(value);
+    Ok(text)
+}
 
-    fn unset(&mut self, name: &[u8]) {
-        self.adopt(0);
-        if let Some(place) = self.find(|there| name_of(there) == Some(name)) {
-            self.places[place].store(UNSET.as_ptr().cast_mut(), Ordering::Release);
-        }
-    }
-
-    /// Makes `environ` one of ours with more than so many places, if it is none yet. Who reads the
-    /// one before may go on reading it.
-    fn adopt(&mut self, least: usize) {
-        // SAFETY: the C library's, which has the form of a pointer.
-        let environ = unsafe { &ffi::environ };
-        let mut next = environ.load(Ordering::Acquire);
-        let ours = self.places.as_ptr().cast::<*mut c_char>();
-        if ptr::eq(next, ours) && self.places.len() > least {
-            return;
-        }
-        let mut texts = Vec::new();
-        // SAFETY: C strings, and a NULL behind the last one.
+impl Environment {
+    /// Takes what is there.
+    ///
+    /// # Safety
+    /// Nobody changes the environment meanwhile.
+    unsafe fn begin(&mut self) {
+        let mut known = HashSet::new();
+        // SAFETY: the caller's: C strings, and NULL behind the last one.
         unsafe {
+            let mut next = ffi::environ.load(Ordering::Acquire);
             while !next.is_null() && !(*next).is_null() {
-                texts.push(CStr::from_ptr(*next).to_owned());
+                let text: &CStr = Box::leak(CStr::from_ptr(*next).into());
+                known.insert(text);
+                self.texts.push(text);
                 next = next.add(1);
             }
         }
-        let count = 2 * texts.len().max(least) + 64;
-        let mut places = Vec::with_capacity(count);
-        for text in texts {
-            places.push(AtomicPtr::new(self.keep(text).as_ptr().cast_mut()));
-        }
-        places.resize_with(count, || AtomicPtr::new(ptr::null_mut()));
+        self.known = Some(known);
+        self.publish();
+    }
+
+    /// Makes `environ` another one with room for more. Who reads the one before may go on.
+    fn publish(&mut self) {
+        let texts = self.texts.iter().map(|text| AtomicPtr::new(text.as_ptr().cast_mut()));
+        let mut places: Vec<_> = texts.collect();
+        places.resize_with(2 * self.texts.len() + 64, || AtomicPtr::new(ptr::null_mut()));
         self.places = places.leak();
+        // SAFETY: the C library's, which has the form of a pointer.
+        let environ = unsafe { &ffi::environ };
         environ.store(self.places.as_ptr().cast_mut().cast(), Ordering::Release);
     }
 
-    /// The same text, as it is kept for good.
-    fn keep(&mut self, text: CString) -> &'static CStr {
-        let texts = self.texts.get_or_insert_default();
-        if let Some(known) = texts.get(text.as_c_str()) {
-            return known;
+    /// Whether nobody else has changed it.
+    fn is_ours(&self) -> bool {
+        // SAFETY: as in `publish`.
+        let environ = unsafe { &ffi::environ }.load(Ordering::Acquire);
+        let texts = self.texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]);
+        ptr::eq(environ.cast(), self.places.as_ptr())
+            && texts
+                .zip(self.places)
+                .all(|(text, place)| ptr::eq(text, place.load(Ordering::Relaxed)))
+    }
+
+    fn set(&mut self, name: &[u8], text: CString) {
+        let known = self.known.get_or_insert_default();
+        let text = match known.get(text.as_c_str()) {
+            Some(known) => *known,
+            None => {
+                let kept: &CStr = Box::leak(text.into_boxed_c_str());
+                known.insert(kept);
+                kept
+            }
+        };
+        let place = self.place_of(name);
+        let place = place.or_else(|| self.texts.iter().position(|there| *there == UNSET));
+        match place {
+            Some(place) => self.replace(place, text),
+            None => {
+                let end = self.texts.len();
+                self.texts.push(text);
+                if end + 1 < self.places.len() {
+                    self.places[end].store(text.as_ptr().cast_mut(), Ordering::Release);
+                } else {
+                    self.publish();
+                }
+            }
         }
-        let kept: &'static CStr = Box::leak(text.into_boxed_c_str());
-        texts.insert(kept);
-        kept
     }
 
-    fn texts(&self) -> impl Iterator<Item = &'static CStr> {
-        let texts = self.places.iter().map(|place| place.load(Ordering::Relaxed));
-        // SAFETY: what is in our places is kept for good.
-        texts.take_while(|text| !text.is_null()).map(|text| unsafe { CStr::from_ptr(text) })
+    fn unset(&mut self, name: &[u8]) {
+        if let Some(place) = self.place_of(name) {
+            self.replace(place, UNSET);
+        }
     }
 
-    fn find(&self, is_it: impl Fn(&CStr) -> bool) -> Option<usize> {
-        self.texts().position(is_it)
+    fn replace(&mut self, place: usize, text: &'static CStr) {
+        self.texts[place] = text;
+        self.places[place].store(text.as_ptr().cast_mut(), Ordering::Release);
     }
-}
 
-fn name_of(text: &CStr) -> Option<&[u8]> {
-    let text = text.to_bytes();
-    text.iter().position(|byte| *byte == b'=').map(|end| &text[..end])
+    fn place_of(&self, name: &[u8]) -> Option<usize> {
+        self.texts.iter().position(|text| {
+            text.to_bytes().strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
+        })
+    }
 }

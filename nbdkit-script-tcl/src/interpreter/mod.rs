@@ -97,7 +97,7 @@ impl Interpreter {
         // SAFETY: a new interpreter.
         let status = unsafe { ffi::Tcl_Init(raw.as_ptr()) };
         encoding::initialize();
-        // SAFETY: a new interpreter.
+        // SAFETY: a new interpreter. The first one is made before any script or client is there.
         unsafe { environment::watch(raw.as_ptr()) };
         let names = Callbacks::NAMES
             .iter()
