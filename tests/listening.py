@@ -28,5 +28,8 @@ def tcp_server(family, host, *arguments, cwd):
                 yield listener.getsockname()
             finally:
                 server.send_signal(signal.SIGTERM)
-                code = server.wait(nbdkit.DEADLINE)
+                try:
+                    code = server.wait(nbdkit.DEADLINE)
+                finally:
+                    server.kill()
             assert (code, server.stderr.read()) == (0, b"")

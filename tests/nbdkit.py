@@ -109,6 +109,11 @@ class Nbdkit:
         self.threads_when_idle = len(self.threads())
         return self
 
+    def peak_memory(self):
+        """The most memory that it has had so far, in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)[1]) << 10
+
     def threads(self):
         """The names of the server's threads; none if it is gone."""
         names = []

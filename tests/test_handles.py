@@ -2,7 +2,7 @@
 
 import pytest
 
-from languages import under_test
+from languages import only, under_test
 
 # The kinds of values that there are, and a test on each that only this very value passes.
 HANDLES = under_test().pieces("handles", "kinds of values")
@@ -32,6 +32,22 @@ def test_every_callback_gets_the_value_that_open_returned(serve, language, tmp_p
         "get_size", "can_write", "can_flush", "can_trim", "is_rotational", "pread", "pwrite",
         "flush", "trim", "zero", "close",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["closed", "close fails"])
+def test_handles_of_connections_that_have_ended_take_no_memory(serve, language, fails):
+    large = only(lua='return string.rep("x", 4194304)', tcl="return [string repeat x 4194304]")
+    script = language.script("handles", "equal", value=EQUAL[next(iter(EQUAL))])
+    script += language.define("open", large)
+    if fails:
+        script += language.define("close", language.error("not closed"))
+    server = serve(script)
+    for _ in range(50):
+        server.connect().shutdown()
+    server.wait_idle()
+    assert server.peak_memory() < 100 << 20
+    _, log = server.stop()
+    assert log.count(b"not closed") == (50 if fails else 0)
 
 
 @pytest.mark.parametrize("value", EQUAL)

@@ -2,12 +2,14 @@
 
 import contextlib
 import signal
+import socket
 
 import nbd
 import pytest
 
 import nbdkit
 from languages import only, rust_plugin
+from listening import tcp_server
 
 LOOPS = only(
     lua=["a loop", "one that catches errors", "one in a coroutine", "coroutines again and again"],
@@ -58,12 +60,18 @@ def test_a_client_that_leaves_does_not_leave_its_callback_behind(serve, language
     if language.title == "Lua" and not language.interrupts_for_clients:
         pytest.skip("what LuaJIT may be compiling is not disturbed for this")
     notes = tmp_path / "notes"
-    server = serve(disk(language, notes, loop))
+    fails = language.define("pwrite", language.error("no errno of its own"))
+    server = serve(disk(language, notes, loop) + fails)
     client = begin(server, notes)
     server.connections.clear()
     del client
     # One request runs at a time.
-    assert server.connect().pread(512, 0) == b"x" * 512
+    client = server.connect()
+    assert client.pread(512, 0) == b"x" * 512
+    # The error number of the interruption is not that of the next failure.
+    with pytest.raises(nbd.Error) as error:
+        client.pwrite(b"x" * 512, 0)
+    assert error.value.errno == "EIO"
     assert any("interrupted: the client has gone" in line for line in server.errors())
 
 
@@ -86,6 +94,28 @@ def test_idle_clients_do_not_keep_the_server(many, language, tmp_path, model):
     # Each in the instances that it was opened in; then all instances clean up.
     assert clients <= closed <= clients * 2
     assert ran[:closed] == ["close"] * closed and set(ran[closed:]) == {"cleanup"}
+
+
+def test_idle_clients_of_a_socket_from_systemd_do_not_keep_the_server(
+    language, write_script, tmp_path
+):
+    script = write_script(disk(language, tmp_path / "notes", "a loop"))
+    arguments = (language.plugin, script)
+    with tcp_server(socket.AF_INET, "127.0.0.1", *arguments, cwd=tmp_path) as (host, port):
+        client = nbd.NBD()
+        client.connect_tcp(host, str(port))
+        client.pread(512, 0)
+
+
+def test_what_is_closed_at_the_end_has_longer_than_a_request(serve, language, tmp_path):
+    notes = tmp_path / "notes"
+    takes_long = language.pieces("interruption", "others")["takes long"]
+    note = only(lua='note("close")', tcl="note close")
+    script = disk(language, notes, "a loop") + language.define("close", f"{takes_long}\n{note}")
+    server = serve(script)
+    server.connect().pread(512, 0)
+    assert terminate(server) == (0, [])
+    assert notes.read_text().split() == ["close", "cleanup"]
 
 
 def test_shutdown_with_clients(serve, language, tmp_path):
@@ -135,23 +165,27 @@ def test_time_limit(start, language, write_script, tmp_path, loop):
     assert len(lines) == 2 and all(f"disk.{language.extension}:" in line for line in lines)
 
 
+BEFORE_THE_FIRST_CLIENT = [
+    "magic_config_key", "config", "config_complete", "thread_model", "get_ready",
+]  # fmt: skip
+
+
 def test_time_limit_of_what_comes_before_the_first_client(start, language, write_script, tmp_path):
     loop = language.pieces("interruption", "loops")["a loop"]
     prefix = "if jit then jit.off() end\n" if language.title == "Lua" else ""
     whole = prefix + disk(language, tmp_path / "notes", "a loop")
-    for script in [
-        prefix + loop,
-        whole + language.define("config", loop),
-        whole + language.define("config", "") + language.define("get_ready", loop),
-    ]:
+    whole += language.define("config", "")
+    scripts = {"the top level": prefix + loop}
+    for callback in BEFORE_THE_FIRST_CLIENT:
+        scripts[callback] = whole + language.define(callback, loop)
+    for where, script in scripts.items():
         result = nbdkit.run(
-            language.plugin, "time_limit=0.3", write_script(script), "key=value", cwd=tmp_path
+            language.plugin, "time_limit=0.3", write_script(script), "value", cwd=tmp_path
         )
-        assert result.returncode == 1
-        assert b"it took longer than time_limit=0.3" in result.stderr, result.stderr
-    server = start(
-        language.plugin, "time_limit=60", write_script(whole + language.define("config", "")), "k=v"
-    )
+        assert result.returncode == 1, where
+        expected = b"it took longer than time_limit=0.3"
+        assert expected in result.stderr, (where, result.stderr)
+    server = start(language.plugin, "time_limit=60", write_script(whole), "k=v")
     assert server.connect().pread(512, 0) == b"x" * 512
 
 

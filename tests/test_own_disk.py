@@ -1,5 +1,6 @@
 """A disk in a buffer of one interpreter of several is warned of, once."""
 
+import nbd
 import pytest
 
 from languages import only, under_test
@@ -59,6 +60,16 @@ def test_one_interpreter_has_all_that_there_is(disk, count, model):
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_no_mistake(disk, name, model):
     assert written(disk(2, RIGHT[name], 2, model)) == []
+
+
+def test_a_write_that_fails_is_no_mistake(disk, language):
+    server = disk(2, MISTAKES[2, "copy"] + "\n" + language.error("not written"))
+    client = server.connect()
+    for offset in (0, 512, 0):
+        with pytest.raises(nbd.Error):
+            client.pwrite(b"x" * 512, offset)
+    lines = server.errors()
+    assert len(lines) == 3 and all(line.endswith("not written") for line in lines), lines
 
 
 def test_other_requests_may_write_into_buffers_of_their_interpreter(disk, language):

@@ -110,6 +110,15 @@ def test_zero_that_is_not_supported_is_written(serve, language, version, way):
     assert calls(client) == (["zero"] if version == 2 else [])
 
 
+def test_what_is_written_in_place_of_a_zero_has_its_fua(disk, language):
+    body = NOT_SUPPORTED["error by name"]
+    script = language.script("request_flags", "failing zero", body=body)
+    client = disk(script, can_fua=language.literal("native")).connect()
+    for flags, written in [(FUA, "pwrite:2"), (FUA | NO_HOLE, "pwrite:2"), (0, "pwrite:0")]:
+        client.zero(512, 0, flags)
+        assert calls(client) == ["zero", written]
+
+
 def test_zero_that_fails_otherwise_is_not_written(disk, language):
     full = language.call("error", "ENOSPC", "full")
     client = disk(language.script("request_flags", "failing zero", body=full)).connect()
@@ -168,7 +177,8 @@ def test_only_zero_may_say_that_it_is_not_supported(serve, language, way, callba
     assert client.pread(512, 0)
 
 
-LARGE = 96 << 20
+# Not a multiple of what the framework writes at once.
+LARGE = (96 << 20) + 12_345
 
 
 def test_a_large_zero_that_is_written_is_written_everywhere(serve, language):

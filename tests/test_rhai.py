@@ -438,6 +438,20 @@ def test_calls_that_are_refused(start, write, call, line):
     assert found.startswith(line[:-1]) if line.endswith("*") else found == line
 
 
+def test_the_largest_request_that_nbdkit_takes(start, write):
+    largest = 64 << 20
+    server = start(PLUGIN, write(f"""
+        fn disk() {{ nbdkit::disk("d", {largest}) }}
+        fn get_size(h) {{ {largest} }}
+        fn pread(h, count, offset) {{ disk().pread(count, offset) }}
+        fn pwrite(h, data, offset, flags) {{ disk().pwrite(data, offset) }}"""))
+    client = server.connect()
+    data = random.Random(1).randbytes(largest)
+    client.pwrite(data, 0)
+    assert client.pread(largest, 0) == data
+    assert server.stop() == (0, b"")
+
+
 # --- what a script fails with ---
 
 

@@ -1,9 +1,12 @@
 """`nbdkit -s` serves a client on its standard output: nothing a script prints may get in there."""
 
+import os
+
 import nbd
 import pytest
 
 import nbdkit
+
 
 @pytest.mark.parametrize("buffering", ["no", "line", "full"])
 def test_what_a_script_prints_does_not_reach_the_client(
@@ -21,6 +24,18 @@ def test_what_a_script_prints_does_not_reach_the_client(
     for _ in range(20):
         assert client.pread(4096, 0) == b"x" * 4096
         client.pwrite(b"y" * 512, 512)
+    client.shutdown()
+
+
+def test_each_parameter_leaves_the_descriptors_as_they_were(language, write_script, tmp_path):
+    script = write_script(language.script("stdio", "chatter"))
+    arguments = f"'{language.plugin}' '{tmp_path / script}'" + " a=b" * 50
+    pid_file = tmp_path / "pid"
+    command = f"echo $$ >'{pid_file}'; exec nbdkit -s {arguments} 2>'{tmp_path / 'log'}'"
+    client = nbd.NBD()
+    client.connect_command(["sh", "-c", command])
+    client.pread(512, 0)
+    assert len(os.listdir(f"/proc/{int(pid_file.read_text())}/fd")) < 50
     client.shutdown()
 
 

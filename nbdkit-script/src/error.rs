@@ -333,6 +333,7 @@ mod tests {
     fn a_log_line_is_one_line_without_nul() {
         let error = Error::from_bytes(libc::EIO, b"a\0b\nc\xffd\x1b[1m\n");
         assert_eq!(error.log_line(), "a\\0b c\\xffd\\x1b[1m");
+        assert_eq!(Error::msg("a\x7fb\u{9b}c\td").log_line(), "a\\x7fb\\x9bc\td");
         let error = Error::msg("module 'x' not found:\n\tno file './x.lua'\n\tno file './x.so'");
         assert_eq!(error.log_line(), "module 'x' not found: no file './x.lua' no file './x.so'");
     }

@@ -82,3 +82,19 @@ def test_many_connections_do_not_pile_up_handles(serve):
         kilobytes_in_use()
     # The last few connections may not have been closed yet when the next one asks.
     assert kilobytes_in_use() < 20 * 1024
+
+
+def test_lists_that_a_script_has_returned_are_collected(serve):
+    # Each has four megabytes beside what nbdkit wants.
+    server = serve("""
+        function open(readonly) end
+        function get_size(h) return 65536 end
+        function pread(h, count, offset) return string.rep("x", count) end
+        function extents(h, count, offset, flags)
+            return { { 0, 65536, 0 }, besides = string.rep("x", 4 * 1024 * 1024) }
+        end
+    """)
+    client = server.connect()
+    for _ in range(50):
+        client.block_status(65536, 0, lambda name, offset, entries, error: None)
+    assert server.peak_memory() < 100 << 20

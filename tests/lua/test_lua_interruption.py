@@ -45,6 +45,32 @@ def test_memory_limit(start, language, write_script):
     assert all("not enough memory" in line for line in server.errors())
 
 
+def test_memory_limit_is_for_what_there_is_and_not_for_what_there_was(
+    start, language, write_script
+):
+    script = write_script("""
+        function open() return 1 end
+        function get_size() return 4096 end
+        function pread(h, count, offset)
+            local length = 0
+            for i = 1, 1000 do length = length + #(("x"):rep(100000) .. i) end
+            return tostring(length) .. (" "):rep(count)
+        end
+    """)
+    server = start(language.plugin, "memory_limit=20M", script)
+    assert server.connect().pread(512, 0).strip() == b"100002893"
+
+
+def test_the_least_memory_limit_does_for_a_small_script(start, language, write_script):
+    script = write_script("""
+        function open() return 1 end
+        function get_size() return 4096 end
+        function pread(h, count, offset) return ("x"):rep(count) end
+    """)
+    server = start(language.plugin, "memory_limit=1M", script)
+    assert server.connect().pread(512, 0) == b"x" * 512
+
+
 def test_memory_limit_of_the_top_level(language, write_script, tmp_path):
     script = write_script('local t = {} while true do t[#t + 1] = ("x"):rep(100000) .. #t end')
     result = nbdkit.run(language.plugin, "memory_limit=20M", script, cwd=tmp_path)

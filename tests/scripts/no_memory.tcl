@@ -27,4 +27,5 @@ a list: nbdkit::shared rpush list "value$::n"
 large values: nbdkit::shared set "large$::n" [string repeat x 1048576]
 pages: $::disk pwrite x [expr {$::n * 65536}]
 buffers: lappend ::kept [nbdkit::buffer 1048576]
+bytes: $::disk pread [expr {2 ** 30}] 0
 a buffer: nbdkit::buffer [expr {2 ** 30}]

@@ -1,7 +1,11 @@
 """Channels: whichever thread opens, uses and closes them, and what is not written at the end."""
 
+import signal
+
 import nbd
 import pytest
+
+import nbdkit
 
 # A callback that opens, and what of it there is to see.
 DISK = """
@@ -86,6 +90,15 @@ def test_a_channel_for_each_connection(serve, tmp_path):
         client.shutdown()
     assert server.stop() == (0, b"")
     assert file.read_bytes()[: 20 * 512] == b"".join(bytes([n]) * 512 for n in range(20))
+
+
+def test_a_pipe_of_the_scripts_own_is_not_taken_for_nbdkits(serve):
+    # By nbdkit's pipe it is known that the server is to end. The client stays.
+    server = serve(f"{DISK}set pipe [chan pipe]\n")
+    server.connect().pread(512, 0)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(nbdkit.DEADLINE) == 0
+    assert server.log() == b""
 
 
 @pytest.mark.parametrize(

@@ -151,3 +151,29 @@ unsafe extern "C" fn delete(data: *mut c_void) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nbdkit_script::Callbacks;
+
+    use super::*;
+
+    #[test]
+    fn a_lent_buffer_that_the_script_has_deleted_is_not_deleted_again() {
+        let interpreter = Interpreter::new(Callbacks::name).unwrap();
+        interpreter.inside(|inside| {
+            let data: *const [u8] = b"data";
+            for delete in [false, true] {
+                let name = interpreter.lend(Memory::Data(data));
+                assert!(!interpreter.shared.lent.get().is_null());
+                if delete {
+                    let name = name.value().text().into_owned();
+                    assert!(inside.ask(&["rename", &name, ""]).is_some());
+                    assert!(interpreter.shared.lent.get().is_null());
+                }
+                interpreter.take_back();
+                assert!(interpreter.shared.lent.get().is_null());
+            }
+        });
+    }
+}

@@ -89,6 +89,9 @@ mod tests {
         address.sin6_port = 10809_u16.to_be();
         address.sin6_addr.s6_addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets();
         assert_eq!(formatted(address, size_of_val(&address)), "[2001:db8::1]:10809");
+        address.sin6_addr.s6_addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1).octets();
+        address.sin6_scope_id = 3;
+        assert_eq!(formatted(address, size_of_val(&address)), "[fe80::1%3]:10809");
     }
 
     #[test]

@@ -139,6 +139,9 @@ mod tests {
     #[test]
     fn a_pipe_can_be_read_when_its_other_end_is_closed() {
         let (reader, writer) = pipe().unwrap();
+        // Longer than a sleep where nbdkit is not here.
+        let time = SLEEP + Duration::from_millis(1);
+        assert_eq!(wait_for_end(&reader, Some(time)), Event::TimeOut);
         assert_eq!(wait_for_stop(&reader, Duration::ZERO), Event::TimeOut);
         drop(writer);
         assert_eq!(wait_for_stop(&reader, Duration::from_secs(60)), Event::Stop);

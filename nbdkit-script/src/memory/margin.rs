@@ -115,3 +115,26 @@ impl Drop for Kept {
         state.let_go();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_lent_until_there_is_memory_again() {
+        keep();
+        assert!(!is_lent() && state().is_whole());
+        let kept = Kept::new();
+        lend();
+        // Not while a callback runs that it is kept from.
+        assert!(is_lent() && state().is_whole());
+        drop(kept);
+        assert!(!is_lent(), "there is memory");
+        lend();
+        assert!(is_lent() && !state().is_whole());
+        drop(Kept::most());
+        assert!(is_lent(), "the smallest pieces were not asked for");
+        drop(Kept::new());
+        assert!(!is_lent() && state().is_whole());
+    }
+}

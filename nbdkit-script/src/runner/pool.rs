@@ -316,6 +316,26 @@ mod tests {
     }
 
     #[test]
+    fn who_has_reserved_an_item_gets_it_before_requests_that_begin_later() {
+        model(|| {
+            let pool = Arc::new(pool(2));
+            let taken = pool.take(0, any);
+            let closer = {
+                let pool = Arc::clone(&pool);
+                thread::spawn(move || *pool.take_this(0) += 1)
+            };
+            while pool.slots[0].reserved.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+            drop(taken);
+            let later = pool.take(0, any);
+            assert!(later.number() == 1 || *later == 1, "the later one was first");
+            drop(later);
+            closer.join().unwrap();
+        });
+    }
+
+    #[test]
     fn a_use_has_a_number_of_its_own() {
         model(|| {
             let pool = pool(1);

@@ -170,3 +170,96 @@ impl<P: Plugin> Connection<P> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::{Filled, ReadBuffer};
+    use crate::error::Error;
+    use crate::plugin::ScriptPlugin;
+
+    /// Keeps its handles, and may fail to close them.
+    struct Noting {
+        fails: bool,
+        closed: Arc<Mutex<Vec<usize>>>,
+        number: usize,
+    }
+
+    impl ScriptPlugin for Noting {
+        const NAME: &'static str = "noting";
+        type Handle = ();
+
+        fn load() -> Result<Self> {
+            Err(Error::not_defined())
+        }
+
+        fn callbacks(&self) -> Callbacks {
+            Callbacks::all()
+        }
+
+        fn open(&self, _: bool) -> Result<()> {
+            Ok(())
+        }
+
+        fn close(&self, (): ()) -> Result<()> {
+            self.closed.lock().unwrap().push(self.number);
+            if self.fails { Err(Error::msg(format!("in {}", self.number))) } else { Ok(()) }
+        }
+
+        fn get_size(&self, (): &()) -> Result<i64> {
+            Ok(self.number as i64)
+        }
+
+        fn pread<'r>(&self, (): &(), buffer: ReadBuffer<'r>, _: u64) -> Result<Filled<'r>> {
+            buffer.zeroed(|_| Ok(()))
+        }
+    }
+
+    /// Three instances, and the numbers of those in which a handle was closed.
+    fn three(fails: bool) -> (Pooled<Noting>, Arc<Mutex<Vec<usize>>>) {
+        let closed = Arc::default();
+        let plugin = |number| Noting { fails, closed: Arc::clone(&closed), number };
+        (Pooled::new((0..3).map(plugin).collect()), closed)
+    }
+
+    /// Has a connection be open in two instances: the second request comes while one is in use.
+    fn use_two(connection: &Connection<Noting>) {
+        let both =
+            connection.with(|one, _| connection.with(|other, _| Ok((one.number, other.number))));
+        let (one, other) = both.unwrap();
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_connection_is_closed_wherever_it_is_open_although_that_fails() {
+        for fails in [false, true] {
+            let (pooled, closed) = three(fails);
+            let connection = pooled.open(false).unwrap();
+            use_two(&connection);
+            let result = connection.close();
+            let closed = closed.lock().unwrap();
+            assert_eq!(closed.len(), 2);
+            // The first of the errors.
+            let expected = fails.then(|| format!("in {}", closed[0]));
+            assert_eq!(result.err().map(|error| error.to_string()), expected);
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_connection_that_has_ended_is_used_again() {
+        let (pooled, _) = three(false);
+        let stays = pooled.open(false).unwrap();
+        let keys: Vec<_> = (0..5)
+            .map(|_| {
+                let connection = pooled.open(false).unwrap();
+                use_two(&connection);
+                let key = connection.key;
+                connection.close().unwrap();
+                key
+            })
+            .collect();
+        assert_eq!(keys, [keys[0]; 5]);
+        assert_ne!(keys[0], stays.key);
+        use_two(&stays);
+    }
+}

@@ -60,6 +60,8 @@ mod tests {
             "clone_all",
             "main",
             "config_file",
+            "catch",
+            "crush",
             "clone",
             "rtrim",
         ] {
