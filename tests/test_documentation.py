@@ -21,7 +21,7 @@ from languages import ROOT, under_test
 
 REQUIRED = {"open", "get_size", "pread"}
 BEFORE_CLIENTS = {"config", "config_complete", "after_fork"}
-DURING_A_REQUEST = {"flush"}
+DURING_A_REQUEST = {"flush", "pwrite"}
 COUNT = 4096
 SHORT = 512
 INTERPRETERS = 3

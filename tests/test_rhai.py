@@ -648,3 +648,34 @@ def test_memory_limit(start, write):
         for _ in range(1000):
             assert client.pread(32768, 512) == bytes(32768)
     assert all("memory_limit=8388608: not enough memory" in line for line in server.errors())
+
+
+@pytest.mark.parametrize(
+    "call, version",
+    [('nbdkit::debug_hexdump(blob(20, 65), "at: ", 16)', "1.46"),
+     ('nbdkit::debug_hexdiff("one", "two", "", 0)', "1.48"),
+     ("nbdkit::timestamp()", "1.48")],
+)  # fmt: skip
+def test_functions_of_newer_nbdkits(start, write, call, version):
+    script = write(f'fn pread(h, count, offset) {{ {call}; blob(count, 0) }}')
+    server = start(PLUGIN, script, verbose=True)
+    try:
+        server.connect().pread(512, 0)
+    except nbd.Error:
+        assert one_error(server).endswith(f" is not in this nbdkit: it needs nbdkit {version}")
+    else:
+        log = server.log().decode()
+        assert "hexdump" not in call or f"at: 00000010: {'41 ' * 8}" in log, log
+
+
+def test_probabilities_and_times_are_read_with_any_nbdkit(start, write):
+    script = write("""
+        fn pread(h, count, offset) {
+            let read = [nbdkit::parse_probability("p", "1:4"), nbdkit::parse_delay("d", "1.5ms")];
+            throw `${read}`
+        }
+    """)
+    server = start(PLUGIN, script)
+    with pytest.raises(nbd.Error):
+        server.connect().pread(512, 0)
+    assert "[0.25, [0, 1500000]]" in one_error(server)

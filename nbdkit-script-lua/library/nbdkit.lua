@@ -754,6 +754,23 @@ function nbdkit.shared:flush_all() end
 ---@param message string|number|nbdkit.thrown
 function nbdkit.debug(message) end
 
+---Shows bytes in the debug log, 16 in a line. Needs nbdkit 1.46.
+---@param data string|nbdkit.buffer
+---@param prefix? string Before each line.
+---@param start? integer The offset of the first byte.
+function nbdkit.debug_hexdump(data, prefix, start) end
+
+---Shows where two pieces of data of the same length differ. Needs nbdkit 1.48.
+---@param data1 string|nbdkit.buffer
+---@param data2 string|nbdkit.buffer
+---@param prefix? string Before each line.
+---@param start? integer The offset of the first byte.
+function nbdkit.debug_hexdiff(data1, data2, prefix, start) end
+
+---The time of day in UTC, for messages. Needs nbdkit 1.48.
+---@return string
+function nbdkit.timestamp() end
+
 ---Fails the callback, with file and line before the message.
 ---@param errno integer|nbdkit.errno_name
 ---@param message string|number|table|userdata
@@ -820,13 +837,13 @@ function nbdkit.parse_bool(text) end
 ---@return integer
 function nbdkit.parse_int(what, text, c_type) end
 
----Needs nbdkit 1.36.
+---0.1 for "0.1", "10%", "1:10" or "1/10".
 ---@param what string
 ---@param text string
 ---@return number
 function nbdkit.parse_probability(what, text) end
 
----Needs nbdkit 1.40.
+---A time such as "1.5" or "100ms".
 ---@param what string
 ---@param text string
 ---@return integer seconds
