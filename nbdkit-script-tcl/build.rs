@@ -1,6 +1,8 @@
 //! Finds the system's Tcl: 8.6, or 9 where there is no other or where the feature `tcl9` asks for
 //! it. `ffi.rs` is told which, because lengths have another type there.
 
+use std::io::Read;
+
 use pkg_config::get_variable;
 
 /// A Tcl that is installed.
@@ -24,7 +26,18 @@ fn main() {
             Ok(tcl) if !tcl.is_nine() && tcl.library != "tcl8.6" => {
                 tried.push(format!("{name} is {}", tcl.library));
             }
-            Ok(tcl) => return tcl.link(),
+            Ok(tcl) => match tcl.machine() {
+                Some(machine) if machine != target() => {
+                    println!(
+                        "cargo::error=the Tcl that pkg-config found in {} is for {machine}, not for \
+                         {}: PKG_CONFIG_LIBDIR is to name the directory of the target's tcl.pc",
+                        tcl.directory,
+                        target()
+                    );
+                    return;
+                }
+                _ => return tcl.link(),
+            },
             Err(error) => tried.push(error),
         }
     }
@@ -47,7 +60,39 @@ fn find(name: &str) -> Result<Tcl, String> {
     Ok(Tcl { directory, library: library.into() })
 }
 
+/// The architecture that is compiled for, in Rust's words.
+fn target() -> String {
+    std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default()
+}
+
+/// What ELF calls architectures, and their names in Rust.
+const MACHINES: [(u16, &str); 8] = [
+    (3, "x86"),
+    (21, "powerpc64"),
+    (22, "s390x"),
+    (40, "arm"),
+    (62, "x86_64"),
+    (183, "aarch64"),
+    (243, "riscv64"),
+    (258, "loongarch64"),
+];
+
 impl Tcl {
+    /// The architecture of the library: without a system of the target's, pkg-config finds the one
+    /// of this machine, and the linker would only say that there is none. None if that is not known.
+    fn machine(&self) -> Option<&'static str> {
+        let file = format!("{}/lib{}.so", self.directory, self.library);
+        let mut header = [0; 20];
+        std::fs::File::open(file).ok()?.read_exact(&mut header).ok()?;
+        let bytes = [header[18], header[19]];
+        let number = match &header[..6] {
+            [0x7f, b'E', b'L', b'F', _, 1] => u16::from_le_bytes(bytes),
+            [0x7f, b'E', b'L', b'F', _, 2] => u16::from_be_bytes(bytes),
+            _ => return None,
+        };
+        MACHINES.iter().find(|(machine, _)| *machine == number).map(|(_, name)| *name)
+    }
+
     fn is_nine(&self) -> bool {
         self.library.starts_with("tcl9")
     }
