@@ -10,6 +10,8 @@ local function random(n)
 end
 local unpack, load = table.unpack or unpack, loadstring or load
 local kept, keeps = nil, {}
+-- In finalizers. Lua 5.2 and 5.3 raise their errors in whatever runs when garbage is collected.
+local fail = (_VERSION == "Lua 5.2" or _VERSION == "Lua 5.3") and print or error
 local scratch = nbdkit.buffer(256)
 local fetch, fill, store, wipe, allocated
 @storage@
@@ -157,7 +159,7 @@ collect: collectgarbage()
 step: collectgarbage("step")
 garbage: for i = 1, 200 do local _ = { {}, tostring(i), function() return i end } end
 finalizers: for i = 1, 20 do keeps[i] = setmetatable({}, { __gc = function() local _ = kept and kept:len() end }) end
-failing finalizers: for i = 1, 5 do setmetatable({}, { __gc = function() error("in a finalizer") end }) end
+failing finalizers: for i = 1, 5 do setmetatable({}, { __gc = function() fail("in a finalizer") end }) end
 caught: for _, e in ipairs({ "text", {}, false }) do assert(not pcall(error, e)) end
 caught errno: local _, e = pcall(nbdkit.error, "EPERM", "caught") assert(e.errno == nbdkit.errno.EPERM)
 set_error: nbdkit.set_error("ENOSPC")
@@ -241,7 +243,7 @@ gone: assert(kept, "nothing kept") kept:len()
 handler: local _, e = xpcall(error, function() error("in the handler") end, "x") error(e)
 again: local ok, e = pcall(nbdkit.error, "EDQUOT", "caught") error(e)
 module arguments: nbdkit.parse_size()
-finalizer: setmetatable({}, { __gc = function() error("in a finalizer") end }) collectgarbage() error("and out of it")
+finalizer: setmetatable({}, { __gc = function() fail("in a finalizer") end }) collectgarbage() error("and out of it")
 past the end: scratch:writeu32(254, 1)
 wrong method: scratch:nothing()
 half: if type(buf) == "userdata" then pcall(buf.fill, buf, 0, 1, 1) end error("half way")
@@ -280,7 +282,7 @@ kept and written: if type(buf) == "userdata" then kept = buf for _ = 1, 10 do pc
 redefined: local f = extents extents = function() error("redefined") end extents = f
 --- callbacks
 open nothing: function open(readonly) end
-open table: function open(readonly) return setmetatable({}, { __gc = function() error("the handle's finalizer") end }) end
+open table: function open(readonly) return setmetatable({}, { __gc = function() fail("the handle's finalizer") end }) end
 open odd: function open(readonly) return odd() end
 open refuses: function open(readonly) if nbdkit.export_name() == "refused" then error("not you") end return {} end
 close: function close(h) nbdkit.debug("closed") end
