@@ -29,8 +29,8 @@ fn main() {
             Ok(tcl) => match tcl.machine() {
                 Some(machine) if machine != target() => {
                     println!(
-                        "cargo::error=the Tcl that pkg-config found in {} is for {machine}, not for \
-                         {}: PKG_CONFIG_LIBDIR is to name the directory of the target's tcl.pc",
+                        "cargo::error=the Tcl that pkg-config found in {} is for {machine}, \
+                         not for {}: PKG_CONFIG_LIBDIR is to name the directory of the target's tcl.pc",
                         tcl.directory,
                         target()
                     );
@@ -79,7 +79,8 @@ const MACHINES: [(u16, &str); 8] = [
 
 impl Tcl {
     /// The architecture of the library: without a system of the target's, pkg-config finds the one
-    /// of this machine, and the linker would only say that there is none. None if that is not known.
+    /// of this machine, and the linker would only say that there is none. None if that is not
+    /// known.
     fn machine(&self) -> Option<&'static str> {
         let file = format!("{}/lib{}.so", self.directory, self.library);
         let mut header = [0; 20];

@@ -1,7 +1,7 @@
 //! Links plugins with GCC's unwinder itself, in place of the library libgcc_s that has it.
 //!
-//! nbdkit has no use for libgcc_s, so each start of nbdkit would look for it, map it and bind it, for
-//! a dozen functions that only a panic calls.
+//! nbdkit has no use for libgcc_s, so each start of nbdkit would look for it, map it and bind it,
+//! for a dozen functions that only a panic calls.
 
 use std::env;
 use std::path::PathBuf;

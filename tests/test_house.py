@@ -1,7 +1,7 @@
 """The house is as docs/architecture.md draws it: imports go down its floors, and never round."""
 
 import re
-from pathlib import Path
+import subprocess
 
 import pytest
 
@@ -125,6 +125,21 @@ def test_imports_go_down_the_floors():
         if FLOORS.index(room(other)) < FLOORS.index(room(module))
     ]
     assert upwards == []
+
+
+def test_lines_end_at_100_columns():
+    """Comments as well, which rustfmt leaves as they are."""
+    files = subprocess.run(
+        ["git", "ls-files", "*.rs"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert files
+    long = [
+        f"{file}:{number}"
+        for file in files
+        for number, line in enumerate((ROOT / file).read_text().splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert long == []
 
 
 def test_the_map_names_all_rooms():

@@ -1,7 +1,7 @@
 //! What callbacks return, as the framework looks at it.
 //!
-//! A result is looked at where it is on Lua's stack. What is in a list is a value of mlua's: mlua has
-//! room for only so many at a time, and a list may have a million, so they come one by one.
+//! A result is looked at where it is on Lua's stack. What is in a list is a value of mlua's: mlua
+//! has room for only so many at a time, and a list may have a million, so they come one by one.
 
 use std::borrow::Cow;
 

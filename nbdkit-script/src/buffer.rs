@@ -178,8 +178,8 @@ impl<'request> ReadBuffer<'request> {
         Filled(PhantomData)
     }
 
-    /// Makes zero what is missing, and gives all of it, for whoever writes in no order. What is left
-    /// out reads as zero, so that the buffer is full from then on.
+    /// Makes zero what is missing, and gives all of it, for whoever writes in no order. What is
+    /// left out reads as zero, so that the buffer is full from then on.
     pub fn zero_missing(&mut self) -> &mut [u8] {
         self.append_zeroes(self.remaining());
         self.bytes
@@ -191,8 +191,9 @@ impl<'request> ReadBuffer<'request> {
     /// ```
     /// # use nbdkit_script::{Filled, ReadBuffer, Result};
     /// use std::os::unix::fs::FileExt;
-    /// # fn pread<'r>(file: std::fs::File, buffer: ReadBuffer<'r>, offset: u64) -> Result<Filled<'r>> {
-    /// buffer.read_with(|missing, done| file.read_at(missing, offset + done as u64))
+    /// # fn pread<'r>(file: std::fs::File, buffer: ReadBuffer<'r>, offset: u64) ->
+    /// Result<Filled<'r>> { buffer.read_with(|missing, done| file.read_at(missing, offset + done as
+    /// u64))
     /// # }
     /// ```
     ///

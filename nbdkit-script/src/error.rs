@@ -22,8 +22,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.errno(), libc::ENOSPC);
 /// assert_eq!(error.to_string(), "the quota of 10 MiB is used up");
 /// ```
-// Boxed, so that a `Result<()>` on the path of every request fits into two registers. `None` is "not defined",
-// which is no failure: it needs no memory, so that a callback may be absent even when there is none.
+// Boxed, so that a `Result<()>` on the path of every request fits into two registers. `None` is
+// "not defined", which is no failure: it needs no memory, so that a callback may be absent even
+// when there is none.
 pub struct Error(Option<Box<Inner>>);
 
 struct Inner {
@@ -62,8 +63,8 @@ impl Error {
         Error::new(libc::EIO, message)
     }
 
-    /// A failure with `EINVAL`: an argument or an answer that does not do. The message says what was
-    /// found and what was expected.
+    /// A failure with `EINVAL`: an argument or an answer that does not do. The message says what
+    /// was found and what was expected.
     pub fn invalid(message: impl Into<String>) -> Error {
         Error::new(libc::EINVAL, message)
     }

@@ -28,8 +28,9 @@
 //! A scripting language implements [`Language`], and its scripts are plugins as [`Scripted<L>`]:
 //! `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.
 //!
-//! Where there is no memory, one request fails: see [`memory`]. For that a plugin has an allocator with
-//! a reserve. One that wants an allocator of its own switches off the default feature `reserve`.
+//! Where there is no memory, one request fails: see [`memory`]. For that a plugin has an allocator
+//! with a reserve. One that wants an allocator of its own switches off the default feature
+//! `reserve`.
 //!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]

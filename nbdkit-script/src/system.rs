@@ -37,9 +37,9 @@ impl Drop for AddressSpace {
     }
 }
 
-/// Where the process has an address space of limited size, all threads take memory from one place. The
-/// C library would reserve 64 MiB of addresses for each thread, and where it does not get them ask the
-/// system for each block that the thread wants.
+/// Where the process has an address space of limited size, all threads take memory from one place.
+/// The C library would reserve 64 MiB of addresses for each thread, and where it does not get them
+/// ask the system for each block that the thread wants.
 pub(crate) fn spare_addresses() {
     #[cfg(target_env = "gnu")]
     // SAFETY: fills the structure that it is given; mallopt may be called from any thread.

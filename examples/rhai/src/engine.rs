@@ -15,7 +15,8 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, NativeCallContext as Cal
 use crate::{Rhai, errors};
 
 /// The longest string, and the most entries of a blob, array or map: nbdkit's longest request.
-/// Rhai has no limit of its own, and Rust ends the process where it gets no memory for what is large.
+/// Rhai has no limit of its own, and Rust ends the process where it gets no memory for what is
+/// large.
 const LONGEST: usize = 64 << 20;
 
 /// An engine that knows the module `nbdkit`.

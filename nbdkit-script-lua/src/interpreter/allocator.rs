@@ -41,8 +41,8 @@ unsafe extern "C" fn allocate(
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: Lua passes what `new_state` has given it, from the one thread that runs the state; and
-    // a block that was allocated here, with its size, or null.
+    // SAFETY: Lua passes what `new_state` has given it, from the one thread that runs the state;
+    // and a block that was allocated here, with its size, or null.
     unsafe {
         let limited = &*data.cast::<Limited>();
         // Of a new block, Lua tells the type here.

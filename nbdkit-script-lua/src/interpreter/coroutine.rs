@@ -76,8 +76,8 @@ unsafe extern "C-unwind" fn resume_wrapped(state: *mut lua_State) -> c_int {
     }
 }
 
-/// Calls the first upvalue with all that is on the stack, while this coroutine is the one that runs.
-/// The results are on the stack then, or the error on top of it.
+/// Calls the first upvalue with all that is on the stack, while this coroutine is the one that
+/// runs. The results are on the stack then, or the error on top of it.
 ///
 /// # Safety
 /// Only from a C function that Lua calls; the coroutine has to stay, or be null for none.

@@ -60,8 +60,8 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                 for argument in *arguments {
                     push(state, interpreter, *argument);
                 }
-                // The results are where the function was. Behind any number of them there need not be
-                // room for another value.
+                // The results are where the function was. Behind any number of them there need not
+                // be room for another value.
                 let results = if keep.is_some() { RESULTS } else { ffi::LUA_MULTRET };
                 ffi::lua_call(state, arguments.len() as c_int, results);
                 if let Some(keep) = keep {

@@ -74,10 +74,10 @@ impl Interpreter {
 }
 
 /// What the address of a script's own bytes is a multiple of: the length of a line of a processor's
-/// cache. The C library copies many bytes by `rep movsb`. On AMD's Zen 3 and 4 that takes 13 times as
-/// long where the target is 8 bytes past the source, modulo 4096, and a fifth longer at other
-/// distances that are no multiple of 16. What nbdkit and the C library allocate is at multiples
-/// of 16; a userdata is not.
+/// cache. The C library copies many bytes by `rep movsb`. On AMD's Zen 3 and 4 that takes 13 times
+/// as long where the target is 8 bytes past the source, modulo 4096, and a fifth longer at other
+/// distances that are no multiple of 16. What nbdkit and the C library allocate is at multiples of
+/// 16; a userdata is not.
 const ALIGNMENT: usize = 64;
 
 /// Pushes a buffer of a script's own, and returns where its bytes are, which are not yet set.

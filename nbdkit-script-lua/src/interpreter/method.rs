@@ -44,7 +44,8 @@ impl<'a> Call<'a> {
         // state; it is dropped after that.
         let known: *const Known =
             unsafe { ffi::lua_touserdata(state, ffi::lua_upvalueindex(KNOWN)) }.cast();
-        // SAFETY: as above. Of any other userdata that is in its place, no more than the seal is read.
+        // SAFETY: as above. Of any other userdata that is in its place, no more than the seal is
+        // read.
         let is_known =
             !known.is_null() && unsafe { known.cast::<Seal>().read() } == Seal::of_known(known);
         // SAFETY: as above.

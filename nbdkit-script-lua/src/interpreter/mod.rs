@@ -72,8 +72,8 @@ pub struct Interpreter {
     owner: Owner,
     /// Behind `owner`, for finalizers may be interrupted as well.
     stopper: Arc<Stopper>,
-    /// Behind `owner`, for finalizers may call methods, which look at this. Not a `Box`, which would
-    /// claim that nobody else points there.
+    /// Behind `owner`, for finalizers may call methods, which look at this. Not a `Box`, which
+    /// would claim that nobody else points there.
     known: Rc<Known>,
 }
 

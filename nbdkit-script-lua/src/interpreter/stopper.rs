@@ -1,9 +1,9 @@
-//! How a callback that runs is interrupted from another thread: by a hook, which Lua runs before its
-//! next instruction, as lua.c does it from a signal.
+//! How a callback that runs is interrupted from another thread: by a hook, which Lua runs before
+//! its next instruction, as lua.c does it from a signal.
 //!
 //! A hook belongs to one coroutine, so it has to be known which one runs: see `coroutine.rs`. On
-//! LuaJIT it belongs to all of them. There, a loop that has been compiled looks at no hook, and what
-//! is being compiled must not be disturbed without need.
+//! LuaJIT it belongs to all of them. There, a loop that has been compiled looks at no hook, and
+//! what is being compiled must not be disturbed without need.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
@@ -84,8 +84,8 @@ impl Stopper {
         running.hook();
     }
 
-    /// A coroutine has ended or has yielded to `state`. What was to interrupt it goes on there, or a
-    /// script could begin with a new coroutine whenever one is interrupted.
+    /// A coroutine has ended or has yielded to `state`. What was to interrupt it goes on there, or
+    /// a script could begin with a new coroutine whenever one is interrupted.
     #[cfg(not(feature = "luajit"))]
     pub(super) fn back_to(&self, state: *mut lua_State) {
         let mut running = self.lock();

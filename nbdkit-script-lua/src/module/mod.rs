@@ -64,8 +64,8 @@ fn add<'a>(
 }
 
 /// What is thrown for an error. Where there is no memory for a table it is Lua's own text: it is
-/// there already, so that a script which catches errors for ever has none of Lua's memory walked for
-/// each.
+/// there already, so that a script which catches errors for ever has none of Lua's memory walked
+/// for each.
 fn thrown(lua: &Lua, error: &Error) -> mlua::Result<MultiValue> {
     if memory::check().is_ok() {
         // 1 is the function that throws, and 2 its caller.

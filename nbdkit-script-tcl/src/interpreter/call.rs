@@ -66,7 +66,8 @@ impl Interpreter {
         })
     }
 
-    // Always inline: the arguments, an array, would be copied, and read back before they are stored.
+    // Always inline: the arguments, an array, would be copied, and read back before they are
+    // stored.
     #[inline(always)]
     fn call_with<T>(
         &self,

@@ -33,8 +33,8 @@ pub struct Position {
 }
 
 impl Inside<'_> {
-    /// What a command that ended with this status has left. Tcl itself makes errors of `return -code
-    /// break` and the like, where no command is left that could take them.
+    /// What a command that ended with this status has left. Tcl itself makes errors of `return
+    /// -code break` and the like, where no command is left that could take them.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Failure {
         let message = short(&self.result().text());
@@ -113,8 +113,8 @@ fn beginning(info: &str) -> &str {
     }
 }
 
-/// The name in an error code such as `POSIX ENOSPC {no space left on device}`. Where Tcl is told of no
-/// memory in time, it says `TCL MEMORY`.
+/// The name in an error code such as `POSIX ENOSPC {no space left on device}`. Where Tcl is told of
+/// no memory in time, it says `TCL MEMORY`.
 fn posix_of(code: Value<'_>) -> Option<String> {
     let words = code.list()?;
     let [kind, name, ..] = words.as_slice() else {
@@ -184,8 +184,10 @@ mod tests {
     #[test]
     fn places_in_error_info() {
         let trace = "no\n    while executing\n\"error no\"\n    (procedure \"bad\" line 2)\n    \
-                     invoked from within\n\"bad\"\n    (in namespace eval \"::a\" script line 1)\n    \
-                     invoked from within\n\"a\"\n    (class \"::Disk\" method \"read\" line 7)\n    \
+                     invoked from within\n\"bad\"\n    \
+                     (in namespace eval \"::a\" script line 1)\n    \
+                     invoked from within\n\"a\"\n    \
+                     (class \"::Disk\" method \"read\" line 7)\n    \
                      (file \"disk.tcl\" line 9)";
         let frames: Vec<_> = trace.lines().filter_map(frame).collect();
         assert_eq!(

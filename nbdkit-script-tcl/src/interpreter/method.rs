@@ -76,8 +76,8 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
         call.not_data = 2;
     }
     method(&call).map_err(|error| match error.errno() {
-        // A method that is called wrongly is a mistake in the script, as any other. What there is no
-        // memory for keeps its number.
+        // A method that is called wrongly is a mistake in the script, as any other. What there is
+        // no memory for keeps its number.
         libc::EINVAL => Error::msg(error.message()),
         _ => error,
     })

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The number of the first character, which has two bytes or more. Tcl also has halves of characters,
-/// which are none in Rust.
+/// The number of the first character, which has two bytes or more. Tcl also has halves of
+/// characters, which are none in Rust.
 pub(super) fn code_point(raw: &[u8]) -> u32 {
     let length = match raw.first() {
         Some(0xf0..) => 4,
@@ -19,8 +19,8 @@ pub(super) fn code_point(raw: &[u8]) -> u32 {
     raw[1..].iter().take(length - 1).fold(lead, |bits, byte| bits << 6 | u32::from(byte & 0x3f))
 }
 
-/// A text from Tcl's own form of UTF-8: NUL is two bytes there, and in Tcl 8.6 a character past U+FFFF
-/// is two halves of three bytes each.
+/// A text from Tcl's own form of UTF-8: NUL is two bytes there, and in Tcl 8.6 a character past
+/// U+FFFF is two halves of three bytes each.
 pub(super) fn from_internal(raw: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(raw) {
         return Cow::Borrowed(text);

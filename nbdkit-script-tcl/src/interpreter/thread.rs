@@ -6,7 +6,8 @@
 //! - Two threads in one interpreter at once. The framework's runner never does that.
 //! - Memory that hangs off the thread: its cache of free memory, to which an interpreter has a
 //!   pointer of its own, its list of open channels, its compiled regular expressions, the name of
-//!   the current directory, its event loop. Two interpreters that one thread has made share all of it without a
+//!   the current directory, its event loop. Two interpreters that one thread has made share all of
+//!   it without a
 //!   lock, so they must never run at once; and a thread that closes a channel which another thread
 //!   has opened ends the process ("damaged channel list"), as it does nbdkit's own Tcl plugin.
 //! - The identity of the thread itself, which Tcl compares when an interpreter is deleted or made,
@@ -115,8 +116,8 @@ impl Identity {
         Assumed { identity: self, own }
     }
 
-    /// Whether the interpreter may be deleted in this thread: if Tcl does not see which it is, or if
-    /// it is the one that made it.
+    /// Whether the interpreter may be deleted in this thread: if Tcl does not see which it is, or
+    /// if it is the one that made it.
     pub fn is_at_home(&self) -> bool {
         // SAFETY: compares two values.
         ASKED.load(Ordering::Relaxed)

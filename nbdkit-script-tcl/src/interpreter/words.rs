@@ -65,8 +65,8 @@ impl<'a> Words<'a> {
             rest: [ptr::null_mut(); 9],
         };
         // SAFETY: a living interpreter, a C string, and a structure at least as large as Tcl's.
-        // Only `command::create` makes commands of this function, whose data is an instance, and a command
-        // is not deleted while a method runs, for that runs no script.
+        // Only `command::create` makes commands of this function, whose data is an instance, and a
+        // command is not deleted while a method runs, for that runs no script.
         unsafe {
             if ffi::Tcl_GetCommandInfo(self.interp, name.as_ptr(), &mut info) == 0 {
                 return None;

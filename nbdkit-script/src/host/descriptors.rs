@@ -1,8 +1,8 @@
 //! What the process's descriptors tell of the server: the pipe by which nbdkit tells itself that it
 //! is to end, and the sockets of its clients. nbdkit has no function for either.
 //!
-//! nbdkit makes the pipe and its listening sockets between `get_ready` and `after_fork`, and nothing
-//! else happens there. So they are what has come to the process's descriptors in between.
+//! nbdkit makes the pipe and its listening sockets between `get_ready` and `after_fork`, and
+//! nothing else happens there. So they are what has come to the process's descriptors in between.
 
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
@@ -70,8 +70,8 @@ pub(super) fn quit() -> Option<RawFd> {
 /// Has nbdkit see the end of what its clients send. It would wait for each idle client to leave
 /// before it ends itself.
 ///
-/// Only the sockets that have the name of one of nbdkit's listening sockets, as what it accepts has.
-/// What a client has sent already is read, and replies can still be sent.
+/// Only the sockets that have the name of one of nbdkit's listening sockets, as what it accepts
+/// has. What a client has sent already is read, and replies can still be sent.
 pub(crate) fn let_clients_go() {
     for client in clients() {
         // SAFETY: takes any number. Should the descriptor be another one by now, that one is no
@@ -93,7 +93,8 @@ pub(crate) fn a_client_may_be_gone() -> bool {
     found != 0
 }
 
-/// The other end is closed. What a client has still sent can be read before that is seen by reading.
+/// The other end is closed. What a client has still sent can be read before that is seen by
+/// reading.
 #[cfg(target_os = "linux")]
 const CLOSED: libc::c_short = libc::POLLRDHUP;
 #[cfg(not(target_os = "linux"))]

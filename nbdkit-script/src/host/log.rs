@@ -31,7 +31,8 @@ pub(crate) fn debug_bytes(message: &[u8]) {
 }
 
 /// Shows bytes in nbdkit's debug log, 16 in a line: the offset, each in hexadecimal, and as text.
-/// `prefix` is put before each line, and the first byte is said to be at `start`. Needs nbdkit 1.46.
+/// `prefix` is put before each line, and the first byte is said to be at `start`. Needs nbdkit
+/// 1.46.
 ///
 /// # Errors
 /// `EINVAL` for bytes past the last offset of 64 bits, and a prefix with a NUL byte.

@@ -2,7 +2,8 @@
 //!
 //! One that the running nbdkit lacks is an error with `ENOTSUP` that names the version that has
 //! it; the plugin loads all the same. Where nbdkit itself logs why something failed, as the
-//! `parse_*` functions do, the error here says so. What is asked of the C library is in `system.rs`.
+//! `parse_*` functions do, the error here says so. What is asked of the C library is in
+//! `system.rs`.
 #![allow(unsafe_code)]
 
 mod address;

@@ -19,8 +19,8 @@ use super::remembered::{CLIENT, Client, Remembered};
 use super::stdio::stdio_safe;
 use crate::error::Error;
 
-/// Whether the client is served on standard input, and that is a pipe or a file. nbdkit takes it for
-/// a socket, and logs an error for each question about it.
+/// Whether the client is served on standard input, and that is a pipe or a file. nbdkit takes it
+/// for a socket, and logs an error for each question about it.
 static NO_SOCKET: AtomicBool = AtomicBool::new(false);
 
 /// To be called when nbdkit has loaded the plugin: standard input is still what it was.

@@ -1,9 +1,9 @@
 //! What is known of a client while it is connected, for its `close`: nbdkit cannot tell any more.
 //!
 //! A connection keeps it, for the framework closes in another thread what nbdkit leaves open at its
-//! end. And so does the connection's own thread, in which nbdkit runs `preconnect`, the first `open`
-//! and the last `close`: a filter may open the plugin again in the thread of a request, where nothing
-//! tells without an error in the log whether there is a connection at all.
+//! end. And so does the connection's own thread, in which nbdkit runs `preconnect`, the first
+//! `open` and the last `close`: a filter may open the plugin again in the thread of a request,
+//! where nothing tells without an error in the log whether there is a connection at all.
 //!
 //! How it is found out is in `remember.rs`.
 

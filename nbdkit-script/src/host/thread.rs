@@ -2,8 +2,8 @@
 //!
 //! Not one of the standard library's: that allocates where the thread begins, and the C library
 //! reserves 64 MiB of address space for each thread that does. Where the address space is limited,
-//! that would be taken from the scripts. To use a thread local of the plugin's allocates, too, and a
-//! lock of the standard library's may look at one.
+//! that would be taken from the scripts. To use a thread local of the plugin's allocates, too, and
+//! a lock of the standard library's may look at one.
 
 use std::ffi::c_void;
 use std::io;

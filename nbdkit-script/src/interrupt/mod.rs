@@ -1,5 +1,5 @@
-//! How a callback that runs is made to stop: at the end of the server, when its client has gone, and
-//! when it takes longer than the user lets it.
+//! How a callback that runs is made to stop: at the end of the server, when its client has gone,
+//! and when it takes longer than the user lets it.
 //!
 //! A request knows nothing of this. A thread beside it, the watcher, looks at the instances now
 //! and then, and interrupts from outside what has been running for too long. An engine takes part
@@ -73,8 +73,8 @@ impl Interruption {
         }
     }
 
-    /// Whether it depends on an answer that is most often no. An engine that cannot be asked without
-    /// harm leaves it at that.
+    /// Whether it depends on an answer that is most often no. An engine that cannot be asked
+    /// without harm leaves it at that.
     pub fn is_a_question(&self) -> bool {
         self.reason == Reason::IfClientIsGone
     }

@@ -113,7 +113,8 @@ impl Watch {
     /// Looks at each instance.
     fn look(&mut self, now: Instant) {
         let Some(running) = self.running.upgrade() else { return };
-        // Asked once, and only if it matters: an engine is not disturbed while all clients are there.
+        // Asked once, and only if it matters: an engine is not disturbed while all clients are
+        // there.
         let mut may_be_gone = None;
         for number in 0..self.instances.len() {
             let call = running.call_of(number);

@@ -48,8 +48,9 @@ pub fn check() -> Result<()> {
     if ALLOCATOR.has_memory() { Ok(()) } else { Err(Error::new(libc::ENOMEM, MESSAGE)) }
 }
 
-/// Whether a script whose values are Rust's may go on: the reserve is not used up by half. It need not
-/// stop before, for it may be about to let go of what it keeps. Asked at each step of an engine.
+/// Whether a script whose values are Rust's may go on: the reserve is not used up by half. It need
+/// not stop before, for it may be about to let go of what it keeps. Asked at each step of an
+/// engine.
 ///
 /// # Errors
 /// `ENOMEM` if it may not.
@@ -91,8 +92,8 @@ pub fn push<T>(list: &mut Vec<T>, element: T, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is memory for so many bytes, which somebody else is going to take who would end the
-/// process if there is none. It is not asked for what is small.
+/// Whether there is memory for so many bytes, which somebody else is going to take who would end
+/// the process if there is none. It is not asked for what is small.
 ///
 /// # Errors
 /// `ENOMEM` if there is none.
@@ -130,7 +131,8 @@ pub(crate) fn keep_margin() {
     margin::keep();
 }
 
-/// For a callback that is not of a connection: keeps it while that runs, if nbdkit has it otherwise.
+/// For a callback that is not of a connection: keeps it while that runs, if nbdkit has it
+/// otherwise.
 pub(crate) fn keep_if_lent() -> Option<Kept> {
     is_lent().then(Kept::new)
 }

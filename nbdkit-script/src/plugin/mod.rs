@@ -26,7 +26,7 @@ macro_rules! callbacks {
         ///
         /// There are two kinds: a [`ScriptPlugin`], and [`Scripted`](crate::Scripted).
         #[diagnostic::on_unimplemented(
-            message = "`{Self}` is no plugin: it is neither a `ScriptPlugin` nor `Scripted<Language>`",
+            message = "`{Self}` is neither a `ScriptPlugin` nor `Scripted<Language>`",
             label = "implement `ScriptPlugin` for it, or wrap a `Language` as `Scripted<{Self}>`"
         )]
         #[allow(missing_docs, reason = "ScriptPlugin has the descriptions")]

@@ -20,10 +20,11 @@ use crate::values::ThreadModel;
 /// | `SerializeRequests` | N | the one that its connection belongs to |
 /// | `Parallel` | N | any that is free |
 ///
-/// N is [`ScriptPlugin::INSTANCES`](crate::ScriptPlugin::INSTANCES), and for a script what `interpreters=N` says. Each instance is
-/// a whole plugin of its own: it is loaded, configured, made ready and cleaned up like the first,
-/// and sees its own `open` and `close` of each connection that it serves. Under `Parallel` a
-/// connection is opened in further instances when a request of it first gets there.
+/// N is [`ScriptPlugin::INSTANCES`](crate::ScriptPlugin::INSTANCES), and for a script what
+/// `interpreters=N` says. Each instance is a whole plugin of its own: it is loaded, configured,
+/// made ready and cleaned up like the first, and sees its own `open` and `close` of each connection
+/// that it serves. Under `Parallel` a connection is opened in further instances when a request of
+/// it first gets there.
 pub struct Isolated<P: Plugin> {
     way: Way<P>,
 }

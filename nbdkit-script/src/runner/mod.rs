@@ -23,8 +23,8 @@ use crate::values::ThreadModel;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run a plugin",
     label = "expected `Shared<Plugin>` or `Isolated<Plugin>`",
-    note = "`Shared` calls a plugin from several threads at once, so the plugin and its handle must \
-            be `Sync`; `Isolated` takes any that is `Send`, and calls each instance from one thread \
+    note = "`Shared` calls a plugin from several threads at once, so it and its handle must be \
+            `Sync`; `Isolated` takes any that is `Send`, and calls each instance from one thread \
             at a time",
     note = "a plugin is a `ScriptPlugin`, or `Scripted<L>` for a `Language`"
 )]

@@ -30,7 +30,8 @@ struct Instance<P: Plugin> {
     plugin: P,
 }
 
-/// One client's connection, which holds its worker: a request finds its instance without the runner.
+/// One client's connection, which holds its worker: a request finds its instance without the
+/// runner.
 pub(super) struct Connection<P: Plugin> {
     worker: Arc<Worker<P>>,
     /// Which of the worker's handles is the connection's.

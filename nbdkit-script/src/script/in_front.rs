@@ -84,7 +84,8 @@ pub(super) fn help(language: &str, own: &[Parameter]) -> String {
         format!("{name:21} {}\n", parameter.help)
     });
     format!(
-        "{HELP}{}script=<FILENAME>     (required) The {language} script to run, or - for standard input.\n\
+        "{HELP}{}script=<FILENAME>     (required) The {language} script to run, \
+         or - for standard input.\n\
          [other arguments may be used by the script that you load]",
         own.collect::<String>()
     )

@@ -4,9 +4,9 @@
 //! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
 //! `config` takes values that are not UTF-8, as file names may be. A request flag that the crate
 //! does not know fails that request, where the crate would abort the server. A `zero` that asks
-//! for writes instead is not logged as an error. Handles are noted, so that those which nbdkit leaves
-//! open at its end are closed. And `pread` and `pwrite` go straight to the
-//! connection, without the crate's trait object and its kind of error in between.
+//! for writes instead is not logged as an error. Handles are noted, so that those which nbdkit
+//! leaves open at its end are closed. And `pread` and `pwrite` go straight to the connection,
+//! without the crate's trait object and its kind of error in between.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};

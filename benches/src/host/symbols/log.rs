@@ -26,7 +26,10 @@ pub fn set_verbose() {
 
 /// Fixed arguments that stand for `...`.
 macro_rules! printf_like {
-    ($(#[doc = $doc:literal])* $name:ident($format:ident, $text:ident) -> $result:ty $body:block) => {
+    (
+        $(#[doc = $doc:literal])*
+        $name:ident($format:ident, $text:ident) -> $result:ty $body:block
+    ) => {
         $(#[doc = $doc])*
         ///
         /// # Safety
@@ -60,7 +63,10 @@ macro_rules! printf_like {
 
 /// The same for a `va_list`.
 macro_rules! vprintf_like {
-    ($(#[doc = $doc:literal])* $name:ident($format:ident, $text:ident) -> $result:ty $body:block) => {
+    (
+        $(#[doc = $doc:literal])*
+        $name:ident($format:ident, $text:ident) -> $result:ty $body:block
+    ) => {
         $(#[doc = $doc])*
         ///
         /// # Safety

@@ -46,8 +46,8 @@ pub trait Arguments {
         self.next_bytes(take)
     }
 
-    /// Takes data, and passes it on: as [`next_bytes`](Arguments::next_bytes), but for a language that
-    /// has data in something else than its strings, or knows which strings are no bytes.
+    /// Takes data, and passes it on: as [`next_bytes`](Arguments::next_bytes), but for a language
+    /// that has data in something else than its strings, or knows which strings are no bytes.
     ///
     /// # Errors
     /// What it is if it is none.
@@ -140,8 +140,8 @@ pub trait Arguments {
         Ok(text)
     }
 
-    /// A message, as bytes. A language may have texts of what is no string, such as of an error that
-    /// was caught.
+    /// A message, as bytes. A language may have texts of what is no string, such as of an error
+    /// that was caught.
     ///
     /// # Errors
     /// `EINVAL` for anything else.
@@ -149,7 +149,8 @@ pub trait Arguments {
         self.text_bytes(what)
     }
 
-    /// The name of something. A language whose own functions take a number for its text does so here.
+    /// The name of something. A language whose own functions take a number for its text does so
+    /// here.
     ///
     /// # Errors
     /// As of [`bytes`](Arguments::bytes).

@@ -1,7 +1,8 @@
 //! What a script's callback returned, as a value of nbdkit's.
 //!
-//! A language says how one looks at its values: [`Returned`]. [`FromReturned`] makes of them what nbdkit wants, and says
-//! what is wrong with those of which it cannot, in the same words for all languages.
+//! A language says how one looks at its values: [`Returned`]. [`FromReturned`] makes of them what
+//! nbdkit wants, and says what is wrong with those of which it cannot, in the same words for all
+//! languages.
 //!
 //! | what | from |
 //! | --- | --- |
@@ -9,10 +10,15 @@
 //! | `bool` | a boolean |
 //! | `i64` | the size of a disk, a whole number |
 //! | `String`, `Option<String>` | a text for clients, or none |
-//! | [`ThreadModel`](crate::ThreadModel), [`Fua`](crate::Fua), [`Cache`](crate::Cache) | a number or a word: see [`Answer`](crate::Answer) |
+//! | [`ThreadModel`], [`Fua`], [`Cache`] | a number or a word: see [`Answer`] |
 //! | [`Option<BlockSize>`](crate::BlockSize) | a list of three numbers, or none |
 //! | [`Vec<Extent>`](crate::Extent) | a list of offset, length and type |
 //! | [`Vec<Export>`](crate::Export) | a list of names, or of name and description |
+//!
+//! [`ThreadModel`]: crate::ThreadModel
+//! [`Fua`]: crate::Fua
+//! [`Cache`]: crate::Cache
+//! [`Answer`]: crate::Answer
 //!
 //! The bytes of a read are not among them. They go by the shortest way there is in a language, to
 //! [`ReadBuffer::copy_from`](crate::ReadBuffer::copy_from).

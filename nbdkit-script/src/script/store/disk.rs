@@ -95,8 +95,8 @@ impl Disk {
     /// Writes `data` at `offset`.
     ///
     /// # Errors
-    /// `EINVAL` if the range is not inside the disk; `ENOMEM` if there is no memory for it, and then
-    /// nothing is written.
+    /// `EINVAL` if the range is not inside the disk; `ENOMEM` if there is no memory for it, and
+    /// then nothing is written.
     pub fn write(&self, data: &[u8], offset: u64) -> Result<()> {
         let count = data.len() as u64;
         self.check(offset, count)?;
