@@ -30,7 +30,8 @@ fn main() {
                 Some(machine) if machine != target() => {
                     println!(
                         "cargo::error=the Tcl that pkg-config found in {} is for {machine}, \
-                         not for {}: PKG_CONFIG_LIBDIR is to name the directory of the target's tcl.pc",
+                         not for {}: expected PKG_CONFIG_LIBDIR to name the directory of the \
+                         target's tcl.pc",
                         tcl.directory,
                         target()
                     );
