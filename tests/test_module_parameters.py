@@ -43,7 +43,10 @@ def evaluate(serve, language):
 
 def read(evaluate, function, text):
     """The numbers that a function of the module makes of a text; None if it is refused."""
-    call = evaluate.language.call(function, "it", text.encode())
+    language = evaluate.language
+    # A text that is in a script would come as it is written there.
+    text = language.text(text) if language.reads_utf8 else text.encode()
+    call = language.call(function, "it", text)
     if evaluate.errno(evaluate.language.answer(call)) == "EINVAL":
         return None
     return tuple(map(float, evaluate.answer(call).split()))

@@ -21,8 +21,9 @@ proc pread {h count offset} {
 }
 proc pwrite {h buf offset} {
     for {set i 0} {$i < 500} {incr i} {
-        set ::env(TEST_[expr {($i + $offset) % 97}]) [string repeat $i 20]
-        if {$i % 3 == 0} { unset -nocomplain ::env(TEST_[expr {$i % 89}]) }
+        # Each has its own: if two do it with the same one at once, they do as Tcl does.
+        set ::env(TEST_${offset}_[expr {$i % 97}]) [string repeat $i 20]
+        if {$i % 3 == 0} { unset -nocomplain ::env(TEST_${offset}_[expr {$i % 89}]) }
     }
 }
 """

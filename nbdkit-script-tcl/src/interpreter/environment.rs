@@ -7,7 +7,7 @@
 //!
 //! As with the C library's `setenv`, each text is kept once, and for good. An interpreter that a
 //! script makes has its own `env`, which Tcl itself writes through. From the moment that somebody
-//! else has changed the environment, all is left to them: what they write they may free.
+//! else has added or removed a variable, all is left to them: what they write they may free.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -129,15 +129,19 @@ impl Environment {
         environ.store(self.places.as_ptr().cast_mut().cast(), Ordering::Release);
     }
 
-    /// Whether nobody else has changed it.
+    /// Whether each variable is where it was put. Tcl may have written another value there, if two
+    /// threads set the same one at once; that is not looked at, for Tcl may free it.
     fn is_ours(&self) -> bool {
         // SAFETY: as in `publish`.
         let environ = unsafe { &ffi::environ }.load(Ordering::Acquire);
-        let texts = self.texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]);
+        let is_text = |there| self.texts.iter().any(|text| ptr::eq(text.as_ptr(), there));
+        let texts = self.texts.iter().zip(self.places);
         ptr::eq(environ.cast(), self.places.as_ptr())
-            && texts
-                .zip(self.places)
-                .all(|(text, place)| ptr::eq(text, place.load(Ordering::Relaxed)))
+            && self.places[self.texts.len()].load(Ordering::Relaxed).is_null()
+            && texts.into_iter().all(|(text, place)| {
+                let there = place.load(Ordering::Relaxed).cast_const();
+                ptr::eq(text.as_ptr(), there) || !there.is_null() && !is_text(there)
+            })
     }
 
     fn set(&mut self, name: &[u8], text: CString) {
