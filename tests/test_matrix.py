@@ -199,3 +199,24 @@ def holders(path):
         except OSError:
             pass  # It has ended meanwhile.
     return found
+
+
+@pytest.mark.parametrize(
+    "bootstrap, matrix, code, end",
+    [(0, 0, 0, "tested"), (0, 1, 1, "tested"), (0, 2, 2, "tested"), (0, CANNOT, 0, "NOT RUN: "),
+     (1, 0, 0, "NOT RUN: ")],
+)  # fmt: skip
+def test_continuous_integration_says_what_was_not_run(tmp_path, bootstrap, matrix, code, end):
+    for directory in (".ci", "script"):
+        (tmp_path / directory).mkdir()
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci")
+    for name, text in {
+        "test": "echo tested",
+        "bootstrap": f"exit {bootstrap}",
+        "matrix": f"exit {matrix}",
+    }.items():
+        executable(tmp_path / "script" / name, text)
+    result = subprocess.run([tmp_path / ".ci/run"], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (code, "")
+    *_, last = result.stdout.splitlines()
+    assert last.startswith(end) and ("trixie" in last) == (end != "tested")
