@@ -27,7 +27,7 @@ def executable(path, text):
 
 @pytest.fixture
 def environment(tmp_path):
-    """With a debootstrap first in PATH that `debootstrap` makes, and a target directory of its own."""
+    """With a place for a debootstrap first in PATH, and a target directory of its own."""
     (tmp_path / "bin").mkdir()
     return {
         **os.environ,
@@ -76,7 +76,9 @@ def test_an_engine_that_is_none(environment):
     assert 'there is no engine "perl", expected some of lua54 tcl ' in line
 
 
-@pytest.mark.parametrize("arguments", [["--only"], ["--only", ""], ["--other"], ["--only", "tcl", "-x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--only"], ["--only", ""], ["--other"], ["--only", "tcl", "-x"]]
+)
 def test_usage(environment, arguments):
     result = subprocess.run([MATRIX, *arguments], env=environment, capture_output=True, text=True)
     assert result.returncode == 2
@@ -127,7 +129,9 @@ def test_no_network(environment, debootstrap, namespaces, tmp_path):
 
 
 def test_a_suite_that_cannot_be_made_is_in_the_table(environment, debootstrap, namespaces):
-    result = subprocess.run([MATRIX, "sid", "trixie"], env=environment, capture_output=True, text=True)
+    result = subprocess.run(
+        [MATRIX, "sid", "trixie"], env=environment, capture_output=True, text=True
+    )
     assert result.returncode == CANNOT
     remarks = result.stdout.split("| ---: |\n")[1]
     assert "sid: NOT RUN, see above\ntrixie: NOT RUN, see above\n" in remarks

@@ -1,7 +1,7 @@
 """The parameters that nbdkit 1.32 does not read itself: probabilities and times.
 
-Where nbdkit has the function it is asked, and elsewhere the framework reads the text. One table holds
-for both.
+Where nbdkit has the function it is asked, and elsewhere the framework reads the text. One table
+holds for both.
 """
 
 import pytest
@@ -72,7 +72,9 @@ def test_what_is_refused_is_told_with_what_it_is(evaluate, language, function):
     assert language.function(function) in lines[-1]
 
 
-@pytest.mark.parametrize("function, what", [("parse_probability", "probability"), ("parse_delay", "delay")])
+@pytest.mark.parametrize(
+    "function, what", [("parse_probability", "probability"), ("parse_delay", "delay")]
+)
 def test_wrong_arguments(evaluate, language, function, what):
     messages = [
         evaluate.message(language.call(function, *arguments))
