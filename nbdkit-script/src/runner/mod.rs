@@ -4,6 +4,8 @@
 //! from then on is the only way to it.
 
 mod closing;
+#[cfg(test)]
+mod fake;
 mod isolated;
 mod pinned;
 mod pool;

@@ -1,9 +1,18 @@
 //! A connection belongs to one instance for its life.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
+#[cfg(all(test, loom))]
+use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
 use slab::Slab;
+#[cfg(not(all(test, loom)))]
+use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use super::closing::{close, drop_each, not_open};
 use crate::error::Result;
@@ -115,5 +124,86 @@ impl<P: Plugin> Connection<P> {
         };
         self.worker.connections.fetch_sub(1, Ordering::Relaxed);
         close(&instance.plugin, handle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(loom)]
+    use loom::thread;
+    #[cfg(not(loom))]
+    use std::thread;
+
+    use super::super::fake::{Closed, Noting};
+    use super::super::pool::model;
+    use super::*;
+
+    fn pinned(count: usize) -> (Arc<Pinned<Noting>>, Closed) {
+        let (plugins, closed) = Noting::several(count, false);
+        (Arc::new(Pinned::new(plugins)), closed)
+    }
+
+    fn instance_of(connection: &Connection<Noting>) -> usize {
+        connection.with(|plugin, _| Ok(plugin.number)).unwrap()
+    }
+
+    fn handle_of(connection: &Connection<Noting>) -> usize {
+        connection.with(|_, handle| Ok(*handle)).unwrap()
+    }
+
+    #[test]
+    fn a_connection_goes_where_there_are_fewest() {
+        model(|| {
+            let (pinned, closed) = pinned(2);
+            let open = || pinned.open(false).unwrap();
+            let [first, second, third] = [open(), open(), open()];
+            assert_eq!([&first, &second, &third].map(instance_of), [0, 1, 0]);
+            first.close().unwrap();
+            third.close().unwrap();
+            let [fourth, fifth] = [open(), open()];
+            assert_eq!([&fourth, &fifth].map(instance_of), [0, 0]);
+            assert_eq!(*closed.lock().unwrap(), [0, 0]);
+        });
+    }
+
+    #[test]
+    fn connections_that_begin_and_end_at_once_have_each_their_own_handle() {
+        model(|| {
+            let (pinned, closed) = pinned(1);
+            let stays = pinned.open(false).unwrap();
+            let before = handle_of(&stays);
+            let visit = |pinned: &Pinned<Noting>| {
+                let connection = pinned.open(false).unwrap();
+                let handle = handle_of(&connection);
+                assert_eq!(handle_of(&connection), handle);
+                connection.close().unwrap();
+            };
+            let other = Arc::clone(&pinned);
+            let other = thread::spawn(move || visit(&other));
+            visit(&pinned);
+            assert_eq!(handle_of(&stays), before);
+            other.join().unwrap();
+            assert_eq!(closed.lock().unwrap().len(), 2);
+            let connections = &pinned.workers[0].connections;
+            assert_eq!(connections.load(Ordering::Relaxed), 1);
+        });
+    }
+
+    #[test]
+    fn who_looks_at_calls_sees_each_under_a_number_of_its_own() {
+        model(|| {
+            let (pinned, _) = pinned(1);
+            let connection = pinned.open(false).unwrap();
+            let watched = Arc::clone(&pinned);
+            let watcher = thread::spawn(move || [watched.call_of(0), watched.call_of(0)]);
+            // In a call there is a number, whoever looks.
+            let inside = || connection.with(|_, _| Ok(pinned.call_of(0))).unwrap();
+            let [first, second] = [inside(), inside()];
+            assert!(first.is_some() && second.is_some() && first != second);
+            for seen in watcher.join().unwrap() {
+                assert!(seen.is_none() || seen <= second, "{seen:?}");
+            }
+            assert_eq!(pinned.call_of(0), None);
+        });
     }
 }

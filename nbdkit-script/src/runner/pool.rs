@@ -7,8 +7,8 @@
 //!   begins to look. It waits only while all items are in use.
 //! - Who wants one item and no other reserves it: no request that begins later gets it before.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p nbdkit-script --lib pool` tries all the ways in
-//! which threads can interleave here while they are interrupted at most three times.
+//! `RUSTFLAGS="--cfg loom" cargo test --release -p nbdkit-script --lib runner` tries all the ways
+//! in which threads can interleave here while they are interrupted at most three times.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{PoisonError, TryLockError};
@@ -216,6 +216,20 @@ impl<T> Drop for Taken<'_, T> {
     }
 }
 
+/// Under loom, every way of interleaving in which threads are interrupted at most three times
+/// where they need not wait; else, once.
+#[cfg(test)]
+pub(super) fn model(test: impl Fn() + Sync + Send + 'static) {
+    #[cfg(loom)]
+    {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(test);
+    }
+    #[cfg(not(loom))]
+    test();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,19 +265,6 @@ mod tests {
 
     fn total(pool: &Pool<usize>) -> usize {
         (0..pool.size()).map(|number| *pool.take_this(number)).sum()
-    }
-
-    /// Under loom, every way of interleaving in which threads are interrupted at most three times
-    /// where they need not wait; else, once.
-    fn model(test: impl Fn() + Sync + Send + 'static) {
-        #[cfg(loom)]
-        {
-            let mut model = loom::model::Builder::new();
-            model.preemption_bound = Some(3);
-            model.check(test);
-        }
-        #[cfg(not(loom))]
-        test();
     }
 
     /// Runs these in threads of their own, and one here.

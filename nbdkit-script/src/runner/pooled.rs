@@ -171,55 +171,16 @@ impl<P: Plugin> Connection<P> {
     }
 }
 
-#[cfg(test)]
+// Not under loom, for which the pool is made of other locks.
+#[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::fake::{Closed, Noting};
     use super::*;
-    use crate::buffer::{Filled, ReadBuffer};
-    use crate::error::Error;
-    use crate::plugin::ScriptPlugin;
-
-    /// Keeps its handles, and may fail to close them.
-    struct Noting {
-        fails: bool,
-        closed: Arc<Mutex<Vec<usize>>>,
-        number: usize,
-    }
-
-    impl ScriptPlugin for Noting {
-        const NAME: &'static str = "noting";
-        type Handle = ();
-
-        fn load() -> Result<Self> {
-            Err(Error::not_defined())
-        }
-
-        fn callbacks(&self) -> Callbacks {
-            Callbacks::all()
-        }
-
-        fn open(&self, _: bool) -> Result<()> {
-            Ok(())
-        }
-
-        fn close(&self, (): ()) -> Result<()> {
-            self.closed.lock().unwrap().push(self.number);
-            if self.fails { Err(Error::msg(format!("in {}", self.number))) } else { Ok(()) }
-        }
-
-        fn get_size(&self, (): &()) -> Result<i64> {
-            Ok(self.number as i64)
-        }
-
-        fn pread<'r>(&self, (): &(), buffer: ReadBuffer<'r>, _: u64) -> Result<Filled<'r>> {
-            buffer.zeroed(|_| Ok(()))
-        }
-    }
 
     /// Three instances, and the numbers of those in which a handle was closed.
-    fn three(fails: bool) -> (Pooled<Noting>, Arc<Mutex<Vec<usize>>>) {
-        let closed = Arc::default();
-        let plugin = |number| Noting { fails, closed: Arc::clone(&closed), number };
-        (Pooled::new((0..3).map(plugin).collect()), closed)
+    fn three(fails: bool) -> (Pooled<Noting>, Closed) {
+        let (plugins, closed) = Noting::several(3, fails);
+        (Pooled::new(plugins), closed)
     }
 
     /// Has a connection be open in two instances: the second request comes while one is in use.
