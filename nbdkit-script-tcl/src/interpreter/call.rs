@@ -76,6 +76,8 @@ impl Interpreter {
         take: impl FnOnce(&Inside<'_>) -> T,
     ) -> Result<T, Failure> {
         self.shared.pending_errno.set(0);
+        // A script may have ended before it was cancelled: this is of no later failure.
+        self.stopper.take_errno();
         let _assumed = self.identity.assume();
         let inside = Inside { interpreter: self };
         if !self.is_defined(callback) {

@@ -123,7 +123,10 @@ impl<'a> Buffer<'a> {
             return Err(past_end(to, count, length));
         }
         match self {
-            Buffer::Own(bytes, _) => bytes.copy_within(from..from + count, to),
+            Buffer::Own(bytes, made) => {
+                watch::written(*made);
+                bytes.copy_within(from..from + count, to);
+            }
             Buffer::Fill(buffer) => {
                 buffer.copy_within(from, to, count);
             }
