@@ -17,12 +17,12 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 /// What `open` returned.
 pub(crate) type HandleOf<P> = <P as Plugin>::Handle;
 
-/// Declares the callbacks of [`Plugin`], and answers those of a plugin in Rust by the methods of
-/// the same names of its [`ScriptPlugin`].
+/// Declares the callbacks of [`Plugin`], and implements them for a [`ScriptPlugin`] by the methods
+/// of the same names.
 macro_rules! callbacks {
     ($(fn $name:ident($($by:tt)*) ($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        /// A plugin as the framework sees it: every callback, and what depends on where the plugin
-        /// comes from. Runners, setup and the connections know no other trait.
+        /// A plugin as the framework sees it: all callbacks, and whatever differs between a plugin
+        /// in Rust and a script. Runners, setup and connections use no other trait.
         ///
         /// There are two kinds: a [`ScriptPlugin`], and [`Scripted`](crate::Scripted).
         #[diagnostic::on_unimplemented(
@@ -38,12 +38,12 @@ macro_rules! callbacks {
             const MAGIC_CONFIG_KEY: Option<&'static str>;
             const INSTANCES: usize;
 
-            /// Whether no memory is kept from it, because it ends the process where it gets none.
+            /// Whether it aborts when memory runs out, so that none may be held back.
             const NEEDS_ALL_MEMORY: bool = false;
 
             type Handle: Send + 'static;
 
-            /// What its instances are made of.
+            /// What instances are loaded from.
             type Source: Source;
 
             /// The parameters, for `nbdkit --help`.
@@ -56,43 +56,43 @@ macro_rules! callbacks {
 
             fn load(source: &Self::Source) -> Result<Self>;
 
-            /// What the first instance is asked for once it is loaded: to warn of what looks wrong.
+            /// Warns about likely mistakes. Called once, after the first instance is loaded.
             fn warn(&self, _source: &Self::Source) {}
 
-            /// Refuses an instance that lacks what nbdkit requires.
+            /// Rejects an instance that lacks required callbacks.
             fn check(&self, _source: &Self::Source) -> Result<()> {
                 Ok(())
             }
 
-            /// There is more than one instance.
+            /// Called before a second instance is made.
             fn instances_begin() {}
 
             fn callbacks(&self) -> Callbacks;
 
-            /// What the plugin's author calls a callback, for messages.
+            /// The name of a callback as the plugin's author writes it, for messages.
             fn callback_name(callback: Callbacks) -> &'static str {
                 callback.name()
             }
 
-            /// The error for a parameter when there is no `config`.
+            /// The error for a parameter if there is no `config` callback.
             fn unwanted_parameter(_source: &Self::Source, key: &str) -> Error {
                 Error::invalid(format!(
                     "{key}=: this plugin does not need command line configuration"
                 ))
             }
 
-            /// A hint for a parameter that `config` has refused.
+            /// A hint for a parameter that `config` rejected.
             fn hint_at_refused(&self, _key: &str) -> Option<String> {
                 None
             }
 
-            /// The key of a parameter without one, where that is not [`Plugin::MAGIC_CONFIG_KEY`].
+            /// Replaces [`Plugin::MAGIC_CONFIG_KEY`] as the key of a parameter without one.
             fn magic_config_key(&self) -> Result<String> {
                 Err(Error::not_defined())
             }
 
-            /// Whether data requests get flags. Without them, nbdkit's rules for its API version 1
-            /// hold: FUA is at most emulated, and a fast zero fails.
+            /// Whether data requests take flags. If not, nbdkit's rules for API version 1 apply:
+            /// FUA is at most emulated, and a fast zero fails.
             fn takes_flags(&self) -> bool {
                 true
             }

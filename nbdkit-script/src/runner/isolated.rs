@@ -1,4 +1,4 @@
-//! Single-threaded instances, each used by one thread at a time.
+//! Single-threaded instances: one thread at a time uses each.
 
 use super::pinned::{self, Pinned};
 use super::pooled::{self, Pooled};
@@ -8,11 +8,11 @@ use crate::interrupt::Running;
 use crate::plugin::Plugin;
 use crate::values::ThreadModel;
 
-/// Runs a plugin that knows nothing of threads: `P` need only be `Send`. One call at a time goes
-/// into an instance. This is where an interpreter goes.
+/// Runs a plugin that need not be thread-safe: `P` need only be `Send`. Each instance gets one call
+/// at a time. Use this for interpreters.
 ///
-/// How many instances there are, and which of them a request goes to, follows from the plugin's
-/// [thread model](crate::ScriptPlugin::thread_model):
+/// The plugin's [thread model](crate::ScriptPlugin::thread_model) determines how many instances
+/// there are, and which one serves a request:
 ///
 /// | thread model | instances | a request goes to |
 /// | --- | --- | --- |
@@ -68,8 +68,8 @@ impl<P: Plugin> Runner for Isolated<P> {
     type Plugin = P;
     type Connection = Connection<P>;
 
-    /// What nbdkit's own script plugins have, and the only safe one to assume: where there are
-    /// several instances, each has fields of its own.
+    /// The same as in nbdkit's own script plugins, and the only safe default: several instances do
+    /// not share their fields.
     const DEFAULT_THREAD_MODEL: ThreadModel = ThreadModel::SerializeAllRequests;
 
     fn instances(model: ThreadModel, wanted: usize) -> usize {
@@ -83,7 +83,7 @@ impl<P: Plugin> Runner for Isolated<P> {
         if plugins.is_empty() {
             return Err(Error::msg("there is no instance of the plugin"));
         }
-        // With a single one there is no choice, and a lock is less to do than a pool.
+        // With a single instance there is nothing to choose, and a lock is cheaper than a pool.
         let way = if model == ThreadModel::Parallel && plugins.len() > 1 {
             Way::Pooled(Pooled::new(plugins))
         } else {

@@ -1,4 +1,4 @@
-//! A connection belongs to one instance for its life.
+//! Each connection is pinned to one instance for its whole life.
 
 use std::sync::{Arc, PoisonError, TryLockError};
 
@@ -25,31 +25,31 @@ pub(super) struct Pinned<P: Plugin> {
 
 struct Worker<P: Plugin> {
     instance: Mutex<Instance<P>>,
-    /// How often it has been taken. Only who has it writes here, and others may look.
+    /// Counts the calls. Only the holder of the lock writes it; other threads may read it.
     calls: AtomicUsize,
-    /// How many connections belong to it: a hint for where the next one goes.
+    /// The number of its connections: a hint for placing the next one.
     connections: AtomicUsize,
 }
 
-/// A plugin and the handles of the connections that are open in it. They are behind one lock, so
-/// a handle need only be `Send` as well.
+/// A plugin and the handles of its open connections, behind one lock. So a handle, too, need only
+/// be `Send`.
 struct Instance<P: Plugin> {
-    // Before `plugin`, so that what is still open is dropped while its interpreter lives.
+    // Before `plugin`, so that open handles are dropped while their interpreter still exists.
     handles: Slab<P::Handle>,
     plugin: P,
 }
 
-/// One client's connection, which holds its worker: a request finds its instance without the
-/// runner.
+/// One client's connection. It holds its worker, so a request finds the instance without going
+/// through the runner.
 pub(super) struct Connection<P: Plugin> {
     worker: Arc<Worker<P>>,
-    /// Which of the worker's handles is the connection's.
+    /// The key of this connection's handle in the worker.
     key: usize,
 }
 
 impl<P: Plugin> Worker<P> {
-    /// A panic in a callback has been caught by then and failed its request; the instance goes on
-    /// being used, so a poisoned lock is as good as any other.
+    /// Ignores poison: a panic in a callback was caught and failed its request, and the instance
+    /// stays in use.
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Instance<P>> {
         let instance = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,13 +76,13 @@ impl<P: Plugin> Pinned<P> {
         Pinned { workers: plugins.into_iter().map(worker).collect() }
     }
 
-    /// The worker with the fewest connections. Two that begin at once may both choose it.
+    /// The worker with the fewest connections. Two new connections may choose the same one.
     fn emptiest(&self) -> &Arc<Worker<P>> {
         let load = |index: &usize| self.workers[*index].connections.load(Ordering::Relaxed);
         &self.workers[(0..self.workers.len()).min_by_key(load).unwrap_or(0)]
     }
 
-    /// The number of the call that an instance is in.
+    /// The number of the call that an instance is running.
     pub(super) fn call_of(&self, instance: usize) -> Option<usize> {
         let worker = self.workers.get(instance)?;
         let is_taken = matches!(worker.instance.try_lock(), Err(TryLockError::WouldBlock));

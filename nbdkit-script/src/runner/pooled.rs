@@ -1,4 +1,4 @@
-//! A request goes to any instance that is free.
+//! Each request goes to any free instance.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,16 +17,16 @@ pub(super) struct Pooled<P: Plugin> {
     instances: Arc<Instances<P>>,
 }
 
-/// What connections hold on to.
+/// The part of the runner that connections hold.
 struct Instances<P: Plugin> {
     pool: Pool<Instance<P>>,
-    /// The keys of the connections that are open in any instance.
+    /// The keys of all open connections.
     keys: Mutex<Slab<()>>,
 }
 
-/// A plugin and the handles of the connections that are open in it, by the connection's key.
+/// A plugin and the handles of the connections open in it, indexed by the connection's key.
 struct Instance<P: Plugin> {
-    // Before `plugin`, so that what is still open is dropped while its interpreter lives.
+    // Before `plugin`, so that open handles are dropped while their interpreter still exists.
     handles: Vec<Option<P::Handle>>,
     plugin: P,
 }
@@ -36,7 +36,8 @@ pub(super) struct Connection<P: Plugin> {
     instances: Arc<Instances<P>>,
     key: usize,
     readonly: bool,
-    /// In which instances it is open. Who has an instance changes this; others may look.
+    /// The instances in which it is open. Only the holder of an instance changes its entry; other
+    /// threads may read it.
     open_in: Box<[AtomicBool]>,
 }
 
@@ -54,11 +55,11 @@ impl<P: Plugin> Instance<P> {
 }
 
 impl<P: Plugin> Instances<P> {
-    /// Takes an instance, preferably one whose number is preferred.
+    /// Takes an instance, a preferred one if possible.
     ///
-    /// Each processor begins with an instance of its own. So as many instances are in use as there
-    /// are processors at work, their memory is in these processors' caches, and no two of them are
-    /// after the same one. That is so with any number of threads, of which nbdkit has 16 for each
+    /// The search begins at a different instance on each processor. So no more instances are in use
+    /// than processors, their memory stays in those processors' caches, and two processors do not
+    /// compete for the same one. The number of threads does not matter; nbdkit has 16 for each
     /// connection.
     #[inline]
     fn take(&self, preferred: impl Fn(usize) -> bool) -> Taken<'_, Instance<P>> {
@@ -85,7 +86,7 @@ impl<P: Plugin> Pooled<P> {
         Pooled { instances: Arc::new(Instances { pool, keys: Mutex::default() }) }
     }
 
-    /// The number of the call that an instance is in.
+    /// The number of the call that an instance is running.
     pub(super) fn call_of(&self, instance: usize) -> Option<usize> {
         self.instances.pool.use_of(instance)
     }
@@ -115,8 +116,8 @@ impl<P: Plugin> Pooled<P> {
 }
 
 impl<P: Plugin> Connection<P> {
-    /// Whether it is open in the instance of this number. Exact for who has that instance, and when
-    /// there are no requests any more.
+    /// Whether it is open in this instance. The answer is exact for the holder of the instance, and
+    /// once no requests run any more.
     #[inline]
     fn is_open_in(&self, number: usize) -> bool {
         self.open_in[number].load(Ordering::Acquire)
@@ -146,14 +147,14 @@ impl<P: Plugin> Connection<P> {
         Ok(())
     }
 
-    /// Closes it in each instance where it is open, waiting for those that are at work for another
-    /// connection. Returns the first error; the others are logged.
+    /// Closes it in every instance where it is open, and waits for those that are busy with another
+    /// connection. Returns the first error and logs the others.
     pub(super) fn close(self) -> Result<()> {
         let mut result = Ok(());
         for number in (0..self.open_in.len()).filter(|number| self.is_open_in(*number)) {
             let mut instance = self.instances.pool.take_this(number);
             let mut handle = instance.handles.get_mut(self.key).and_then(Option::take);
-            // A panic must not keep the connection from being closed in the others.
+            // A panic must not prevent the close in the other instances.
             let closed = crate::panic::catch(|| match handle.take() {
                 Some(handle) => close(&instance.plugin, handle),
                 None => Ok(()),

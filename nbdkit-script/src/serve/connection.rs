@@ -17,15 +17,15 @@ use crate::report;
 use crate::runner::{Handle, Runner};
 use crate::values::{BlockSize, Flags};
 
-/// The longest write, in bytes, that a zero is split into.
+/// The longest write, in bytes, that replaces part of a zero request.
 const LONGEST_ZEROES: u32 = 1 << 20;
 
-/// A plugin that [`export!`](crate::export) has given a place to live.
+/// An exported plugin: [`export!`](crate::export) implements this.
 pub trait Exported: Sized + 'static {
-    /// How it is run.
+    /// The runner and its plugin.
     type Runner: Runner;
 
-    /// Where it lives.
+    /// The one global of the `.so`.
     fn slot() -> &'static Slot<Self::Runner>;
 }
 
@@ -34,11 +34,11 @@ pub(super) type PluginOf<E> = <<E as Exported>::Runner as Runner>::Plugin;
 /// One client's connection, as nbdkit holds it.
 pub(crate) struct Connection<E: Exported> {
     runner: Arc<E::Runner>,
-    /// `None` only while it is being dropped.
+    /// `None` only during `drop`.
     inner: Option<<E::Runner as Runner>::Connection>,
-    /// The plugin has said no to fast zeroes. nbdkit has not been told: see `can_fast_zero`.
+    /// The plugin refuses fast zeroes. nbdkit does not know: see `can_fast_zero`.
     refuses_fast_zero: AtomicBool,
-    /// For `close`.
+    /// What `close` needs to know about the client.
     client: host::Remembered,
     exported: PhantomData<fn() -> E>,
 }
@@ -67,7 +67,7 @@ impl<E: Exported> Connection<E> {
         self.call_plugin(callback, call)
     }
 
-    /// The same after a callback has failed for want of memory.
+    /// The slow path, once a callback has failed for lack of memory.
     #[cold]
     #[inline(never)]
     fn call_without_memory<T>(
@@ -107,13 +107,13 @@ impl<E: Exported> Connection<E> {
         })
     }
 
-    /// Keeps whether the plugin takes fast zeroes.
+    /// Stores whether the plugin accepts fast zeroes.
     pub(super) fn keep_fast_zero(&self, fast: bool) {
         self.refuses_fast_zero.store(!fast, Ordering::Relaxed);
     }
 
-    /// Zeroes a range. Where the plugin wants writes instead, it gets them from here: nbdkit 1.32
-    /// would write all of a long range at the offset of its first 64 MiB.
+    /// Zeroes a range. If the plugin asks for writes instead, they come from here: nbdkit 1.32 to
+    /// 1.42 would write all of a long range at the offset of its first 64 MiB.
     pub(crate) fn zero_range(&self, count: u32, offset: u64, flags: Flags) -> Result<()> {
         let fast = flags.contains(Flags::FAST_ZERO);
         let zeroed = self.call(Callbacks::ZERO, |plugin, handle| {

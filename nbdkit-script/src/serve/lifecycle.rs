@@ -1,4 +1,4 @@
-//! The phases of a plugin: being set up by one thread, then frozen and served by many.
+//! A plugin's phases: one thread sets it up, then it is frozen and many threads use it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -15,11 +15,11 @@ use crate::runner::Runner;
 use crate::serve::setup::{Setup, call, in_instance};
 use crate::values::ThreadModel;
 
-/// Where an exported plugin lives: the one global of a `.so`. It is not on the path of a request;
+/// The one global of a `.so`: it holds the exported plugin. Requests do not go through it, because
 /// a connection holds the runner itself.
 pub struct Slot<R: Runner> {
     phase: Mutex<Phase<R>>,
-    /// The handles that nbdkit has been given and has not closed, by their addresses.
+    /// Addresses of the handles that nbdkit has and has not closed.
     handles: Mutex<BTreeSet<usize>>,
 }
 
@@ -30,13 +30,13 @@ impl<R: Runner> std::fmt::Debug for Slot<R> {
 }
 
 enum Phase<R: Runner> {
-    /// Before `load`, after `unload`, and for good if the setup failed.
+    /// Before `load`, after `unload`, and permanently after a failed setup.
     Unloaded,
-    /// `load` has no way to fail. The next callback that has one returns this.
+    /// `load` cannot report an error. The next callback that can returns this one.
     Failed(Error),
-    /// The `.so` is loaded; what its instances are made of is still to be named.
+    /// The `.so` is loaded, but the command line has not named the source yet.
     AwaitingSource(InFrontOf<R>),
-    /// One thread; the plugin may still change.
+    /// Single-threaded; the plugin may still change.
     Setup(Setup<R::Plugin>),
     /// The plugin belongs to its runner.
     Serving(Serving<R>),
@@ -48,7 +48,7 @@ struct Serving<R> {
     watched: Watched,
 }
 
-/// The thread beside the requests. nbdkit forks before there may be one.
+/// The watcher thread, which must start after nbdkit has forked.
 enum Watched {
     NotYet(Vec<Option<Interrupter>>),
     By(Watcher),
@@ -58,12 +58,12 @@ type SourceOf<R> = <<R as Runner>::Plugin as Plugin>::Source;
 type InFrontOf<R> = <SourceOf<R> as Source>::InFront;
 
 impl<R: Runner> Slot<R> {
-    /// An empty one.
+    /// An empty slot.
     pub const fn new() -> Self {
         Slot { phase: Mutex::new(Phase::Unloaded), handles: Mutex::new(BTreeSet::new()) }
     }
 
-    /// A panic in a callback has been reported by then, and has not changed the phase.
+    /// A panic in a callback was caught and did not change the phase, so poison means nothing.
     fn lock(&self) -> MutexGuard<'_, Phase<R>> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,7 +127,7 @@ impl<R: Runner> Slot<R> {
         }
     }
 
-    /// The end of the setup: consumes it.
+    /// Ends the setup and hands the instances to the runner.
     pub(crate) fn get_ready(&self) -> Result<()> {
         let _stdio = StdioGuard::engage();
         let mut phase = self.lock();
@@ -152,7 +152,7 @@ impl<R: Runner> Slot<R> {
         host::serves_now();
         let runner = self.serving()?;
         self.watch()?;
-        // An interpreter that ends the process where it gets no memory is to have it all.
+        // An interpreter that aborts when memory runs out gets all of it.
         if !R::Plugin::NEEDS_ALL_MEMORY {
             memory::keep_margin();
         }
@@ -169,7 +169,7 @@ impl<R: Runner> Slot<R> {
         result
     }
 
-    /// Starts the thread that watches what runs.
+    /// Starts the watcher thread.
     fn watch(&self) -> Result<()> {
         if let Phase::Serving(Serving { runner, time_limit, watched }) = &mut *self.lock()
             && let Watched::NotYet(interrupters) = watched
@@ -181,17 +181,17 @@ impl<R: Runner> Slot<R> {
         Ok(())
     }
 
-    /// nbdkit has been given a handle.
+    /// Records a handle that nbdkit now has.
     pub(crate) fn opened(&self, handle: usize) {
         self.lock_handles().insert(handle);
     }
 
-    /// Whether a handle was open until now.
+    /// Forgets a handle. Returns whether it was open.
     pub(crate) fn closed(&self, handle: usize) -> bool {
         self.lock_handles().remove(&handle)
     }
 
-    /// No requests run any more: the handles that are still open.
+    /// Takes the handles that are still open. No request runs any more.
     pub(crate) fn closing(&self) -> impl IntoIterator<Item = usize> + use<R> {
         if let Phase::Serving(Serving { watched: Watched::By(watcher), .. }) = &*self.lock() {
             watcher.closing();
@@ -203,10 +203,10 @@ impl<R: Runner> Slot<R> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// In every instance, whatever comes of it in another. Returns the errors.
+    /// Cleans up every instance, even if another one failed. Returns the errors.
     pub(crate) fn cleanup(&self) -> Vec<Error> {
         let mut errors = Vec::new();
-        // nbdkit also calls this when get_ready failed; then there is nothing to clean up.
+        // nbdkit calls this even after a failed get_ready, when there is nothing to clean up.
         if let Ok(runner) = self.serving() {
             runner.with_each_plugin(&mut |plugin| {
                 errors.extend(
@@ -219,7 +219,7 @@ impl<R: Runner> Slot<R> {
 
     /// The runner, once the setup is over.
     pub(crate) fn serving(&self) -> Result<Arc<R>> {
-        // What asks for it are the first callbacks in a thread.
+        // The callbacks that ask for the runner are the first ones in their thread.
         memory::prepare_thread();
         match &mut *self.lock() {
             Phase::Serving(serving) => Ok(Arc::clone(&serving.runner)),
@@ -229,7 +229,7 @@ impl<R: Runner> Slot<R> {
 
     pub(crate) fn unload(&self) {
         let phase = std::mem::replace(&mut *self.lock(), Phase::Unloaded);
-        // Outside the lock: this runs the plugin's destructors.
+        // Drop outside the lock: this runs the plugin's destructors.
         drop(phase);
     }
 }
@@ -241,7 +241,7 @@ impl<R: Runner> Default for Slot<R> {
 }
 
 impl<R: Runner> Phase<R> {
-    /// nbdkit keeps to the order of callbacks; so the plugin has failed before, and says why once.
+    /// nbdkit keeps the order of callbacks, so the setup must have failed. Report that error once.
     #[cold]
     fn out_of_order(&mut self) -> Error {
         match std::mem::replace(self, Phase::Unloaded) {

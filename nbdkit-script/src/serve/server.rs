@@ -1,7 +1,7 @@
 //! [`nbdkit::Server`] for any plugin and runner: the only place that meets the crate's trait.
 //!
-//! Every callback has one shape here: catch panics, go through the runner, give an absent callback
-//! its default, put the callback's name before an error.
+//! Every callback has the same shape: catch panics, go through the runner, use the default for an
+//! absent callback, put the callback's name in front of an error.
 
 use super::connection::{Connection, Exported, PluginOf};
 use super::validate;
@@ -15,7 +15,7 @@ use crate::report;
 use crate::runner::Runner;
 use crate::values::{Cache, ExtentKind, Flags, Fua, ThreadModel};
 
-/// On its way out: the traceback goes to the debug log, the rest to the crate, which logs it.
+/// Sends the traceback to the debug log. The crate logs the message.
 #[cold]
 fn report(error: Error) -> nbdkit::Error {
     report::note(&error);
@@ -39,7 +39,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         PluginOf::<E>::DESCRIPTION
     }
 
-    /// Asked once, for the table, which lives as long as nbdkit.
+    /// Called once, for the table, which is never freed.
     fn config_help() -> Option<&'static str> {
         PluginOf::<E>::config_help().map(|help| &*help.leak())
     }
@@ -152,9 +152,9 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         .map_err(report)
     }
 
-    /// Always yes. nbdkit asks only where it offers zeroes, and then takes fast ones from any
-    /// client, told or not; where the answer was no, an assertion ends the server. So `zero_range`
-    /// keeps the plugin's no, and fails such a request as nbdkit would.
+    /// Always true. nbdkit accepts fast zeroes even from clients it has not offered them to, and
+    /// fails an assertion if the plugin had refused them. So `zero_range` remembers the refusal and
+    /// fails such a request itself.
     fn can_fast_zero(&self) -> nbdkit::Result<bool> {
         let fast = self
             .call(Callbacks::CAN_FAST_ZERO, |plugin, handle| match plugin.can_fast_zero(handle) {
@@ -215,7 +215,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         })
     }
 
-    // The table has callbacks of our own for reads, writes and zeroes; the trait wants these too.
+    // The table has our own callbacks for reads, writes and zeroes, but the trait requires these.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> nbdkit::Result<()> {
         self.read(buffer, offset).map_err(report)
     }
@@ -261,8 +261,8 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
                 }
             })
             .map_err(report)?;
-        // nbdkit 1.32 ends itself by an assertion if it is asked for as much as it can be, and is
-        // given an extent that is longer still. So that one ends where the request does.
+        // nbdkit 1.32 fails an assertion if a request has the maximum length and an extent reaches
+        // past its end. So such an extent is cut at the end of the request.
         let end = if count == u32::MAX { offset.saturating_add(count.into()) } else { u64::MAX };
         for extent in list.into_iter().take_while(|extent| extent.offset < end) {
             let length = extent.length.min(end - extent.offset);
@@ -287,7 +287,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 }
 
-/// The crate has refused bits that it does not know, and knows the same as we do.
+/// The crate has already rejected unknown bits, and it knows the same ones as we do.
 #[inline]
 fn convert(flags: nbdkit::Flags) -> Flags {
     Flags::from_bits_truncate(flags.bits())

@@ -1,5 +1,5 @@
-//! The setup of a plugin: one thread, `&mut`, and at its end as many instances as its runner wants,
-//! each of which has seen the same calls.
+//! Sets up a plugin: single-threaded, with `&mut`. It ends with as many instances as the runner
+//! wants, all of which have seen the same calls.
 
 use std::ffi::{OsStr, OsString};
 
@@ -13,16 +13,16 @@ use crate::values::ThreadModel;
 /// A plugin that may still change.
 pub(crate) struct Setup<P: Plugin> {
     source: P::Source,
-    /// The first instance. The others follow when it is known how many.
+    /// The first instance. The others are made when their number is known.
     plugin: P,
-    /// What `config` was called with, for the others.
+    /// The parameters so far, to be replayed in the other instances.
     parameters: Vec<(String, OsString)>,
-    /// The runner's default, until the plugin has named its own.
+    /// The runner's default, until the plugin names its own.
     thread_model: ThreadModel,
 }
 
-/// Calls into the plugin: catches panics, takes the default where the callback is not defined, and
-/// gives other errors the callback's name, as the language has it.
+/// Calls into the plugin. Catches panics, uses the default for an undefined callback, and puts the
+/// callback's name, as the language writes it, in front of other errors.
 pub(crate) fn call<P: Plugin, T>(
     callback: Callbacks,
     call: impl FnMut() -> Result<T>,
@@ -43,7 +43,7 @@ impl<P: Plugin> Setup<P> {
         Ok(Setup { source, plugin, parameters: Vec::new(), thread_model: default_model })
     }
 
-    /// How much the user lets a callback take.
+    /// The limits that the user has set.
     pub(crate) fn limits(&self) -> Limits {
         self.source.limits()
     }
@@ -68,7 +68,7 @@ impl<P: Plugin> Setup<P> {
         config_complete(&mut self.plugin, &self.source)
     }
 
-    /// The model that the plugin names; nbdkit asks before `get_ready`.
+    /// Asks for the thread model. nbdkit does so before `get_ready`.
     pub(crate) fn thread_model(&mut self) -> Result<ThreadModel> {
         let Setup { source, plugin, thread_model, .. } = self;
         let default = *thread_model;
@@ -77,8 +77,8 @@ impl<P: Plugin> Setup<P> {
         Ok(*thread_model)
     }
 
-    /// The end of the setup: makes the other instances, and has all of them get ready. `count`
-    /// says how many there are to be under a thread model, of those that are wanted.
+    /// Ends the setup: makes the other instances, and calls `get_ready` in all of them. `count`
+    /// turns the thread model and the wanted number into the number of instances.
     pub(crate) fn finish(
         self,
         count: impl FnOnce(ThreadModel, usize) -> usize,
@@ -104,10 +104,10 @@ impl<P: Plugin> Setup<P> {
     }
 }
 
-/// An instance that has seen what the first one has.
+/// Makes an instance and replays the setup of the first one.
 fn another<P: Plugin>(source: &P::Source, parameters: &[(String, OsString)]) -> Result<P> {
     let mut plugin = load::<P>(source)?;
-    // A script may define other callbacks the second time.
+    // A script may define different callbacks the second time.
     plugin.check(source)?;
     for (key, value) in parameters {
         config(&mut plugin, source, key, value)?;
@@ -116,7 +116,7 @@ fn another<P: Plugin>(source: &P::Source, parameters: &[(String, OsString)]) -> 
     Ok(plugin)
 }
 
-/// The first instance fails as one that is alone does; of the others, it is said which.
+/// Errors of the first instance are reported as they are; others say which instance failed.
 pub(crate) fn in_instance(error: Error, number: usize, count: usize) -> Error {
     if number == 1 {
         return error;
@@ -124,7 +124,7 @@ pub(crate) fn in_instance(error: Error, number: usize, count: usize) -> Error {
     error.context(format!("instance {number} of {count}"))
 }
 
-/// Without a prefix: the errors of a script's load say themselves what could not be done.
+/// Adds no prefix: errors from loading a script already say what failed.
 fn load<P: Plugin>(source: &P::Source) -> Result<P> {
     panic::catch(|| P::load(source))
 }
@@ -148,7 +148,7 @@ fn config_complete<P: Plugin>(plugin: &mut P, source: &P::Source) -> Result<()> 
     limited(source, plugin, Callbacks::CONFIG_COMPLETE, config_complete, || Ok(()))
 }
 
-/// As [`call`], within the user's limit of time.
+/// Like [`call`], but within the user's time limit.
 fn limited<P: Plugin, T>(
     source: &P::Source,
     plugin: &mut P,

@@ -2,11 +2,11 @@
 //!
 //! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with six changes. It is
 //! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
-//! `config` takes values that are not UTF-8, as file names may be. A request flag that the crate
-//! does not know fails that request, where the crate would abort the server. A `zero` that asks
-//! for writes instead is not logged as an error. Handles are noted, so that those which nbdkit
-//! leaves open at its end are closed. And `pread` and `pwrite` go straight to the connection,
-//! without the crate's trait object and its kind of error in between.
+//! `config` accepts values that are not UTF-8, such as file names. A request flag that the crate
+//! does not know fails the request; the crate would abort the server. A `zero` that asks for writes
+//! instead is not logged as an error. Handles are recorded, so that those which nbdkit leaves open
+//! can be closed at the end. And `pread` and `pwrite` go straight to the connection, without the
+//! crate's trait object and error type in between.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -31,8 +31,8 @@ use crate::values::Flags;
 
 /// Makes a `cdylib` an nbdkit plugin.
 ///
-/// Takes how the plugin is run, and the plugin: `export!(Shared<MyDisk>)` or
-/// `export!(Isolated<MyLanguage>)`. Once in a `cdylib`.
+/// Its argument is a runner with its plugin: `export!(Shared<MyDisk>)`, `export!(Isolated<MyDisk>)`
+/// or `export!(Isolated<Scripted<MyLanguage>>)`. Use it once in a `cdylib`.
 #[macro_export]
 macro_rules! export {
     ($runner:ty) => {
@@ -61,7 +61,7 @@ macro_rules! export {
     };
 }
 
-/// `struct nbdkit_plugin` up to nbdkit 1.32: the crate's, and what came after.
+/// `struct nbdkit_plugin` up to nbdkit 1.32: the fields that the crate knows, and the later ones.
 #[repr(C)]
 #[allow(missing_debug_implementations, reason = "nbdkit alone looks at it")]
 pub struct PluginTable {
@@ -73,7 +73,7 @@ pub struct PluginTable {
     block_size: extern "C" fn(*mut c_void, *mut u32, *mut u32, *mut u32) -> c_int,
 }
 
-/// The crate's own callbacks that ours stand before. They do not depend on the plugin.
+/// The crate's callbacks that ours wrap. They do not depend on the plugin.
 #[derive(Debug, Clone, Copy)]
 struct Inner {
     open: extern "C" fn(c_int) -> *mut c_void,
@@ -84,7 +84,7 @@ struct Inner {
 
 static INNER: OnceCell<Inner> = OnceCell::new();
 
-/// Makes the table. It is never freed, for nbdkit may look at it as long as it runs.
+/// Makes the table. It is never freed, because nbdkit may read it as long as it runs.
 #[doc(hidden)]
 pub fn plugin_init<E: Exported>() -> *const PluginTable {
     panic::install_hook();
@@ -155,20 +155,20 @@ fn callback_name<E: Exported>(callback: Callbacks) -> &'static str {
     <E::Runner as Runner>::Plugin::callback_name(callback)
 }
 
-/// The flags of a request, if all of them are known.
+/// Checks that all flags of a request are known.
 fn known_flags<E: Exported>(callback: Callbacks, flags: u32) -> Result<Flags, c_int> {
     Flags::from_bits(flags).ok_or_else(|| {
         fail(&Error::invalid(format!("{}: unknown flags {flags:#x}", callback_name::<E>(callback))))
     })
 }
 
-/// The crate's callbacks, if it knows all the flags.
+/// Returns the crate's callbacks if all flags are known.
 fn checked<E: Exported>(callback: Callbacks, flags: u32) -> Result<&'static Inner, c_int> {
     known_flags::<E>(callback, flags)?;
     INNER.get().ok_or(-1)
 }
 
-/// Notes the handle as well: see `cleanup`.
+/// Records the handle: see `cleanup`.
 extern "C" fn open<E: Exported>(readonly: c_int) -> *mut c_void {
     let Some(inner) = INNER.get() else { return ptr::null_mut() };
     let handle = (inner.open)(readonly);
@@ -248,7 +248,7 @@ extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, fl
     let connection = unsafe { connection::<E>(handle) };
     match connection.zero_range(count, offset, flags) {
         Ok(()) => 0,
-        // Not a failure, but a no to a fast zero. The crate would log it for each request.
+        // A refused fast zero is no failure, but the crate would log an error for each one.
         Err(error) if flags.contains(Flags::FAST_ZERO) && error.is_unsupported() => {
             host::debug(error.message());
             host::set_error(error.errno());
@@ -335,7 +335,7 @@ extern "C" fn export_description<E: Exported>(handle: *mut c_void) -> *const c_c
     interned(connection.export_description())
 }
 
-/// A string that nbdkit may keep, or null for none or an error.
+/// Interns a string for nbdkit. Null means that there is none, or an error.
 fn interned(result: Result<Option<String>>) -> *const c_char {
     match result {
         Ok(Some(text)) => host::intern(&text),
@@ -349,8 +349,8 @@ fn interned(result: Result<Option<String>>) -> *const c_char {
 
 /// Closes what nbdkit has left open, and cleans up.
 ///
-/// nbdkit calls this when all its threads have gone that serve clients. But once it is ending, it
-/// does not close the connections of those who were still there.
+/// nbdkit calls this when all threads that serve clients have ended. But it does not close the
+/// connections of clients that were still connected.
 extern "C" fn cleanup<E: Exported>() {
     if let Some(inner) = INNER.get() {
         for handle in E::slot().closing() {

@@ -1,5 +1,5 @@
-//! Whether what a plugin answers is what nbdkit takes. nbdkit checks too, but its messages do not
-//! know a script; and some of what it does not check would reach the client.
+//! Checks that a plugin's answers are valid. nbdkit checks some of them too, but its messages do
+//! not name the script; and what it does not check would reach the client.
 
 use crate::error::{Error, Result};
 use crate::memory;
@@ -73,7 +73,7 @@ pub(crate) fn export_string(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Block sizes: nbdkit's rules, one message each. All three 0 is "nothing is said".
+/// Block sizes: nbdkit's rules, with a message for each. Three zeroes mean "no preference".
 pub(crate) fn block_size(sizes: BlockSize) -> Result<()> {
     let BlockSize { minimum, preferred, maximum } = sizes;
     let broken = |rule: &str| {
