@@ -191,9 +191,10 @@ impl<'request> ReadBuffer<'request> {
     /// ```
     /// # use nbdkit_script::{Filled, ReadBuffer, Result};
     /// use std::os::unix::fs::FileExt;
-    /// # fn pread<'r>(file: std::fs::File, buffer: ReadBuffer<'r>, offset: u64) ->
-    /// Result<Filled<'r>> { buffer.read_with(|missing, done| file.read_at(missing, offset + done as
-    /// u64))
+    /// # fn pread<'r>(
+    /// #     file: std::fs::File, buffer: ReadBuffer<'r>, offset: u64
+    /// # ) -> Result<Filled<'r>> {
+    /// buffer.read_with(|missing, done| file.read_at(missing, offset + done as u64))
     /// # }
     /// ```
     ///

@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::values::{Cache, Fua};
 
-/// What a plugin's author calls a callback.
+/// The name of a callback as the plugin's author writes it.
 pub(crate) type NameOf = fn(Callbacks) -> &'static str;
 
 /// Declares the flags together with the names nbdkit gives the callbacks, so that the two cannot
@@ -138,7 +138,7 @@ impl Callbacks {
     }
 }
 
-/// What nbdkit does where a callback is absent: DESIGN rules, one line each.
+/// What nbdkit does for an absent callback.
 impl Callbacks {
     pub(crate) fn default_can_write(self) -> bool {
         self.contains(Callbacks::PWRITE)

@@ -4,13 +4,13 @@ use crate::error::Error;
 use crate::host;
 use crate::memory;
 
-/// Logs an error whose message nobody else logs.
+/// Logs an error.
 pub(crate) fn log(error: &Error) {
     host::error(error.message());
     note(error);
 }
 
-/// What is left to do with an error whose message is logged elsewhere.
+/// Does the rest for an error whose message is logged elsewhere.
 pub(crate) fn note(error: &Error) {
     for line in error.traceback().unwrap_or_default().lines() {
         // The debug log shows a tab as an escape.

@@ -1,4 +1,4 @@
-//! The parameters that a user sets in front of a script, for scripts of any language.
+//! Parameters in front of the script, for any language.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -8,47 +8,47 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::interrupt::Limits;
 
-/// More instances than this are a slip of the finger.
+/// More instances than this must be a typo.
 const MOST_INSTANCES: usize = 1024;
 
 const INSTANCES: &str = "interpreters";
 const TIME_LIMIT: &str = "time_limit";
 const MEMORY_LIMIT: &str = "memory_limit";
 
-/// What they are, for `nbdkit --help`.
+/// The text for `nbdkit --help`.
 const HELP: &str = "\
 interpreters=<N>      How many run at once, where the script's thread model lets them.
 time_limit=<SECONDS>  How long a callback may run: 5, 0.5, 500ms, ...
 memory_limit=<SIZE>   How much memory an interpreter may have: 64M, ...
 ";
 
-/// A parameter that a language has of its own, in front of the script:
+/// A parameter of a language's own, in front of the script:
 /// [`Language::PARAMETERS`](super::Language::PARAMETERS).
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter {
     /// Its key.
     pub name: &'static str,
-    /// What it is for, in one line of `nbdkit --help`.
+    /// Its purpose, in one line for `nbdkit --help`.
     pub help: &'static str,
-    /// Refuses a value, with what was expected instead.
+    /// Rejects a bad value: the error says what was expected.
     pub check: fn(&OsStr) -> Result<(), &'static str>,
 }
 
-/// What the user has asked for.
+/// The parameters that the user has given.
 #[derive(Debug, Default)]
 pub struct InFront {
-    /// How many instances there are to be.
+    /// The number of instances.
     pub(super) instances: Option<usize>,
     pub(super) limits: Limits,
-    /// Those of the language's own.
+    /// The language's own parameters.
     pub(super) parameters: Vec<(&'static str, OsString)>,
 }
 
 impl InFront {
-    /// Takes a parameter, if it is one of these.
+    /// Takes a parameter. Returns false if it is none of these.
     ///
     /// # Errors
-    /// `EINVAL` for a value that does not do. `no_memory_limit` says why a language has none.
+    /// `EINVAL` for a bad value. `no_memory_limit` says why a language has no memory limit.
     pub(super) fn take(
         &mut self,
         key: &str,
@@ -91,7 +91,7 @@ pub(super) fn help(language: &str, own: &[Parameter]) -> String {
     )
 }
 
-/// A hint for a parameter that a script has refused, if it was meant for here.
+/// A hint for a parameter that a script rejected, if it probably belongs in front of the script.
 pub(super) fn hint_at_refused(key: &str) -> Option<String> {
     [INSTANCES, TIME_LIMIT, MEMORY_LIMIT]
         .contains(&key)
@@ -111,7 +111,7 @@ fn time_limit(value: &OsStr) -> Result<Duration> {
     time.ok_or_else(|| expected(TIME_LIMIT, value, "a time, as 5, 0.5 or 500ms"))
 }
 
-/// Less than this does not do for an interpreter alone, with the module.
+/// The interpreter and the module alone need this much.
 const LEAST_MEMORY: i64 = 1 << 20;
 
 fn memory_limit(value: &OsStr) -> Result<usize> {

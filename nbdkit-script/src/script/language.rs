@@ -1,8 +1,8 @@
 //! The contract of a scripting language: [`Language`].
 //!
-//! A language says how a script is loaded, how a function of it is called, and how one looks at
-//! what that returned. Which arguments each callback gets, and what its return value means, is in
-//! [`Scripted`](crate::Scripted), once for all languages.
+//! A language knows how to load a script, call its functions and inspect their return values.
+//! [`Scripted`](crate::Scripted) knows which arguments each callback gets and what its return value
+//! means, once for all languages.
 
 use super::from_script::Returned;
 use super::in_front::Parameter;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::interrupt::Interrupter;
 use crate::values::ThreadModel;
 
-/// Which signatures a script's callbacks have.
+/// The signatures of a script's callbacks.
 ///
 /// | callback | version 1 | version 2 | as in sh |
 /// | --- | --- | --- | --- |
@@ -27,19 +27,19 @@ use crate::values::ThreadModel;
 /// `extents` gets `h, count, offset, flags` in all of them, and all other callbacks have no flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiVersion {
-    /// Those of nbdkit's own plugins for Lua and Tcl.
+    /// The signatures of nbdkit's own plugins for Lua and Tcl.
     V1,
-    /// Those of nbdkit's Python plugin: buffers and flags.
+    /// The signatures of nbdkit's Python plugin: buffers and flags.
     V2,
-    /// Those of nbdkit's sh plugin: data is passed as a copy, and flags where there may be some. A
-    /// language whose scripts have no way into nbdkit's memory has no others.
+    /// The signatures of nbdkit's sh plugin: data is copied, and requests that may have flags get
+    /// them. A language that cannot lend nbdkit's memory to its scripts uses only this one.
     Sh,
 }
 
-/// What a callback is called with. `H` is the language's handle, `M` how it lends memory.
+/// An argument of a callback. `H` is the language's handle, `M` its lent memory.
 #[derive(Debug)]
 pub enum Argument<'a, H, M> {
-    /// What `open` returned.
+    /// The handle that `open` returned.
     Handle(&'a H),
     /// A size, an offset or flags.
     Integer(i64),
@@ -47,13 +47,13 @@ pub enum Argument<'a, H, M> {
     Boolean(bool),
     /// The data of a write.
     Bytes(&'a [u8]),
-    /// The key or the value of a parameter: most often text, but any bytes but NUL.
+    /// The key or value of a parameter: usually text, but any bytes except NUL.
     Parameter(&'a [u8]),
-    /// A buffer over nbdkit's own memory, for as long as the call takes.
+    /// A buffer over nbdkit's own memory, valid during the call.
     Lent(&'a M),
 }
 
-// Not derived: that would want the handle to be `Copy`.
+// Not derived: that would require the handle to be `Copy`.
 impl<H, M> Copy for Argument<'_, H, M> {}
 
 impl<H, M> Clone for Argument<'_, H, M> {
@@ -67,41 +67,41 @@ impl<H, M> Clone for Argument<'_, H, M> {
 pub type ArgumentOf<'a, 'request, L> =
     Argument<'a, <L as Language>::Handle, <L as Language>::Lent<'request>>;
 
-/// nbdkit's memory, to be passed to one call.
+/// nbdkit's memory, lent to one call.
 pub trait Lent<'a> {
-    /// A buffer that a script is to fill.
+    /// A buffer for a script to fill.
     fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self;
 
     /// Bytes that a script may read.
     fn data(data: &'a [u8]) -> Self;
 }
 
-/// For a language that has nothing to lend: it never answers [`ApiVersion::V2`].
+/// For a language that lends nothing: its API version is never [`ApiVersion::V2`].
 impl<'a> Lent<'a> for () {
     fn fill(_: &'a mut ReadBuffer<'_>) -> Self {}
 
     fn data(_: &'a [u8]) -> Self {}
 }
 
-/// What kind of value a callback is to return: see [`Language::call`].
+/// The kind of value that a callback should return: see [`Language::call`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wanted {
-    /// Nothing: the callback does something, and what it returns is ignored.
+    /// None: the callback performs an action, and its return value is ignored.
     Action,
     /// A boolean.
     Boolean,
-    /// A whole number, or for some callbacks one of nbdkit's words for one.
+    /// A whole number. Some callbacks may return one of nbdkit's words instead.
     Number,
     /// Data.
     Bytes,
-    /// A text, or none.
+    /// Text, or nil.
     Text,
     /// A list.
     List,
 }
 
-/// A script, compiled once, from which every instance is made.
+/// A compiled script, shared by all instances.
 pub trait Program: Sized + Send + 'static {
     /// Compiles a script.
     ///
@@ -110,7 +110,7 @@ pub trait Program: Sized + Send + 'static {
     fn compile(script: &Script) -> Result<Self>;
 }
 
-/// For a language that compiles the script anew in each instance.
+/// For a language that compiles the script again in each instance.
 impl Program for () {
     fn compile(_: &Script) -> Result<()> {
         Ok(())
@@ -119,9 +119,9 @@ impl Program for () {
 
 /// A scripting language: an interpreter with a script loaded.
 ///
-/// It is for scripts whose callbacks have the signatures of an [`ApiVersion`]. A language with
-/// others implements [`ScriptPlugin`](crate::ScriptPlugin). One whose values are values of Rust's
-/// finds the conversions in [`plain`](super::plain).
+/// The callbacks of its scripts have the signatures of an [`ApiVersion`]; a language with other
+/// signatures implements [`ScriptPlugin`](crate::ScriptPlugin). If the language's values are Rust
+/// values, [`plain`](super::plain) has the conversions.
 ///
 /// Exported as [`Isolated<Scripted<L>>`](crate::Isolated). All methods are called by one thread at
 /// a time, though not always by the same one.
@@ -130,42 +130,42 @@ pub trait Language: Sized + Send + 'static {
     const NAME: &'static str;
     /// The language, for messages: "could not read Lua script ...".
     const LANGUAGE: &'static str;
-    /// What the names of scripts end with, without the dot.
+    /// The file extension of scripts, without the dot.
     const EXTENSION: &'static str = Self::NAME;
     /// A longer name, for `nbdkit --help`.
     const LONGNAME: Option<&'static str> = None;
     /// The version, for `nbdkit --help` and `--dump-plugin`.
     const VERSION: Option<&'static str> = None;
-    /// What the plugin is, for `nbdkit --help`; any number of lines.
+    /// A description of the plugin, for `nbdkit --help`; any number of lines.
     const DESCRIPTION: Option<&'static str> = None;
-    /// How many instances there are where the thread model allows more than one, unless the user
-    /// says `interpreters=N`.
+    /// The number of instances if the thread model allows several. The user can override it with
+    /// `interpreters=N`.
     const INSTANCES: usize = 16;
-    /// Parameters of the language's own, which come before `script=`. The framework has
+    /// The language's own parameters, which come before `script=`. The framework handles
     /// `interpreters=`, `time_limit=` and `memory_limit=` for all languages.
     const PARAMETERS: &'static [Parameter] = &[];
-    /// Why there is no `memory_limit=` for an interpreter; `None` if `load` keeps to it.
+    /// The reason why the language does not support `memory_limit=`; `None` if `load` enforces it.
     const NO_MEMORY_LIMIT: Option<&'static str>;
-    /// The largest integer up to which the language's numbers are exact. Offsets past it are not
-    /// passed to a script, and sizes past it are refused.
+    /// The largest integer that the language's numbers represent exactly, with all smaller ones.
+    /// Larger offsets are not passed to a script, and larger sizes are rejected.
     const LARGEST_INTEGER: i64 = i64::MAX;
-    /// What scripts call the disks that all interpreters see, for a message.
+    /// The scripts' name for disks that all interpreters share, for a message.
     const SHARED_DISK: &'static str = "nbdkit.disk";
-    /// How a script defines callbacks, for the message about those that are missing.
+    /// A hint on how to define callbacks, for the message about missing ones.
     const CALLBACKS_HINT: Option<&'static str> = None;
 
-    /// What all instances are made of: `()`, or the compiled script.
+    /// The compiled script that all instances share, or `()`.
     type Program: Program;
 
-    /// What belongs to one client's connection: the value that `open` returned, or where it is.
-    /// [`release`](Language::release) takes it back when the connection is closed. One that is
-    /// still there when the instance is dropped is dropped before it, by the same thread.
+    /// The handle of one client's connection: the value that `open` returned, or a key to it.
+    /// [`release`](Language::release) consumes it when the connection is closed. Handles that are
+    /// still open when the instance is dropped are dropped first, by the same thread.
     type Handle: Send + 'static;
 
-    /// What a callback returned, while it is there.
+    /// The return value of a callback, valid until the next call.
     type Returned<'a>: Returned;
 
-    /// nbdkit's memory, in version 2; `()` if there is no version 2.
+    /// Lent memory, for version 2; `()` if the language has no version 2.
     type Lent<'a>: Lent<'a>;
 
     /// Makes an interpreter, and runs the script's top level in it, by
@@ -175,26 +175,26 @@ pub trait Language: Sized + Send + 'static {
     /// End nbdkit before it serves, with the message as it is.
     fn load(script: &Script, program: &Self::Program) -> Result<Self>;
 
-    /// How a callback that runs is interrupted, if the engine can do that.
+    /// The function that interrupts a running callback, if the engine supports that.
     fn interrupter(&self) -> Option<Interrupter>;
 
-    /// Which signatures the script's callbacks have.
+    /// The signatures of the script's callbacks.
     fn api_version(&self) -> ApiVersion;
 
-    /// Which callbacks are defined now.
+    /// The callbacks that are defined now.
     fn callbacks(&self) -> Callbacks;
 
     /// The names of all functions that the script defines at its top level, for warnings of
     /// misspelt callbacks.
     fn function_names(&self) -> Vec<String>;
 
-    /// Calls a callback, and hands what it returned to `take`. How many arguments there are, of
-    /// which kinds, and what is wanted is known at compile time, once this is inlined. A language
-    /// whose values have no types makes of them what is wanted.
+    /// Calls a callback, and passes its return value to `take`. Once this is inlined, the number
+    /// and kinds of arguments and the wanted kind are known at compile time. A language whose
+    /// values have no types converts the return value to the wanted kind.
     ///
     /// # Errors
-    /// [`Error::not_defined`](crate::Error::not_defined) if the script has no such function, what
-    /// the script failed with, or what `take` did.
+    /// [`Error::not_defined`](crate::Error::not_defined) if the script has no such function; the
+    /// script's error; or that of `take`.
     fn call<T, const N: usize>(
         &self,
         callback: Callbacks,
@@ -203,35 +203,34 @@ pub trait Language: Sized + Send + 'static {
         take: impl FnOnce(Self::Returned<'_>) -> Result<T>,
     ) -> Result<T>;
 
-    /// Calls `open`, and keeps what it returned.
+    /// Calls `open`, and keeps its return value.
     ///
     /// # Errors
-    /// As of [`call`](Language::call).
+    /// Those of [`call`](Language::call).
     fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Self::Handle>;
 
-    /// Lets go of what `open` returned. `close` has been called.
+    /// Releases a handle after `close`.
     fn release(&self, _handle: Self::Handle) {}
 
-    /// What a script calls a callback. A language names those otherwise whose name is taken by a
-    /// command of its own, as Tcl's `open` is.
+    /// The name of a callback in scripts. A language overrides it if it already has a command of
+    /// that name, such as Tcl's `open`.
     fn callback_name(callback: Callbacks) -> &'static str {
         callback.name()
     }
 
-    /// Further `key=value` lines for `nbdkit --dump-plugin` that do not need a script.
+    /// Additional `key=value` lines for `nbdkit --dump-plugin` that need no script.
     fn dump_fields() -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// Whether the interpreter can stand the thread model that the script names.
+    /// Checks that the interpreter supports the thread model that the script names.
     ///
     /// # Errors
-    /// If it cannot. End nbdkit before it serves.
+    /// If it does not. This ends nbdkit before it serves.
     fn check_thread_model(_: ThreadModel) -> Result<()> {
         Ok(())
     }
 
-    /// Hands on what the script has printed and the interpreter still holds: nbdkit goes on
-    /// printing.
+    /// Flushes what the script has printed, before nbdkit prints more.
     fn flush_output(&self) {}
 }

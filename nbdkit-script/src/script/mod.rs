@@ -1,8 +1,8 @@
 //! What only scripting languages need; a disk in Rust never enters here.
 //!
-//! A language implements [`Language`]. What makes nbdkit's values of what its callbacks return is
-//! in [`from_script`], what its scripts can call in [`api`], and what its instances share in
-//! [`store`]. A language whose values are values of Rust's finds the conversions in [`plain`].
+//! A language implements [`Language`]. [`from_script`] converts the return values of callbacks,
+//! [`api`] has what scripts can call, and [`store`] what instances share. If the language's values
+//! are Rust values, [`plain`] has the conversions.
 
 pub mod api;
 pub mod from_script;

@@ -1,4 +1,5 @@
-//! What the instances of a scripted plugin are made of: a script, and what was said in front of it.
+//! What instances of a scripted plugin are loaded from: the script, its program, and the parameters
+//! in front of it.
 
 use std::ffi::OsStr;
 
@@ -10,7 +11,7 @@ use crate::interrupt::Limits;
 use crate::panic;
 use crate::plugin::Source;
 
-/// A script of the language `L`, with what was said in front of it.
+/// A script of the language `L`, with its program and parameters.
 #[doc(hidden)]
 pub struct OfLanguage<L: Language> {
     pub(super) script: Script,

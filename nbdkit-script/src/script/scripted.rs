@@ -1,5 +1,5 @@
-//! [`Scripted`]: a script as a plugin. Which arguments each callback gets, and what its return
-//! value means.
+//! [`Scripted`] makes a script a plugin. It knows which arguments each callback gets, and what its
+//! return value means.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -27,10 +27,10 @@ impl<L: Language> std::fmt::Debug for Scripted<L> {
     }
 }
 
-/// What nbdkit passes to callbacks for which it has no flags yet.
+/// For callbacks for which nbdkit has no flags yet.
 const NO_FLAGS: Flags = Flags::empty();
 
-/// Calls what returns nothing.
+/// Calls a callback for its action.
 #[inline]
 fn act<L: Language, const N: usize>(
     language: &L,
@@ -86,19 +86,19 @@ fn is_v2(language: &impl Language) -> bool {
     language.api_version() == ApiVersion::V2
 }
 
-/// Whether the requests that may have flags pass them on.
+/// Whether requests that may have flags pass them on.
 #[inline]
 fn has_flags(language: &impl Language) -> bool {
     language.api_version() != ApiVersion::V1
 }
 
-/// A string or none. The empty string is a string in a language whose none it is, too.
+/// A string, or nil. The empty string is a string, even in a language where it is also nil.
 fn string<R: Returned>(returned: R) -> Result<Option<String>> {
     let is_empty = returned.string().is_some_and(|string| string.is_empty());
     if is_empty { Ok(Some(String::new())) } else { Option::from_returned(returned) }
 }
 
-/// Callbacks without arguments, whose answer is ignored.
+/// Callbacks without arguments and without a return value.
 macro_rules! steps {
     ($($callback:ident: $name:ident($($receiver:tt)*);)*) => {
         $(fn $name($($receiver)* self) -> Result<()> {
@@ -107,7 +107,7 @@ macro_rules! steps {
     };
 }
 
-/// Callbacks that answer a question about a connection.
+/// Callbacks that return a property of a connection.
 macro_rules! questions {
     ($($callback:ident: $name:ident -> $answer:ty, $wanted:ident;)*) => {
         $(fn $name(&self, handle: &L::Handle) -> Result<$answer> {
@@ -351,8 +351,8 @@ impl<L: Language> Plugin for Scripted<L> {
     }
 }
 
-/// A read of version 2: the script fills nbdkit's own memory. Not in line, so that a read of
-/// version 1 has less on its way.
+/// A read of version 2: the script fills nbdkit's own memory. Not inlined, to keep the path of a
+/// version 1 read short.
 #[inline(never)]
 fn pread_in_place<'request, L: Language>(
     language: &L,
@@ -370,7 +370,7 @@ fn pread_in_place<'request, L: Language>(
             returned.done().map(|()| is_data)
         })?;
     drop(lent);
-    // Else the client would read zeroes, and nobody would know why.
+    // Otherwise the client would silently read zeroes.
     if has_returned_data && buffer.is_untouched() {
         return Err(returned_data());
     }

@@ -19,15 +19,15 @@ pub(super) const KEY: &str = "script";
 /// The name of a script that comes from standard input.
 const STDIN: &str = "-";
 
-/// `script=/dev/zero` has to end at some point.
+/// A limit, so that `script=/dev/zero` fails.
 const LONGEST_SCRIPT: u64 = 64 << 20;
 
-/// What is said where a script has refused a parameter of a key that it may not have been given.
+/// The hint for a rejected `script=` that the user may have given without a key.
 const WITHOUT_KEY: &str =
     "the key of a parameter without one is what magic_config_key returns, else script";
 
-/// A script, read once: each interpreter that runs it sees the same text, even if the file is a
-/// pipe or is edited meanwhile.
+/// A script, read once: all interpreters see the same text, even if the file is a pipe or is edited
+/// meanwhile.
 #[derive(Debug, Clone)]
 pub struct Script {
     path: PathBuf,
@@ -60,7 +60,7 @@ impl Script {
         Ok(Script { path, text, limits: Limits::default(), parameters: Vec::new() })
     }
 
-    /// What the user lets an interpreter take. The limit of memory is the language's to keep.
+    /// The limits that the user has set. The language enforces the memory limit.
     pub fn limits(&self) -> Limits {
         self.limits
     }
@@ -72,11 +72,11 @@ impl Script {
         given.map(|(_, value)| value.as_os_str())
     }
 
-    /// Runs the script's top level, within the user's limit of time. The framework does this for
-    /// all callbacks; a language does it in its `load`.
+    /// Runs the script's top level within the user's time limit. A language calls this in `load`;
+    /// for callbacks the framework does it.
     ///
     /// # Errors
-    /// Those of `run`; and if there is no thread to be had that watches.
+    /// Those of `run`; also if the watching thread cannot be started.
     pub fn run_limited<T>(
         &self,
         interrupter: Option<Interrupter>,
@@ -96,8 +96,7 @@ impl Script {
     }
 
     /// The text as a language reads it: without a byte order mark, and without a first line that
-    /// begins with `mark`, which is for the system or for people. The end of that line stays, so
-    /// that errors name the right lines.
+    /// begins with `mark`. The end of that line stays, so that errors have the right line numbers.
     pub fn text_without_first_line(&self, mark: &str) -> &[u8] {
         let text = self.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.text);
         if !text.starts_with(mark.as_bytes()) {
@@ -107,10 +106,10 @@ impl Script {
         &text[end..]
     }
 
-    /// The same for a language whose texts are UTF-8.
+    /// The same text for a language that requires UTF-8.
     ///
     /// # Errors
-    /// `EINVAL` for a file that is not, with its name in front.
+    /// `EINVAL`, with the file's name, if it is not UTF-8.
     pub fn utf8_without_first_line(&self, mark: &str) -> Result<&str> {
         std::str::from_utf8(self.text_without_first_line(mark))
             .map_err(|error| Error::invalid(format!("{}: {error}", self.name())))
@@ -142,7 +141,7 @@ pub(super) fn first_parameter(
 }
 
 impl Script {
-    /// Refuses a script that lacks what nbdkit requires. `hint` says how the language defines it.
+    /// Rejects a script that lacks required callbacks. `hint` says how to define them.
     pub(super) fn check(
         &self,
         callbacks: Callbacks,
@@ -170,7 +169,7 @@ impl Script {
                  the script defines no {} callback to take {}",
             self.name(),
             name_of(Callbacks::CONFIG),
-            // A parameter without a key has this one.
+            // nbdkit uses this key for a parameter without one.
             if key == KEY { "a further parameter".into() } else { format!("{key}=") }
         ))
     }
@@ -192,7 +191,7 @@ impl Script {
     }
 }
 
-/// A hint for a parameter that a script has refused.
+/// A hint for a parameter that a script rejected.
 pub(super) fn hint_at_refused(key: &str, defined: Callbacks) -> Option<String> {
     let knows_keys = Callbacks::CONFIG | Callbacks::MAGIC_CONFIG_KEY;
     if key == KEY && defined & knows_keys == Callbacks::CONFIG {
