@@ -1,4 +1,4 @@
-//! What the user lets a script take.
+//! The limits that the user sets.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -8,20 +8,20 @@ use std::time::Duration;
 use super::{Interrupter, Interruption, Reason, Running};
 use crate::error::{Error, Result};
 
-/// How long after an interruption there is another, in case a script has caught it.
+/// The time between interruptions, in case a script catches one.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
-/// What one interpreter may take at most. Without a limit, as much as there is.
+/// The limits of one interpreter. `None` means unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long a callback may run, and the top level of a script.
+    /// The longest time for a callback, and for the script's top level.
     pub time: Option<Duration>,
-    /// How much memory an interpreter may have, in bytes.
+    /// The most memory for an interpreter, in bytes.
     pub memory: Option<usize>,
 }
 
-/// The one call that there is while a script is being set up.
+/// During the setup there is only one call.
 struct OnlyCall;
 
 impl Running for OnlyCall {
@@ -31,12 +31,12 @@ impl Running for OnlyCall {
 }
 
 impl Limits {
-    /// Runs a part of a script while nbdkit does not serve yet, within the limit of time.
+    /// Runs a part of the setup within the time limit.
     ///
-    /// nbdkit forks later, so there is a thread that watches only as long as the part runs.
+    /// nbdkit has not forked yet, so the watching thread ends with this part.
     ///
     /// # Errors
-    /// Those of the part; and if there is no thread to be had.
+    /// Those of the part; also if the thread cannot be started.
     pub(crate) fn during<T>(
         &self,
         interrupter: Option<Interrupter>,

@@ -1,10 +1,10 @@
-//! How a callback that runs is made to stop: at the end of the server, when its client has gone,
-//! and when it takes longer than the user lets it.
+//! Interrupts running callbacks: when the server ends, when the client has gone, and when the time
+//! limit is over.
 //!
-//! A request knows nothing of this. A thread beside it, the watcher, looks at the instances now
-//! and then, and interrupts from outside what has been running for too long. An engine takes part
-//! with an [`Interrupter`], which has it look at an [`Interruption`] in the thread that runs the
-//! callback; one that cannot be interrupted has none.
+//! This costs requests nothing. A separate thread, the watcher, looks at the instances now and
+//! then, and interrupts callbacks that have run for too long. An engine provides an
+//! [`Interrupter`], which makes it check an [`Interruption`] in the thread that runs the callback.
+//! An engine that cannot be interrupted has none.
 
 mod limits;
 mod watcher;
@@ -19,23 +19,23 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::host;
 
-/// Has an engine look at an [`Interruption`] soon, in the thread that runs its callback. It is
-/// called from another thread, at any time until the engine is dropped, and again until the
+/// Makes an engine check an [`Interruption`] soon, in the thread that runs its callback. It is
+/// called from another thread, at any time until the engine is dropped, and repeatedly until the
 /// callback has ended.
 pub type Interrupter = Arc<dyn Fn(Interruption) + Send + Sync>;
 
-/// What instances are doing.
+/// Tells which calls are running.
 pub(crate) trait Running: Send + Sync + 'static {
-    /// The number of the call that an instance is in; `None` if it is in none.
+    /// The number of the call that an instance is running, if any.
     fn call_of(&self, instance: usize) -> Option<usize>;
 }
 
-/// Why a callback is to stop, if it still is.
+/// A request to stop a callback, if that is still running.
 #[derive(Clone)]
 pub struct Interruption {
     running: Weak<dyn Running>,
     instance: usize,
-    /// The call that is meant. The one that an engine is in by now may be another.
+    /// The number of the call to stop. The engine may be in a later call by now.
     call: usize,
     reason: Reason,
 }
@@ -44,15 +44,15 @@ pub struct Interruption {
 enum Reason {
     /// The server is ending.
     Ending,
-    /// The user's limit.
+    /// The time limit is over.
     TimeLimit(Duration),
-    /// There is none if the client is still there, which only the callback's own thread can ask.
+    /// Only if the client has gone. Only the callback's own thread can find out.
     IfClientIsGone,
 }
 
 impl Interruption {
-    /// Asked in the thread that runs the callback. Nothing to do, or the error that the callback is
-    /// to fail with. A script that catches it is to fail again, until its callback has ended.
+    /// Call this in the thread that runs the callback. If it returns an error, the callback must
+    /// fail with it. If the script catches that error, fail again, until the callback has ended.
     ///
     /// # Errors
     /// `ESHUTDOWN` or `EIO`, with the reason.
@@ -73,8 +73,8 @@ impl Interruption {
         }
     }
 
-    /// Whether it depends on an answer that is most often no. An engine that cannot be asked
-    /// without harm leaves it at that.
+    /// Whether [`check`](Interruption::check) will most likely find nothing to do. An engine that
+    /// cannot check without harm ignores such an interruption.
     pub fn is_a_question(&self) -> bool {
         self.reason == Reason::IfClientIsGone
     }
@@ -86,11 +86,11 @@ impl std::fmt::Debug for Interruption {
     }
 }
 
-/// Where an [`Interrupter`] leaves an [`Interruption`] for its engine.
+/// A place where an [`Interrupter`] leaves an [`Interruption`] for its engine.
 ///
-/// An engine that calls back at each of its steps needs nothing else: it gives the framework
-/// [`interrupter`](Interrupt::interrupter), and [checks](Interrupt::check) at each step, for the
-/// price of looking at one variable.
+/// An engine that calls back at each of its steps needs nothing else. It returns
+/// [`interrupter`](Interrupt::interrupter) to the framework, and calls [`check`](Interrupt::check)
+/// at each step, which reads one variable.
 #[derive(Debug, Default)]
 pub struct Interrupt {
     wanted: AtomicBool,
@@ -98,12 +98,12 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// One without an interruption.
+    /// An empty place.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// An interrupter that does no more than to leave the interruption here.
+    /// An interrupter that only leaves the interruption here.
     pub fn interrupter(self: &Arc<Self>) -> Interrupter {
         let interrupt = Arc::clone(self);
         Arc::new(move |interruption| interrupt.set(interruption))
@@ -115,13 +115,13 @@ impl Interrupt {
         self.wanted.store(true, Ordering::Release);
     }
 
-    /// Whether there is an interruption, which may be for an earlier call.
+    /// Whether there is an interruption. It may be for an earlier call.
     #[inline]
     pub fn is_set(&self) -> bool {
         self.wanted.load(Ordering::Acquire)
     }
 
-    /// Asked in the thread that runs the callback.
+    /// Call this in the thread that runs the callback.
     ///
     /// # Errors
     /// Those of [`Interruption::check`].
@@ -134,8 +134,8 @@ impl Interrupt {
     fn check_what_is_left(&self) -> Result<()> {
         let interruption = self.lock().clone();
         interruption.map_or(Ok(()), |interruption| interruption.check())?;
-        // It was for an earlier call, or the client is still there. If another one is left here
-        // now, that comes again.
+        // It was for an earlier call, or the client is still there. If this loses a new one, the
+        // watcher sends that again.
         self.wanted.store(false, Ordering::Release);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The thread that looks at what runs, and at the end of the server.
+//! The watcher thread: it watches running callbacks and the end of the server.
 
 use std::io::{PipeReader, PipeWriter, pipe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,35 +10,35 @@ use super::{Interrupter, Interruption, Reason, Running};
 use crate::error::{Error, Result};
 use crate::host::{self, Event, Thread};
 
-/// How often it looks. What it sees twice takes long: that is looked into.
+/// How often it looks. A call that it sees twice is a long one.
 const TICK: Duration = Duration::from_millis(400);
 
-/// How long the callbacks that run may go on once the server is ending.
+/// How long running callbacks may continue once the server is ending.
 const ENDING: Duration = Duration::from_millis(500);
 
-/// How long each callback may take that is called because the server is ending.
+/// The time limit for callbacks that are called because the server is ending.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// How long nbdkit has for what it can end without us.
+/// How long to wait for nbdkit to disconnect clients itself.
 const LET_GO: Duration = Duration::from_millis(100);
 
-/// Its stack, in bytes. It calls little, and no script.
+/// Its stack size, in bytes. It runs no script.
 const STACK: usize = 128 << 10;
 
-/// The thread. It ends when this is dropped.
+/// The watcher thread. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     closing: Arc<AtomicBool>,
-    /// The thread ends when this is dropped, and then the other one waits for it.
+    /// Dropped first, which ends the thread; then `_thread` waits for it.
     _stopper: PipeWriter,
     _thread: Thread,
 }
 
 impl Watcher {
-    /// Starts it. The instances are those of `running`, in order.
+    /// Starts it. `interrupters` are those of the instances of `running`, in order.
     ///
     /// # Errors
-    /// If the system has no thread or no pipe for it.
+    /// If the system cannot provide a thread or a pipe.
     pub(crate) fn start(
         running: Weak<dyn Running>,
         interrupters: Vec<Option<Interrupter>>,
@@ -59,8 +59,8 @@ impl Watcher {
         Ok(Watcher { closing, _stopper: stopper, _thread: thread })
     }
 
-    /// No requests run any more. What is called from now on is called because the server ends, and
-    /// is given the time for that.
+    /// No requests run any more. Callbacks from now on are part of the server's end and have more
+    /// time.
     pub(crate) fn closing(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
@@ -70,12 +70,12 @@ struct Watch {
     running: Weak<dyn Running>,
     instances: Vec<Instance>,
     limit: Option<Duration>,
-    /// Since when the server is.
+    /// When the server began to end.
     ending: Option<Instant>,
     closing: Arc<AtomicBool>,
 }
 
-/// An instance, and the call that it was seen in.
+/// An instance, and the call in which it was last seen.
 struct Instance {
     interrupter: Option<Interrupter>,
     seen: Option<(usize, Instant)>,
@@ -113,8 +113,8 @@ impl Watch {
     /// Looks at each instance.
     fn look(&mut self, now: Instant) {
         let Some(running) = self.running.upgrade() else { return };
-        // Asked once, and only if it matters: an engine is not disturbed while all clients are
-        // there.
+        // Computed at most once, and only if needed: while all clients are connected, no engine is
+        // disturbed.
         let mut may_be_gone = None;
         for number in 0..self.instances.len() {
             let call = running.call_of(number);
@@ -133,7 +133,7 @@ impl Watch {
         }
     }
 
-    /// Why a callback is to stop that has been seen for so long.
+    /// Why to stop a callback that has been seen for this long.
     fn reason(&self, now: Instant, seen: Duration) -> Option<Reason> {
         if let Some(limit) = self.limit.filter(|limit| seen >= *limit) {
             return Some(Reason::TimeLimit(limit));
@@ -143,7 +143,7 @@ impl Watch {
         }
         match self.ending {
             Some(since) => (now - since >= ENDING).then_some(Reason::Ending),
-            // The first look sees it only once.
+            // A call that is seen for the first time may be short.
             None => (!seen.is_zero()).then_some(Reason::IfClientIsGone),
         }
     }

@@ -1,12 +1,12 @@
-//! Callbacks that are probably misspelt: nbdkit would just never call them.
+//! Finds misspelt callbacks, which nbdkit would silently never call.
 
 use crate::callbacks::{Callbacks, NameOf};
 
-/// Names that helpers have, and that are one letter or two away from a callback's.
+/// Common names of helper functions that are close to a callback's name.
 const NOT_MEANT: [&str; 7] = ["clone", "closed", "extend", "ltrim", "opened", "reopen", "rtrim"];
 
-/// What the language calls the callback that a script's author probably meant by defining a
-/// function of this name. Only one that the script lacks is suggested.
+/// The callback that the author of a function with this name probably meant, as the language names
+/// it. Only suggests callbacks that the script lacks.
 pub(super) fn suggestion(name: &str, defined: Callbacks, name_of: NameOf) -> Option<&'static str> {
     if Callbacks::all().iter().any(|known| name_of(known) == name) {
         return None;
@@ -20,12 +20,12 @@ pub(super) fn suggestion(name: &str, defined: Callbacks, name_of: NameOf) -> Opt
         .map(name_of)
         .map(|known| (strsim::osa_distance(bare(&lower), bare(known)), known))
         .min()?;
-    // In a short word one wrong letter is much: "read" may be "pread", "send" is not "open".
+    // Short words allow one wrong letter only: "read" may be "pread", but "send" is not "open".
     let close = if bare(nearest).len() <= 5 { 1 } else { 2 };
     (distance <= close).then_some(nearest)
 }
 
-/// A name without what nbdkit's Tcl plugin and its C examples put before some or all of them.
+/// Strips the prefixes that nbdkit's Tcl plugin and its C examples use.
 fn bare(name: &str) -> &str {
     name.strip_prefix("plugin_").or_else(|| name.strip_prefix("nbdkit_")).unwrap_or(name)
 }

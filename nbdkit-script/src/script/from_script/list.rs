@@ -1,4 +1,4 @@
-//! What is made of a value that has others in it.
+//! Conversions of lists.
 
 use super::scalar::{answer, utf_8, whole_number};
 use super::{FromReturned, Returned, Seen, beginning, in_full, number_or_type};
@@ -34,7 +34,7 @@ impl<R: Returned> FromReturned<R> for Option<BlockSize> {
         if value.is_none() {
             return Ok(None);
         }
-        // One more than there may be, of any number.
+        // The list may have any length; four elements are enough to see that it is too long.
         let sizes = value.elements().map(|sizes| sizes.take(4).collect::<Result<Vec<R>>>());
         let sizes = sizes.transpose()?;
         let sizes = sizes.and_then(|sizes| <[R; 3]>::try_from(sizes).ok()).ok_or_else(|| {
@@ -110,7 +110,7 @@ fn text(value: &impl Returned, what: &str) -> Result<String> {
     })
 }
 
-/// Converts the elements of a list one by one, each with its number.
+/// Converts the elements of a list one by one. `convert` also gets their numbers, from 1.
 fn converted<R: Returned, T>(
     value: &R,
     of: &str,
@@ -122,7 +122,7 @@ fn converted<R: Returned, T>(
     };
     let mut list = Vec::new();
     for (index, element) in elements.enumerate() {
-        // What is converted may be many small texts.
+        // The converted elements may be many small texts, so check before each one.
         memory::check()?;
         memory::push(&mut list, convert(index + 1, element?)?, "the list")?;
     }

@@ -1,17 +1,16 @@
-//! What a script's callback returned, as a value of nbdkit's.
+//! Converts the return values of callbacks to nbdkit's values.
 //!
-//! A language says how one looks at its values: [`Returned`]. [`FromReturned`] makes of them what
-//! nbdkit wants, and says what is wrong with those of which it cannot, in the same words for all
-//! languages.
+//! [`Returned`] is how a language lets us inspect its values. [`FromReturned`] converts them, or
+//! says what is wrong with them, in the same words for all languages.
 //!
-//! | what | from |
+//! | to | from |
 //! | --- | --- |
-//! | `()` | anything: it is ignored |
+//! | `()` | anything; it is ignored |
 //! | `bool` | a boolean |
 //! | `i64` | the size of a disk, a whole number |
-//! | `String`, `Option<String>` | a text for clients, or none |
+//! | `String`, `Option<String>` | a text for clients, or nil |
 //! | [`ThreadModel`], [`Fua`], [`Cache`] | a number or a word: see [`Answer`] |
-//! | [`Option<BlockSize>`](crate::BlockSize) | a list of three numbers, or none |
+//! | [`Option<BlockSize>`](crate::BlockSize) | a list of three numbers, or nil |
 //! | [`Vec<Extent>`](crate::Extent) | a list of offset, length and type |
 //! | [`Vec<Export>`](crate::Export) | a list of names, or of name and description |
 //!
@@ -20,8 +19,8 @@
 //! [`Cache`]: crate::Cache
 //! [`Answer`]: crate::Answer
 //!
-//! The bytes of a read are not among them. They go by the shortest way there is in a language, to
-//! [`ReadBuffer::copy_from`](crate::ReadBuffer::copy_from).
+//! The bytes of a read are not in this table: [`Returned::bytes`] passes them to
+//! [`ReadBuffer::copy_from`](crate::ReadBuffer::copy_from) without a copy in between.
 
 mod list;
 mod scalar;
@@ -33,22 +32,22 @@ use std::borrow::Cow;
 use crate::error::{Error, Result};
 use crate::values::Number;
 
-/// A value of a language.
+/// A return value, as the language has it.
 pub trait Returned: Sized {
-    /// How the language writes things, for messages.
+    /// The language's notation, for messages.
     const NOTATION: Notation;
 
-    /// Whether it is the language's word for none.
+    /// Whether it is the language's nil.
     fn is_none(&self) -> bool;
 
     /// The boolean, if it is one.
     fn boolean(&self) -> Option<bool>;
 
-    /// The number, if it is one, or what the language counts with as one.
+    /// The number, if it is one or if the language itself would use it as one.
     fn number(&self) -> Option<Number>;
 
-    /// Whether it is a number where a word may stand as well. A language that has no types says
-    /// here which texts are meant as numbers.
+    /// Whether it is a number, where a word is allowed as well. A language without types decides
+    /// here which texts count as numbers.
     fn is_number(&self) -> bool {
         self.number().is_some()
     }
@@ -56,13 +55,13 @@ pub trait Returned: Sized {
     /// The bytes, if it is a string.
     fn string(&self) -> Option<Cow<'_, [u8]>>;
 
-    /// What it is, for messages.
+    /// A description of it, for messages.
     fn seen(&self) -> Seen;
 
-    /// The data that a read returned, in any version but 2, by the shortest way there is.
+    /// The data of a read, in versions other than 2. This is on the path of every read.
     ///
     /// # Errors
-    /// If it is no data.
+    /// If it is not data.
     #[inline]
     fn bytes(&self) -> Result<Cow<'_, [u8]>> {
         self.string().ok_or_else(|| {
@@ -71,48 +70,47 @@ pub trait Returned: Sized {
         })
     }
 
-    /// Whether it is data, as a read of version 1 of `_count` bytes returns it. A language in which
-    /// all values are strings tells data from what a callback happens to return.
+    /// Whether it looks like the data of a version 1 read of `_count` bytes. A language whose
+    /// values are all strings must tell data from an accidental return value.
     #[inline]
     fn is_data(&self, _count: usize) -> bool {
         self.string().is_some()
     }
 
-    /// Looks at what a callback returned that has nothing to answer. It is ignored, unless the
-    /// language has a way to say by it that something failed.
+    /// Called for a callback without a return value. The value is ignored, unless it is the
+    /// language's way to report a failure.
     ///
     /// # Errors
-    /// What failed, then.
+    /// The reported failure.
     #[inline]
     fn done(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Its elements, one after the other, if it is a list.
+    /// Its elements in order, if it is a list.
     fn elements(&self) -> Option<impl Iterator<Item = Result<Self>>>;
 
-    /// The parts of a value that has parts, in the order of these names: a list has them in that
-    /// order, and a table may have them by their names. A missing part is the language's none. A
-    /// list keeps its own length.
+    /// The fields with these names, if the value has fields: by name in a table, by position in a
+    /// list. A missing field is the language's nil. A list keeps its own length.
     ///
     /// # Errors
-    /// Those of the script, if it is asked.
+    /// Those of the script, if its code runs to get a field.
     fn fields(&self, names: &[&str]) -> Result<Option<Vec<Self>>>;
 }
 
-/// What can be made of a value of a language.
+/// A value that a return value can be converted to.
 pub trait FromReturned<R>: Sized {
-    /// Makes it.
+    /// Converts it.
     ///
     /// # Errors
     /// `EINVAL`, with what was found and what was expected.
     fn from_returned(value: R) -> Result<Self>;
 }
 
-/// How a language writes things, for messages.
+/// A language's notation, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notation {
-    /// None: `nil`.
+    /// Nil: `nil`.
     pub none: &'static str,
     /// Data: `a string of bytes`.
     pub bytes: &'static str,
@@ -120,21 +118,21 @@ pub struct Notation {
     pub extent: &'static str,
     /// The type of an extent: `nbdkit.EXTENT_* or "hole,zero"`.
     pub extent_type: &'static str,
-    /// What a list of exports is a list of: `names or {name, description}`.
+    /// The elements of a list of exports: `names or {name, description}`.
     pub export: &'static str,
 }
 
-/// What a value is, for messages.
+/// A description of a value, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// The name of its type. Where the value tells more it is in the message as well.
+    /// The name of its type. The message also has the value, where that helps.
     Type(&'static str),
-    /// The value itself, in short and in quotes, in a language that has no types.
+    /// The quoted and shortened value, in a language without types.
     Value(String),
 }
 
 impl Seen {
-    /// The type, or the value where there are no types.
+    /// The type, or the value if there are no types.
     fn in_short(self) -> Cow<'static, str> {
         match self {
             Seen::Type(name) => name.into(),
@@ -163,7 +161,7 @@ pub fn with_article(name: &str) -> String {
     if is_vowel { format!("an {name}") } else { format!("a {name}") }
 }
 
-/// A number that is none of those expected, or the type of what is no number.
+/// An unexpected number, or the type of any other value.
 pub(crate) fn number_or_type(value: &impl Returned) -> Cow<'static, str> {
     match (value.seen(), value.number()) {
         (Seen::Type(_), Some(Number::Integer(number))) => number.to_string().into(),
@@ -172,13 +170,13 @@ pub(crate) fn number_or_type(value: &impl Returned) -> Cow<'static, str> {
     }
 }
 
-/// The beginning of what a script returned: as much as a message has, and a bit more. There may be
-/// any amount of it.
+/// The beginning of a script's text, which may have any length: slightly more than a message can
+/// hold.
 fn beginning(text: &[u8]) -> &[u8] {
     &text[..text.len().min(8000)]
 }
 
-/// A value as it is, or the beginning of it.
+/// The value itself, or its beginning.
 fn in_full(value: &impl Returned) -> Cow<'static, str> {
     match (value.seen(), value.string()) {
         (Seen::Type(_), Some(text)) => {

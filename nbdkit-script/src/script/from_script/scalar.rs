@@ -1,4 +1,4 @@
-//! What is made of a single value.
+//! Conversions of single values.
 
 use super::{FromReturned, Returned, Seen, beginning, in_full};
 use crate::error::{Error, Result};
@@ -11,12 +11,12 @@ impl<R> FromReturned<R> for () {
     }
 }
 
-/// The answer of a `can_*` callback.
+/// The return value of a `can_*` callback.
 impl<R: Returned> FromReturned<R> for bool {
     fn from_returned(value: R) -> Result<Self> {
         value.boolean().ok_or_else(|| {
             Error::invalid(match value.seen() {
-                // What nbdkit's own plugin for Lua says, with the type.
+                // The message of nbdkit's own Lua plugin, with the type.
                 Seen::Type(name) => format!(
                     "return value is not a boolean: returned {name}, expected true or false"
                 ),
@@ -57,7 +57,7 @@ impl<R: Returned> FromReturned<R> for Option<String> {
     }
 }
 
-/// A text for clients, which is UTF-8.
+/// A text for clients, which must be UTF-8.
 fn text(value: &impl Returned, expected: &str) -> Result<String> {
     let Some(bytes) = value.string() else {
         let found = value.seen().in_short();
@@ -67,7 +67,7 @@ fn text(value: &impl Returned, expected: &str) -> Result<String> {
         .ok_or_else(|| Error::invalid(format!("returned {}, expected UTF-8", in_full(value))))
 }
 
-/// A copy of what is UTF-8.
+/// A copy, if the bytes are UTF-8.
 pub(super) fn utf_8(bytes: &[u8], what: &str) -> Result<Option<String>> {
     match std::str::from_utf8(bytes) {
         Ok(_) => Ok(String::from_utf8(memory::copied(bytes, what)?).ok()),
@@ -87,7 +87,7 @@ macro_rules! answers {
 
 answers! { ThreadModel Fua Cache }
 
-/// One of nbdkit's values, as its number or as its word, if it is a whole number or a word.
+/// One of nbdkit's values, from its number or its word. `None` for any other kind of value.
 pub(super) fn answer<A: Answer>(value: &impl Returned) -> Result<Option<A>> {
     if value.is_number() {
         return whole_number(value).map(A::from_number).transpose();

@@ -1,4 +1,4 @@
-//! What a script can call: the tables of `api`, as functions from values to a value.
+//! What scripts can call: the tables of `api`, as functions that take and return values.
 
 use super::given::{Called, Given};
 use super::value::{list, string};
@@ -12,7 +12,7 @@ use crate::script::store;
 use crate::values::Extent;
 use crate::values::Number;
 
-/// The most bytes that a script gets of a disk at once: nbdkit's longest request.
+/// The longest read from a disk, in bytes: nbdkit's longest request.
 const LONGEST_READ: usize = 64 << 20;
 
 /// A function that a language gives its scripts.
@@ -23,7 +23,7 @@ pub struct Function<V: Values> {
     run: Run<V>,
 }
 
-// Not derived: that would want the language to be `Copy`.
+// Not derived: that would require the language to be `Copy`.
 impl<V: Values> Copy for Function<V> {}
 
 impl<V: Values> Clone for Function<V> {
@@ -57,7 +57,7 @@ pub fn functions<V: Values>() -> impl Iterator<Item = Function<V>> {
         .chain([Function { name: "disk", run: Run::NewDisk }])
 }
 
-/// The operations of the dictionary that all instances see.
+/// The operations of the shared dictionary.
 pub fn operations<V: Values>() -> impl Iterator<Item = Function<V>> {
     let all = shared::ALL.iter();
     all.map(|operation| Function { name: operation.name, run: Run::Shared(operation) })
@@ -79,13 +79,13 @@ pub fn methods<V: Values>() -> impl Iterator<Item = Function<V>> {
 }
 
 impl<V: Values> Function<V> {
-    /// The most arguments that any of them takes, the disk of a method among them.
+    /// The maximum number of arguments, including the disk of a method.
     pub const MOST_ARGUMENTS: usize = 4;
 
     /// Calls it.
     ///
     /// # Errors
-    /// What the language is to throw: a map of `errno`, a number, and `message`.
+    /// The value to throw: a map of `errno`, a number, and `message`.
     pub fn call(&self, arguments: Vec<V::Value>) -> Result<V::Value, V::Value> {
         let values = arguments.into_iter().map(Returned::new).collect();
         self.run(values).map(V::to_script).map_err(|error| thrown::thrown::<V>(&error))
@@ -126,7 +126,7 @@ pub(super) fn of_nbdkit<V: Values>(value: OfNbdkit) -> Result<Value<V::Value>> {
     })
 }
 
-/// What the dictionary refuses is an error; not to do what a condition does not hold for is none.
+/// A refused operation is an error; `add` or `replace` with an unmet condition is not.
 fn of_shared<V: Values>(outcome: Outcome) -> Result<Value<V::Value>> {
     Ok(match outcome {
         Outcome::Done | Outcome::NotFound => Value::None,
@@ -164,7 +164,7 @@ fn extent<V: Values>(extent: Extent) -> Result<Value<V::Value>> {
     list::<V>(numbers.into_iter().map(|number| Ok(Value::Integer(number))))
 }
 
-/// Bytes for a script. A language in Rust would end the process where there is no memory for them.
+/// Zeroed bytes for a script, checked here: Rust aborts if an allocation fails.
 fn zeroes(count: usize) -> Result<Vec<u8>> {
     if count > LONGEST_READ {
         let message = format!("found {count} bytes, expected at most {LONGEST_READ}");

@@ -1,4 +1,4 @@
-//! The arguments of what a script calls, as `api` sees them.
+//! Implements the argument traits of `api` for plain values.
 
 use std::borrow::Cow;
 use std::vec;
@@ -10,7 +10,7 @@ use crate::script::from_script::{Returned as _, number_or_type};
 use crate::script::store::{self, Disk};
 use crate::values::Number;
 
-/// What is left of a function's arguments.
+/// The remaining arguments of a function.
 pub(super) struct Given<V: Values> {
     values: vec::IntoIter<Returned<V>>,
     taken: usize,
@@ -25,7 +25,7 @@ impl<V: Values> Given<V> {
         self.values.as_slice().first().map(|next| &next.value)
     }
 
-    /// What is made of the next one, or what it is instead.
+    /// Converts the next argument, or describes it if that fails.
     fn next<T>(&mut self, make: impl FnOnce(&Returned<V>) -> Option<T>) -> Result<T, Found> {
         self.taken += 1;
         let Some(value) = self.values.next() else { return Err("nothing".into()) };
@@ -95,10 +95,10 @@ impl<V: Values> Arguments for Given<V> {
     }
 }
 
-/// The arguments of a disk's method, or of what makes a disk. There are no buffers.
+/// The arguments of a disk's method, or of the constructor. There are no buffers.
 pub(super) struct Called<'a, V: Values> {
     pub(super) values: &'a [Returned<V>],
-    /// Whether the first one is what the method belongs to, which nobody counts.
+    /// Whether the first one is the method's object, which is not counted in messages.
     pub(super) is_method: bool,
 }
 
@@ -133,7 +133,7 @@ impl<'a, V: Values> Call<'a> for Called<'a, V> {
         false
     }
 
-    /// Asked for where data may be a buffer.
+    /// Called where data may be a buffer.
     fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
         Err(self.wrong_type(index, V::NOTATION.bytes))
     }

@@ -1,13 +1,12 @@
-//! For a language whose values are values of Rust's, as those of an interpreter in Rust most often
-//! are: conversions, and functions for its scripts.
+//! A layer for languages whose values are Rust values, as in most interpreters written in Rust.
 //!
-//! Such a language says how it makes its values of a [`Value`], and back: [`Values`]. All that
-//! depends on values is made of that here, and the [`Language`](crate::Language) uses it: the
-//! [`arguments`] of its callbacks, what they [`Returned`], what they [`throw`](error), and the
-//! [`functions`] that scripts can call. Values are copied, so its scripts have the signatures of
+//! Such a language implements [`Values`]: how to convert its values to a [`Value`] and back. This
+//! module then provides what its [`Language`](crate::Language) needs: the [`arguments`] of
+//! callbacks, their return values ([`Returned`]), [errors](error) from thrown values, and the
+//! [`functions`] that scripts can call. Values are copied, so scripts have the signatures of
 //! [`ApiVersion::Sh`](super::ApiVersion::Sh).
 //!
-//! The adapter for Rhai in the repository of this crate, `examples/rhai`, is one.
+//! `examples/rhai` in the repository of this crate uses it.
 
 #[cfg(test)]
 mod fake;
@@ -28,20 +27,20 @@ pub use returned::{Returned, arguments};
 pub use thrown::{error, thrown};
 pub use value::Value;
 
-/// A language's values, and what they are made of.
+/// A language's values and their conversions.
 pub trait Values: Sized + 'static {
-    /// How the language writes things, for messages.
+    /// The language's notation, for messages.
     const NOTATION: Notation;
 
-    /// A value of the language. [`Display`] is its text for people, where a script throws it.
+    /// A value of the language. If a script throws it, [`Display`] is the message.
     type Value: Clone + Display + Send + 'static;
 
-    /// The language's own name of a value's type, for messages.
+    /// The language's name for a value's type, for messages.
     fn type_name(value: &Self::Value) -> &'static str;
 
-    /// A value on its way into a script.
+    /// Converts a value for a script.
     fn to_script(value: Value<Self::Value>) -> Self::Value;
 
-    /// A value on its way out of a script.
+    /// Converts a value from a script.
     fn from_script(value: Self::Value) -> Value<Self::Value>;
 }

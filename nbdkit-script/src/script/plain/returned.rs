@@ -1,4 +1,4 @@
-//! Values on their way to a callback, and what it returned.
+//! Arguments and return values of callbacks.
 
 use std::borrow::Cow;
 
@@ -25,12 +25,12 @@ fn to_script<V: Values>(argument: &Argument<'_, V::Value, ()>) -> Result<V::Valu
         Argument::Boolean(boolean) => Value::Boolean(*boolean),
         Argument::Bytes(data) => Value::Bytes(copied(data, "data")?),
         Argument::Parameter(text) => value::string(text.to_vec())?,
-        // What is lent belongs to version 2.
+        // Only version 2 lends memory.
         Argument::Lent(()) => Value::None,
     }))
 }
 
-/// What a callback returned, or what is in it.
+/// A return value, or an element of one.
 #[derive(Debug, Clone)]
 pub struct Returned<V: Values> {
     pub(super) value: Value<V::Value>,
@@ -38,7 +38,7 @@ pub struct Returned<V: Values> {
 }
 
 impl<V: Values> Returned<V> {
-    /// What a callback returned.
+    /// Wraps a return value.
     pub fn new(value: V::Value) -> Self {
         let type_name = V::type_name(&value);
         match V::from_script(value) {
@@ -95,7 +95,7 @@ impl<V: Values> from_script::Returned for Returned<V> {
         }
     }
 
-    /// An error that was caught, and is what a callback ends with, is one.
+    /// A callback that returns an error it has caught has failed.
     fn done(&self) -> Result<()> {
         thrown::returned::<V>(&self.value).map_or(Ok(()), Err)
     }
@@ -107,7 +107,7 @@ impl<V: Values> from_script::Returned for Returned<V> {
         }
     }
 
-    /// Those of a map by their names.
+    /// Fields of a map, by name.
     fn fields(&self, names: &[&str]) -> Result<Option<Vec<Self>>> {
         let fields: Vec<_> = match &self.value {
             Value::List(list) => (0..names.len()).map(|place| list.get(place)).collect(),

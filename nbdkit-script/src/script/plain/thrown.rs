@@ -1,4 +1,4 @@
-//! What scripts throw, and what is thrown into them: `{errno, message}`, or any other value.
+//! Thrown values: `{errno, message}`, or any other value.
 
 use std::fmt::{self, Display, Write};
 
@@ -7,10 +7,10 @@ use super::{Value, Values};
 use crate::error::Error;
 use crate::values::errno;
 
-/// The failure of a script that has thrown this.
+/// The error for a value that a script has thrown.
 ///
-/// A map may have the error number or its name as `errno`, and its text as `message`. Any other
-/// value is `EIO`, with the value's own text.
+/// A map may have an error number or name as `errno`, and a text as `message`. Any other value
+/// gives `EIO`, with the value as text.
 pub fn error<V: Values>(thrown: V::Value) -> Error {
     let text = Beginning::of(&thrown);
     match V::from_script(thrown) {
@@ -24,14 +24,14 @@ pub fn error<V: Values>(thrown: V::Value) -> Error {
     }
 }
 
-/// The error that a map with a message is.
+/// The error for a map with a message.
 fn of_map<V: Values>(map: &[(String, V::Value)]) -> Option<Error> {
     let message = message_in::<V>(map, DEEPEST)?;
     Some(Error::new(errno_in::<V>(map).unwrap_or(libc::EIO), message))
 }
 
-/// The error that a callback has returned which has nothing to answer: what a script catches, with
-/// `errno` and `message`.
+/// The error in the return value of a callback without one: a caught error, with `errno` and
+/// `message`.
 pub(super) fn returned<V: Values>(returned: &Value<V::Value>) -> Option<Error> {
     match returned {
         Value::Map(map) => named(map, "errno").and_then(|_| of_map::<V>(map)),
@@ -39,8 +39,7 @@ pub(super) fn returned<V: Values>(returned: &Value<V::Value>) -> Option<Error> {
     }
 }
 
-/// The text of a value where a message is expected: that of a number, or of an error that was
-/// caught.
+/// The text of a number or a caught error, where a message is expected.
 pub(super) fn text<V: Values>(value: &Value<V::Value>) -> Option<String> {
     match value {
         Value::Integer(integer) => Some(integer.to_string()),
@@ -50,7 +49,7 @@ pub(super) fn text<V: Values>(value: &Value<V::Value>) -> Option<String> {
     }
 }
 
-/// How often the message of an error may be an error itself.
+/// How deep errors may be nested as messages.
 const DEEPEST: usize = 8;
 
 fn errno_in<V: Values>(map: &[(String, V::Value)]) -> Option<i32> {
@@ -61,7 +60,7 @@ fn errno_in<V: Values>(map: &[(String, V::Value)]) -> Option<i32> {
     }
 }
 
-/// The message may be an error that was caught.
+/// The message may itself be a caught error.
 fn message_in<V: Values>(map: &[(String, V::Value)], deepest: usize) -> Option<String> {
     let message = named(map, "message")?;
     let inner = match (V::from_script(message.clone()), deepest.checked_sub(1)) {
@@ -72,16 +71,16 @@ fn message_in<V: Values>(map: &[(String, V::Value)], deepest: usize) -> Option<S
     inner.or_else(|| Some(Beginning::of(message)))
 }
 
-/// The beginning of a text. A thrown value may have any amount of it.
+/// The beginning of a text: a thrown value may have any length.
 struct Beginning(String);
 
 impl Beginning {
-    /// As much as a message has, and a bit more: so it is seen that it was cut.
+    /// Slightly more than a message can hold, so that the cut is noticed.
     const LONGEST: usize = 8000;
 
     fn of(value: &impl Display) -> String {
         let mut text = Beginning(String::new());
-        // It fails where the text goes on.
+        // This fails once the text is longer.
         let _ = write!(text, "{value}");
         text.0
     }
@@ -97,7 +96,7 @@ impl Write for Beginning {
     }
 }
 
-/// An error as a function of the framework's throws it: a script can catch it, and throw it again.
+/// The value to throw for an error of the framework. A script can catch it and throw it again.
 pub fn thrown<V: Values>(error: &Error) -> V::Value {
     let errno = V::to_script(Value::Integer(error.errno().into()));
     let message = V::to_script(Value::String(error.message().into()));

@@ -1,4 +1,4 @@
-//! A value on its way into a script or out of it.
+//! A value between the framework and a language.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -8,14 +8,14 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::script::store::Disk;
 
-/// What a disk is called. Its own text may be the name of a type of Rust's.
+/// The name for a disk. Its own text may be the name of a Rust type.
 pub(super) const DISK: &str = "disk";
 
-/// A value between the framework and a language, whose own values are `V`. What is in a list or a
-/// map is the language's, and is looked at when it is needed.
+/// A value between the framework and a language, whose own values are `V`. Elements of lists and
+/// maps stay the language's values until they are needed.
 #[derive(Debug, Clone)]
 pub enum Value<V> {
-    /// The language's word for none.
+    /// The language's nil.
     None,
     /// A boolean.
     Boolean(bool),
@@ -25,19 +25,19 @@ pub enum Value<V> {
     Float(f64),
     /// A text.
     String(String),
-    /// Data, which is no text.
+    /// Data, which is not text.
     Bytes(Vec<u8>),
     /// A list.
     List(Vec<V>),
     /// Values with names.
     Map(Vec<(String, V)>),
-    /// A disk in memory that all instances see.
+    /// A disk in memory that all instances share.
     Disk(&'static Disk),
-    /// Any other value, which only the language knows: a handle of a strange type.
+    /// Any other value, such as a handle of a type that only the language knows.
     Other(V),
 }
 
-/// A text of the system's, which need not be what a string has to be.
+/// A text from the system, which may not be UTF-8.
 pub(super) fn string<V>(text: Vec<u8>) -> Result<Value<V>> {
     String::from_utf8(text).map(Value::String).map_err(|error| {
         let text = OsString::from_vec(error.into_bytes());
@@ -45,12 +45,12 @@ pub(super) fn string<V>(text: Vec<u8>) -> Result<Value<V>> {
     })
 }
 
-/// The value of this name in a map.
+/// Looks up a name in a map.
 pub(super) fn named<'a, V>(map: &'a [(String, V)], wanted: &str) -> Option<&'a V> {
     map.iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
 }
 
-/// A list of these in the language `P`.
+/// A list of these values in the language `V`.
 ///
 /// # Errors
 /// Those of the values; `ENOMEM`.
