@@ -68,7 +68,7 @@ fn returned(value: &Value) -> (Option<i32>, String) {
     }
 }
 
-/// The errno in an error: its own, or what it inherits. What a metamethod raises is none.
+/// The errno in an error, its own or inherited. An error raised by a metamethod is ignored.
 fn errno_in(value: &Value) -> Option<i32> {
     match value {
         Value::Table(table) => table.get("errno").ok().and_then(|errno| errno_of(&errno)),
@@ -206,7 +206,7 @@ pub fn lua_error(error: &mlua::Error) -> (Option<i32>, String) {
     }
 }
 
-/// The same, for where there is nothing but a message.
+/// The same, if only the message is needed.
 pub fn lua_message(error: &mlua::Error) -> String {
     lua_error(error).1
 }

@@ -60,7 +60,7 @@ impl Returned for Value<'_> {
         self.list().map(|list| list.into_iter().map(Ok))
     }
 
-    /// What is no list is one without elements, which lacks them all.
+    /// A value that is not a list counts as an empty one.
     fn fields(&self, _: &[&str]) -> Result<Option<Vec<Self>>> {
         Ok(Some(self.list().unwrap_or_default()))
     }

@@ -16,7 +16,7 @@ pub(crate) struct AddressSpace {
 unsafe impl Send for AddressSpace {}
 
 impl AddressSpace {
-    /// So many bytes, if the process may have them.
+    /// Reserves this many bytes, if the process may have them.
     pub(crate) fn take(length: usize) -> Option<Self> {
         // SAFETY: a new mapping, which touches no other.
         let start = unsafe {

@@ -72,7 +72,7 @@ pub(super) struct DiskBlock {
 #[derive(Default)]
 #[repr(C)]
 pub(super) struct Known {
-    /// First, so that nothing behind it is read of what is none. Set once it is in its place.
+    /// First, so that of anything else no more than this is read. Set once it has its address.
     pub(super) seal: Cell<Seal>,
     /// The buffer that is lent now. It stays alive until it is taken back, so that nothing else can
     /// be where it is: no need to look for its seal.

@@ -82,8 +82,7 @@ impl<'a> Call<'a> {
         is_buffer.then_some(header)
     }
 
-    /// Whether this buffer may be had: it was not yet. There is nobody who asks for one twice, but
-    /// then there would be two references to its bytes.
+    /// Returns false if this call already borrowed the buffer: two `&mut` would alias.
     #[inline]
     fn take(&self, header: *const Header) -> bool {
         let first = self.taken.replace(header);
@@ -287,7 +286,7 @@ unsafe fn raise(state: *mut lua_State, text: &[u8]) -> c_int {
 /// Raises an error if `debug.setupvalue` has put something else in the place of a metatable.
 ///
 /// # Safety
-/// As of [`raise`].
+/// The same as for [`raise`].
 unsafe fn expect_metatable(state: *mut lua_State, place: c_int, metatable: *const c_void) {
     // SAFETY: the caller's.
     unsafe {

@@ -162,7 +162,7 @@ pub enum Failure {
     Thrown { value: Value, traceback: Option<String> },
     /// It returned nil, a message and perhaps an error number, as Lua's own functions do.
     Returned { message: String, errno: Option<Errno> },
-    /// It returned what is no text in the place of the message.
+    /// It returned something other than text as the message.
     Refused { value: Value, errno: Option<Errno> },
 }
 

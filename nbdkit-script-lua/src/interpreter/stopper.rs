@@ -15,7 +15,7 @@ use nbdkit_script::interrupt::{Interrupt, Interruption};
 /// Where the metatable of errors is in Lua's registry.
 pub const ERROR_METATABLE: &CStr = c"nbdkit.error";
 
-/// What is interrupted, shared with who interrupts it.
+/// The state of an interruption, shared with the threads that interrupt.
 #[derive(Default)]
 pub(super) struct Stopper {
     interrupt: Interrupt,

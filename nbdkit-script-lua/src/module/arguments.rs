@@ -28,7 +28,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// The next one; nil if there is none.
+    /// The next argument, or nil.
     fn next(&mut self) -> Value {
         self.taken += 1;
         self.values.pop_front().unwrap_or(Value::Nil)

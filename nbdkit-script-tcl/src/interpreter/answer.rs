@@ -141,8 +141,8 @@ fn no_memory(size: usize) -> Error {
     memory::none_for(format_args!("a buffer of {size} bytes"))
 }
 
-/// Whether a value of Tcl's holds so many bytes, and there is memory for it: Tcl would end the
-/// process if there is none.
+/// Checks that a Tcl value can hold this many bytes and that there is memory for them: otherwise
+/// Tcl would end the process.
 fn within(count: usize) -> Result<usize> {
     if count <= MOST_BYTES {
         return memory::room_for(count, "data").map(|()| count);

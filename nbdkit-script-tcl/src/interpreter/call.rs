@@ -57,7 +57,7 @@ impl Interpreter {
     /// Calls `plugin_open`, and keeps what it returns.
     ///
     /// # Errors
-    /// As of [`call`](Self::call).
+    /// Those of [`call`](Self::call).
     pub fn call_open(&self, arguments: &[Argument<'_>]) -> Result<Handle, Failure> {
         self.call_with(Callbacks::OPEN, arguments, |inside| {
             // SAFETY: the interpreter's result is alive.

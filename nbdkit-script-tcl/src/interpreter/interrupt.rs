@@ -11,7 +11,7 @@ use nbdkit_script::interrupt::{Interrupt, Interrupter, Interruption};
 use super::object::Object;
 use crate::ffi::{self, TCL_CANCEL_UNWIND, Tcl_AsyncHandler, Tcl_Interp};
 
-/// What is interrupted, shared with who interrupts it.
+/// The state of an interruption, shared with the threads that interrupt.
 pub(super) struct Stopper {
     interrupt: Interrupt,
     interp: NonNull<Tcl_Interp>,

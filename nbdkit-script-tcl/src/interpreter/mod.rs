@@ -237,11 +237,11 @@ impl Inside<'_> {
     /// Runs a text as `source` runs the text of a file.
     ///
     /// # Errors
-    /// As of [`run_file`](Self::run_file).
+    /// Those of [`run_file`](Self::run_file).
     pub fn run_text(&self, text: &[u8]) -> Result<(), (c_int, c_int)> {
         let text = Object::source(text);
         let raw = text.value().raw();
-        // SAFETY: a living interpreter, and so many bytes.
+        // SAFETY: a living interpreter, and a text of this length.
         self.checked(unsafe {
             ffi::Tcl_EvalEx(
                 self.raw(),

@@ -44,12 +44,12 @@ impl Object {
 
     /// A byte array.
     pub(super) fn bytes(bytes: &[u8]) -> Self {
-        // SAFETY: copies so many bytes. nbdkit's requests and a script's buffers are shorter than
+        // SAFETY: copies this many bytes. nbdkit's requests and a script's buffers are shorter than
         // what `Tcl_Size` counts; `length` has seen to all else.
         unsafe { Self::hold(ffi::Tcl_NewByteArrayObj(bytes.as_ptr(), length(bytes))) }
     }
 
-    /// A byte array of so many bytes, at most [`MOST_BYTES`], which `fill` writes.
+    /// A byte array of this many bytes, at most [`MOST_BYTES`], which `fill` writes.
     pub(super) fn bytes_with(
         count: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<()>,
@@ -81,7 +81,7 @@ impl Object {
 
     /// A string of the bytes that [`Value::raw`] has.
     pub(super) fn raw(text: &[u8]) -> Self {
-        // SAFETY: copies so many bytes.
+        // SAFETY: copies this many bytes.
         unsafe { Self::hold(ffi::Tcl_NewStringObj(text.as_ptr().cast(), length(text))) }
     }
 

@@ -39,12 +39,12 @@ impl<'a> Words<'a> {
         self.words.len()
     }
 
-    /// So many from the beginning.
+    /// The first `count` words.
     pub fn before(self, count: usize) -> Self {
         Words { words: self.words.get(..count).unwrap_or(self.words), ..self }
     }
 
-    /// All from this place on.
+    /// The words from this place on.
     pub fn after(self, count: usize) -> Self {
         Words { words: self.words.get(count..).unwrap_or_default(), ..self }
     }

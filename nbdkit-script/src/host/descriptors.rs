@@ -88,7 +88,7 @@ pub(crate) fn a_client_may_be_gone() -> bool {
     }
     let mut polled: Vec<_> =
         clients().into_iter().map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 }).collect();
-    // SAFETY: takes so many descriptors, of any numbers.
+    // SAFETY: takes this many descriptors, with any numbers.
     let found = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
     found != 0
 }

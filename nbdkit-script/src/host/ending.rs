@@ -124,8 +124,8 @@ fn readable<const N: usize>(descriptors: [RawFd; N], time: Option<Duration>) -> 
     // Rounded up: a wait of no time at all would be done again and again.
     let milliseconds = time.map(|time| time.as_nanos().div_ceil(1_000_000));
     let milliseconds = milliseconds.map_or(-1, |time| c_int::try_from(time).unwrap_or(c_int::MAX));
-    // SAFETY: takes so many descriptors, of any numbers. That it fails, as over a signal, is as if
-    // the time were over.
+    // SAFETY: takes this many descriptors, with any numbers. That it fails, as over a signal, is as
+    // if the time were over.
     unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
     polled.map(|polled| polled.revents != 0)
 }

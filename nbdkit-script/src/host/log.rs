@@ -39,7 +39,7 @@ pub(crate) fn debug_bytes(message: &[u8]) {
 pub fn debug_hexdump(data: &[u8], prefix: &[u8], start: u64) -> Result<()> {
     let function = nbdkit_debug_hexdump.require()?;
     let prefix = dump_prefix(data, prefix, start)?;
-    // SAFETY: takes so many bytes and a C string; may be called from any thread.
+    // SAFETY: takes a pointer, its length, and a C string; may be called from any thread.
     unsafe { function(data.as_ptr().cast(), data.len(), prefix.as_ptr(), start) };
     Ok(())
 }
@@ -48,7 +48,7 @@ pub fn debug_hexdump(data: &[u8], prefix: &[u8], start: u64) -> Result<()> {
 /// nbdkit 1.48.
 ///
 /// # Errors
-/// As of [`debug_hexdump`], and `EINVAL` for data of different lengths.
+/// Those of [`debug_hexdump`], and `EINVAL` for data of different lengths.
 pub fn debug_hexdiff(one: &[u8], other: &[u8], prefix: &[u8], start: u64) -> Result<()> {
     let function = nbdkit_debug_hexdiff.require()?;
     if one.len() != other.len() {
@@ -59,7 +59,7 @@ pub fn debug_hexdiff(one: &[u8], other: &[u8], prefix: &[u8], start: u64) -> Res
         )));
     }
     let prefix = dump_prefix(one, prefix, start)?;
-    // SAFETY: takes twice so many bytes and a C string; may be called from any thread.
+    // SAFETY: takes two pointers of this length and a C string; may be called from any thread.
     unsafe {
         function(one.as_ptr().cast(), other.as_ptr().cast(), one.len(), prefix.as_ptr(), start);
     }

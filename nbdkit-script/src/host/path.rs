@@ -39,7 +39,7 @@ pub fn read_password(value: &OsStr) -> Result<OsString> {
     }
 }
 
-/// Takes over a string that a function of nbdkit's made with malloc(3). Null is none.
+/// Takes over a string that nbdkit allocated with malloc(3). Null means failure.
 ///
 /// # Errors
 /// `failed` for null; `ENOMEM`.

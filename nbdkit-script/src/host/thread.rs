@@ -31,7 +31,7 @@ impl std::fmt::Debug for Thread {
 }
 
 impl Thread {
-    /// Starts it, with a stack of so many bytes. It sees no signals: those are nbdkit's.
+    /// Starts it, with a stack of this many bytes. It blocks all signals: they are nbdkit's.
     ///
     /// # Errors
     /// Those of the system.

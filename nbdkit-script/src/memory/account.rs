@@ -51,7 +51,7 @@ impl Account {
     }
 }
 
-/// Notes that so many bytes have been allocated, or freed if it is less than 0.
+/// Records this many bytes as allocated, or as freed if negative.
 #[inline]
 pub(super) fn count(bytes: isize) {
     if ANY.load(Ordering::Relaxed) {

@@ -248,7 +248,7 @@ fn granules(size: usize) -> usize {
 }
 
 /// # Panics
-/// Never: who reallocates has seen to it that there is such a layout.
+/// Never fails: the caller of `realloc` guarantees a valid layout.
 fn with_size(layout: Layout, size: usize) -> Layout {
     Layout::from_size_align(size, layout.align()).unwrap_or(layout)
 }

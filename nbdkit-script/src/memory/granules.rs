@@ -50,7 +50,7 @@ impl<const WORDS: usize> Granules<WORDS> {
         self.count -= length;
     }
 
-    /// The last one in use of so many.
+    /// The last one in use among the first `count`.
     fn last_used(&self, start: usize, length: usize) -> Option<usize> {
         words(start, length).rev().find_map(|(word, mask)| {
             let used = self.used[word] & mask;
@@ -65,7 +65,7 @@ impl<const WORDS: usize> Granules<WORDS> {
     }
 }
 
-/// The words that so many bits are in, each with a mask of those in it.
+/// The words that hold these bits, each with a mask for its bits.
 fn words(start: usize, length: usize) -> impl DoubleEndedIterator<Item = (usize, u64)> {
     let end = start + length;
     (start / BITS..end.div_ceil(BITS)).map(move |word| {

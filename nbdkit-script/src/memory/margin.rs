@@ -1,7 +1,7 @@
 //! Room in the process's address space that is kept free while a plugin's code runs, for what
 //! nobody can take from the reserve: the stack of a new client's thread, and nbdkit's own memory.
 //!
-//! It is there from the start. When a callback has failed for want of memory, nbdkit may have it
+//! It is there from the start. When a callback has failed for lack of memory, nbdkit may use it
 //! between the callbacks, until there is memory again.
 
 use std::sync::atomic::{AtomicBool, Ordering};

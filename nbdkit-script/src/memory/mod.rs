@@ -9,7 +9,7 @@
 //! The allocator is that of every plugin, by the feature `reserve` of this crate, which is on by
 //! default. A plugin with an allocator of its own switches it off, and goes without a reserve then.
 //!
-//! Rust's is not the only memory. When a callback has failed for want of it, nbdkit gets some room
+//! Rust's is not the only memory. When a callback has failed for lack of it, nbdkit gets some room
 //! that was kept free until then, so that the next client can have its thread.
 
 mod account;
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 #[cfg_attr(feature = "reserve", global_allocator)]
 static ALLOCATOR: allocator::Reserved<System> = allocator::Reserved::new(System);
 
-/// What is said where there is no memory, alone or behind what it was for. It is Lua's own text.
+/// The message when memory runs out, alone or after what the memory was for. It is Lua's own text.
 pub const MESSAGE: &str = "not enough memory";
 
 /// What is worth a question, in bytes: to ask takes as long as to take them.
@@ -65,7 +65,7 @@ pub fn is_short() {
     ALLOCATOR.is_short();
 }
 
-/// The error where there is no memory for something.
+/// The error when there is no memory for something.
 #[cold]
 pub fn none_for(what: impl Display) -> Error {
     Error::new(libc::ENOMEM, format!("{what}: {MESSAGE}"))
@@ -82,7 +82,7 @@ pub fn reserve<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
 /// Puts an element into a list that may become long.
 ///
 /// # Errors
-/// As of [`reserve`].
+/// Those of [`reserve`].
 #[inline]
 pub fn push<T>(list: &mut Vec<T>, element: T, what: &str) -> Result<()> {
     if list.len() == list.capacity() {
@@ -107,7 +107,7 @@ pub fn room_for(bytes: usize, what: &str) -> Result<()> {
 /// Bytes as a list of their own.
 ///
 /// # Errors
-/// As of [`reserve`].
+/// Those of [`reserve`].
 pub fn copied(bytes: &[u8], what: &str) -> Result<Vec<u8>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len())
@@ -126,7 +126,7 @@ pub(crate) fn prepare_thread() {
     let _ = OF_THREAD.try_with(|cell| black_box(cell).set(true));
 }
 
-/// Keeps some room free in the address space for nbdkit, until a callback fails for want of memory.
+/// Keeps room in the address space for nbdkit, until a callback fails for lack of memory.
 pub(crate) fn keep_margin() {
     margin::keep();
 }
@@ -137,7 +137,7 @@ pub(crate) fn keep_if_lent() -> Option<Kept> {
     is_lent().then(Kept::new)
 }
 
-/// When a callback has failed: what was kept free is nbdkit's, if it is for want of memory.
+/// A callback has failed. If memory ran out, nbdkit gets the room that was kept.
 #[cold]
 pub(crate) fn failed(errno: i32) {
     if errno == libc::ENOMEM {

@@ -135,9 +135,9 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// The key that a parameter without `key=` is given. Without one, nbdkit refuses it.
     const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
-    /// How many instances [`Isolated`](crate::Isolated) runs, where the thread model lets it have
-    /// more than one. The default is as many as nbdkit has threads for a connection, for a callback
-    /// may wait.
+    /// How many instances [`Isolated`](crate::Isolated) runs if the thread model allows several.
+    /// The default is the number of threads that nbdkit has for a connection, since a callback may
+    /// wait.
     const INSTANCES: usize = 16;
 
     /// What belongs to one client's connection, from `open` to `close`.
@@ -223,7 +223,7 @@ pub trait ScriptPlugin: Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// The export that the empty name stands for; `None` if there is none. Absent: the empty name.
+    /// The export that the empty name stands for, if any. Absent: the empty name.
     ///
     /// # Errors
     /// The same as `None`.

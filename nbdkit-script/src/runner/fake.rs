@@ -19,7 +19,7 @@ pub(super) struct Noting {
 }
 
 impl Noting {
-    /// So many instances. Perhaps they fail to close handles.
+    /// This many instances. They can be told to fail in `close`.
     pub(super) fn several(count: usize, fails: bool) -> (Vec<Noting>, Closed) {
         let closed = Closed::default();
         let plugin = |number| Noting {

@@ -43,7 +43,7 @@ pub trait Runner: sealed::Sealed + Running + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     const DEFAULT_THREAD_MODEL: ThreadModel;
 
-    /// How many instances are to be made under a thread model, if so many are wanted.
+    /// The number of instances to make under a thread model, if this many are wanted.
     #[doc(hidden)]
     fn instances(model: ThreadModel, wanted: usize) -> usize;
 

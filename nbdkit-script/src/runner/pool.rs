@@ -28,7 +28,7 @@ pub(super) struct Pool<T> {
     slots: Box<[Slot<T>]>,
     /// How many threads wait for an item, any one, or are about to.
     waiting: AtomicUsize,
-    /// Held by who is about to wait, until it does.
+    /// Held by a thread that is about to wait, until it waits.
     about_to_wait: Mutex<()>,
     /// An item became free.
     freed: Condvar,
@@ -41,7 +41,7 @@ struct Slot<T> {
     item: Mutex<T>,
     /// How many threads wait for this one item.
     reserved: AtomicUsize,
-    /// How often it has been taken. Only who has it writes here, and others may look.
+    /// Counts how often it was taken. Only its holder writes this; other threads may read it.
     uses: std::sync::atomic::AtomicUsize,
 }
 
@@ -134,7 +134,7 @@ impl<T> Pool<T> {
         taken.next().map(|(number, item)| Taken { pool: self, number, item: Some(item) })
     }
 
-    /// Takes the item of this number, when who has it now has put it back.
+    /// Takes the item of this number, once its present holder has put it back.
     pub(super) fn take_this(&self, number: usize) -> Taken<'_, T> {
         let slot = &self.slots[number];
         slot.reserved.fetch_add(1, Ordering::Relaxed);

@@ -231,7 +231,7 @@ fn data_that_version_2_returns_is_an_error_unless_the_buffer_was_filled() {
     buffer.write_at(1, b"x");
     assert!(plugin.pread(&"h", buffer, 0).is_ok());
     assert_eq!(&memory, b"\0x\0\0");
-    // What is no data is ignored.
+    // Other values are ignored.
     let mut memory = [0xaa; 3];
     assert!(plugin.pread(&"h", ReadBuffer::new(&mut memory), 0).is_ok());
     assert_eq!(memory, [0; 3]);

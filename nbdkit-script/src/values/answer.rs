@@ -13,7 +13,7 @@ pub trait Answer: Copy + Sized + 'static {
     /// The value of a number.
     ///
     /// # Errors
-    /// `EINVAL` for a number that is none, naming those there are.
+    /// `EINVAL` for an unknown number; the message lists the known ones.
     fn from_number(number: i64) -> Result<Self> {
         let found = Self::ALL.iter().find(|(_, known, _)| *known == number);
         found.map(|(value, ..)| *value).ok_or_else(|| unknown::<Self>(&number.to_string()))
@@ -28,7 +28,7 @@ pub trait Answer: Copy + Sized + 'static {
     /// ```
     ///
     /// # Errors
-    /// `EINVAL` for a word that is none, naming those there are.
+    /// `EINVAL` for an unknown word; the message lists the known ones.
     fn from_word(word: &str) -> Result<Self> {
         let found = Self::ALL.iter().find(|(_, _, known)| *known == word);
         found.map(|(value, ..)| *value).ok_or_else(|| unknown::<Self>(&format!("\"{word}\"")))

@@ -34,14 +34,15 @@ pub trait Arguments {
     /// Takes a string of bytes, and passes it on.
     ///
     /// # Errors
-    /// What it is if it is none. Numbers are none, in a language that tells them apart.
+    /// A description of the argument, if it is not a string. In a language that tells them apart,
+    /// a number is not.
     fn next_bytes(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found>;
 
     /// Takes a text for people, and passes it on: as [`next_bytes`](Arguments::next_bytes), but for
     /// a language whose strings are shown otherwise than they are.
     ///
     /// # Errors
-    /// What it is if it is none.
+    /// A description of the argument, if it is of another type.
     fn next_text(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
         self.next_bytes(take)
     }
@@ -50,7 +51,7 @@ pub trait Arguments {
     /// that has data in something else than its strings, or knows which strings are no bytes.
     ///
     /// # Errors
-    /// What it is if it is none.
+    /// A description of the argument, if it is of another type.
     fn next_data(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
         self.next_bytes(take)
     }
@@ -58,13 +59,13 @@ pub trait Arguments {
     /// Takes a number.
     ///
     /// # Errors
-    /// What it is if it is none.
+    /// A description of the argument, if it is of another type.
     fn next_number(&mut self) -> Result<Number, Found>;
 
     /// Takes a boolean.
     ///
     /// # Errors
-    /// What it is if it is none.
+    /// A description of the argument, if it is of another type.
     fn next_boolean(&mut self) -> Result<bool, Found>;
 
     /// Takes what a key of the [`Dictionary`](store::Dictionary) is to have. The language decides
@@ -109,7 +110,7 @@ pub trait Arguments {
     /// Data.
     ///
     /// # Errors
-    /// As of [`bytes`](Arguments::bytes).
+    /// Those of [`bytes`](Arguments::bytes).
     fn data(&mut self) -> Result<Vec<u8>> {
         const WHAT: &str = "the data";
         let mut copy = Ok(Vec::new());
@@ -153,7 +154,7 @@ pub trait Arguments {
     /// here.
     ///
     /// # Errors
-    /// As of [`bytes`](Arguments::bytes).
+    /// Those of [`bytes`](Arguments::bytes).
     fn name(&mut self, what: &str) -> Result<Vec<u8>> {
         self.bytes(what)
     }

@@ -25,7 +25,7 @@ pub trait Call<'a> {
     /// as numbers.
     fn number(&self, index: usize) -> Option<Number>;
 
-    /// The bytes of an argument that is a string. A number is none, nor is a buffer.
+    /// The bytes of an argument that is a string. Numbers and buffers are not strings.
     fn string(&self, index: usize) -> Option<&'a [u8]>;
 
     /// Whether the language has buffers. Without them, what is read is always returned.
@@ -131,7 +131,7 @@ pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>> {
 /// 2^53. What a script has meant may have been rounded to it.
 const PAST_EXACT: f64 = (1_u64 << 53) as f64;
 
-/// An argument that must be a number. A string is none.
+/// An argument that must be a number. A string does not count as one.
 #[inline]
 pub(super) fn number_at<'a>(call: &impl Call<'a>, index: usize) -> Result<Number> {
     call.number(index).ok_or_else(|| call.wrong_type(index, "a number"))

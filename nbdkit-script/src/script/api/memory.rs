@@ -90,10 +90,10 @@ impl<'a> Buffer<'a> {
         if written { Ok(()) } else { Err(past_end(offset, data.len(), length)) }
     }
 
-    /// Puts so many times the same byte into it.
+    /// Writes the same byte `count` times.
     ///
     /// # Errors
-    /// As of [`write`](Buffer::write).
+    /// Those of [`write`](Buffer::write).
     #[inline]
     pub fn fill(&mut self, offset: usize, byte: u8, count: usize) -> Result<()> {
         let length = self.len();
@@ -115,7 +115,7 @@ impl<'a> Buffer<'a> {
     /// Copies bytes from one place of it to another; the two may overlap.
     ///
     /// # Errors
-    /// As of [`write`](Buffer::write), and if what is read is not all in the buffer.
+    /// Those of [`write`](Buffer::write), and if what is read is not all in the buffer.
     pub fn copy_within(&mut self, to: usize, from: usize, count: usize) -> Result<()> {
         let length = self.len();
         self.read(from, count)?;

@@ -105,7 +105,7 @@ fn any_float() -> impl Strategy<Value = f64> {
     prop_oneof![any::<f64>(), any::<i32>().prop_map(f64::from), any::<f32>().prop_map(f64::from)]
 }
 
-/// Whether so many bytes from there are inside.
+/// Whether `count` bytes from there are inside.
 fn inside(offset: i64, count: i64, length: usize) -> bool {
     offset >= 0 && count >= 0 && i128::from(offset) + i128::from(count) <= length as i128
 }

@@ -7,7 +7,7 @@ use crate::values::{Number, bits, float};
 pub(super) trait Scalar: Sized {
     /// How many bytes, at most 8.
     const SIZE: usize;
-    /// From exactly so many bytes.
+    /// Reads it from exactly `SIZE` bytes.
     fn read(bytes: &[u8], big_endian: bool) -> Answer<'static>;
     /// To the first of these bytes. An integer that is too large loses its upper bits, as in Luau.
     fn write(number: Number, big_endian: bool) -> Option<[u8; 8]>;

@@ -36,7 +36,7 @@ pub enum Outcome {
 pub struct Operation {
     /// Its name, as in OpenResty.
     pub name: &'static str,
-    /// How many arguments it takes at most. The dictionary itself is none.
+    /// The maximum number of arguments, without the dictionary itself.
     pub most_arguments: usize,
     run: fn(&mut dyn Arguments) -> Result<Outcome>,
 }

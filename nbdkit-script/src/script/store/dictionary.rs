@@ -179,7 +179,7 @@ impl Dictionary {
         }
     }
 
-    /// Adds to a number, which begins at `initial` if there is none. Returns the sum.
+    /// Adds to a number, which starts at `initial` if the key does not exist. Returns the sum.
     pub fn increment(
         &self,
         key: &[u8],
@@ -225,7 +225,7 @@ impl Dictionary {
         }
     }
 
-    /// Takes a value from the front or from the back of a list. An empty list is none.
+    /// Removes a value from the front or the back of a list. An empty list does not exist.
     pub fn pop(&self, key: &[u8], front: bool) -> Result<Option<Value>, Refusal> {
         let mut entries = self.lock_for(key);
         let (value, left) = match entries.get_mut(key).map(|entry| &mut entry.content) {
@@ -242,7 +242,7 @@ impl Dictionary {
         Ok(value)
     }
 
-    /// The length of a list; 0 if there is none.
+    /// The length of a list; 0 if the key does not exist.
     pub fn length(&self, key: &[u8]) -> Result<usize, Refusal> {
         match self.lock_for(key).get(key).map(|entry| &entry.content) {
             None => Ok(0),
@@ -266,7 +266,7 @@ impl Dictionary {
         Ok(())
     }
 
-    /// The keys there are, at most so many of them, in no order.
+    /// The existing keys, up to this number, in no order.
     pub fn keys(&self, most: usize) -> Result<Vec<Vec<u8>>, Refusal> {
         let entries = self.lock();
         let live = entries.iter().filter(|(_, entry)| !entry.is_over());
