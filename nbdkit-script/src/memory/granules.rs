@@ -50,7 +50,7 @@ impl<const WORDS: usize> Granules<WORDS> {
         self.count -= length;
     }
 
-    /// The last one in use among the first `count`.
+    /// The last one in use in `start..start + length`.
     fn last_used(&self, start: usize, length: usize) -> Option<usize> {
         words(start, length).rev().find_map(|(word, mask)| {
             let used = self.used[word] & mask;
