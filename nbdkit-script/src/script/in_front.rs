@@ -154,6 +154,32 @@ mod tests {
         }
     }
 
+    /// Of a language that can be told to optimize.
+    const OPTIMIZE: Parameter = Parameter {
+        name: "optimize",
+        help: "How much to optimize: 0 to 3.",
+        check: |value| match value.as_bytes() {
+            [b'0'..=b'3'] => Ok(()),
+            _ => Err("a number from 0 to 3"),
+        },
+    };
+
+    #[test]
+    fn a_language_may_have_parameters_of_its_own() {
+        let mut parameters = InFront::default();
+        let mut take = |key, value| parameters.take(key, OsStr::new(value), &[OPTIMIZE], None);
+        assert!(take("optimize", "2").unwrap());
+        assert!(!take("other", "2").unwrap());
+        assert_eq!(
+            take("optimize", "9").unwrap_err().to_string(),
+            "optimize=9: expected a number from 0 to 3"
+        );
+        assert_eq!(parameters.parameters, [("optimize", OsString::from("2"))]);
+        let help = help("Plain", &[OPTIMIZE]);
+        assert!(help.contains("\noptimize=<VALUE>      How much to optimize: 0 to 3.\n"), "{help}");
+        assert!(help.contains("\nscript=<FILENAME>     (required) The Plain script"), "{help}");
+    }
+
     #[test]
     fn other_parameters_are_the_scripts() {
         let mut options = InFront::default();

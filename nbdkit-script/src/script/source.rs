@@ -245,6 +245,13 @@ mod tests {
     }
 
     #[test]
+    fn a_language_may_hint_at_how_callbacks_are_defined() {
+        let hint = Some("export them");
+        let error = script(b"").check(Callbacks::empty(), Callbacks::name, hint).unwrap_err();
+        assert!(error.to_string().ends_with("open, get_size, pread (export them)"), "{error}");
+    }
+
+    #[test]
     fn missing_callbacks_have_the_names_that_the_language_gives_them() {
         let name_of = |callback| match callback {
             Callbacks::OPEN => "plugin_open",

@@ -8,13 +8,13 @@ use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::script::from_script::Notation;
 use crate::script::store::Disk;
-use crate::script::{ApiVersion, ArgumentOf, Language, Script, Scripted, Wanted};
+use crate::script::{ApiVersion, ArgumentOf, Language, Program, Script, Scripted, Wanted};
 
 use V::{Array, Blob, Bool, Int, Nil, Object, Real, Str};
 
 /// A value of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum V {
+pub(in super::super) enum V {
     Nil,
     Bool(bool),
     Int(i64),
@@ -29,7 +29,7 @@ pub(super) enum V {
 
 /// A disk, which is equal to itself.
 #[derive(Debug, Clone)]
-pub(super) struct Same(&'static Disk);
+pub(in super::super) struct Same(&'static Disk);
 
 impl PartialEq for Same {
     fn eq(&self, other: &Self) -> bool {
@@ -47,24 +47,37 @@ impl fmt::Display for V {
 }
 
 /// A script in it.
-pub(super) struct Plain {
+pub(in super::super) struct Plain {
     pub(super) returns: V,
     pub(super) callbacks: Callbacks,
     /// What has been called, and with what.
     pub(super) calls: RefCell<Vec<(Callbacks, Vec<V>)>>,
 }
 
+/// All that a script is compiled to. An empty one does not compile.
+pub(in super::super) struct Length(pub(in super::super) usize);
+
+impl Program for Length {
+    fn compile(script: &Script) -> Result<Self> {
+        match script.text().len() {
+            0 => Err("nothing to compile".into()),
+            length => Ok(Length(length)),
+        }
+    }
+}
+
 impl Language for Plain {
     const NAME: &'static str = "plain";
     const LANGUAGE: &'static str = "Plain";
+    const EXTENSION: &'static str = "pl";
     const NO_MEMORY_LIMIT: Option<&'static str> = None;
 
-    type Program = ();
+    type Program = Length;
     type Handle = V;
     type Returned<'a> = Returned<Plain>;
     type Lent<'a> = ();
 
-    fn load(_: &Script, _: &()) -> Result<Self> {
+    fn load(_: &Script, _: &Length) -> Result<Self> {
         Err(Error::not_defined())
     }
 

@@ -9,7 +9,7 @@
 //! `examples/rhai` in the repository of this crate uses it.
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 mod functions;
 mod given;
 mod returned;
