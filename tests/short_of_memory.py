@@ -21,8 +21,7 @@ not_luajit = pytest.mark.skipif(
 
 # When these have no memory left they collect all garbage for each small allocation, which may take
 # minutes, and keep nothing back for the next request: `time_limit=` is for that.
-# So does the Lua 5.5 that Debian has; the one that is compiled in on Debian 12 does not.
-slow_lua = getattr(under_test(), "engine", None) in {"lua52", "lua53", "lua55"}
+slow_lua = getattr(under_test(), "engine", None) in {"lua52", "lua53", "lua55", "vendored55"}
 
 
 def serve_way(serve, language, body, after=""):

@@ -21,7 +21,7 @@ function can_extents(h) return true end
 function extents(h, count, offset, flags)
     pcall(fill)
     local list = {}
-    for i = 0, 999 do list[i + 1] = { i * 512, 512, 0 } end
+    for i = 0, 1e6 do list[i + 1] = { i * 512, 512, 0 } end
     return list
 end
 

@@ -73,6 +73,12 @@ pub(super) fn keep() {
     state.keep(0);
 }
 
+/// Whether there is hardly anything besides it: a script may have taken all the addresses, and then
+/// failed with an error of its own.
+pub(super) fn is_all_there_is() -> bool {
+    state().wanted && AddressSpace::take(ENOUGH).is_none()
+}
+
 /// Leaves it to nbdkit between callbacks, until there is memory again.
 pub(super) fn lend() {
     let mut state = state();

@@ -143,7 +143,7 @@ pub(crate) fn failed(errno: i32) {
     if errno == libc::ENOMEM {
         is_short();
     }
-    if errno == libc::ENOMEM || !ALLOCATOR.has_memory() {
+    if errno == libc::ENOMEM || !ALLOCATOR.has_memory() || margin::is_all_there_is() {
         margin::lend();
     }
 }
