@@ -80,17 +80,16 @@ pub(crate) fn let_clients_go() {
     }
 }
 
-/// Whether any client may have gone: the other end of its socket is closed. Where nbdkit does not
-/// listen, as with `nbdkit -s`, its clients are not known, and any may have.
+/// Whether any client may have gone: the other end of its socket is closed. Where no client's
+/// socket is found, as with `nbdkit -s`, without `/proc`, or over vsock, whose listeners have
+/// another name, any client may have.
 pub(crate) fn a_client_may_be_gone() -> bool {
-    if known().listeners.is_empty() {
-        return true;
-    }
-    let mut polled: Vec<_> =
-        clients().into_iter().map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 }).collect();
+    let clients = clients();
+    let polled = clients.into_iter().map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 });
+    let mut polled: Vec<_> = polled.collect();
     // SAFETY: takes this many descriptors, with any numbers.
     let found = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
-    found != 0
+    polled.is_empty() || found != 0
 }
 
 /// The other end is closed. What a client has still sent can be read before that is seen by

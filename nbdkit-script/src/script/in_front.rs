@@ -92,9 +92,12 @@ pub(super) fn help(language: &str, own: &[Parameter]) -> String {
 }
 
 /// A hint for a parameter that a script rejected, if it probably belongs in front of the script.
-pub(super) fn hint_at_refused(key: &str) -> Option<String> {
+pub(super) fn hint_at_refused(key: &str, own: &[Parameter]) -> Option<String> {
+    let own = own.iter().map(|parameter| parameter.name);
     [INSTANCES, TIME_LIMIT, MEMORY_LIMIT]
-        .contains(&key)
+        .into_iter()
+        .chain(own)
+        .any(|name| name == key)
         .then(|| format!("{key}= comes before the script where it is not the script's own"))
 }
 
@@ -184,7 +187,8 @@ mod tests {
     fn other_parameters_are_the_scripts() {
         let mut options = InFront::default();
         assert!(!options.take("size", OsStr::new("1M"), &[], None).unwrap());
-        assert_eq!(hint_at_refused("size"), None);
+        assert_eq!(hint_at_refused("size", &[OPTIMIZE]), None);
+        assert!(hint_at_refused("optimize", &[OPTIMIZE]).is_some());
     }
 
     #[test]

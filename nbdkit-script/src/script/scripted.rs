@@ -169,7 +169,7 @@ impl<L: Language> Plugin for Scripted<L> {
     }
 
     fn hint_at_refused(&self, key: &str) -> Option<String> {
-        source::hint_at_refused(key, self.0.callbacks())
+        source::hint_at_refused(key, self.0.callbacks(), L::PARAMETERS)
     }
 
     fn takes_flags(&self) -> bool {

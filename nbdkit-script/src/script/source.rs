@@ -192,12 +192,16 @@ impl Script {
 }
 
 /// A hint for a parameter that a script rejected.
-pub(super) fn hint_at_refused(key: &str, defined: Callbacks) -> Option<String> {
+pub(super) fn hint_at_refused(
+    key: &str,
+    defined: Callbacks,
+    own: &[in_front::Parameter],
+) -> Option<String> {
     let knows_keys = Callbacks::CONFIG | Callbacks::MAGIC_CONFIG_KEY;
     if key == KEY && defined & knows_keys == Callbacks::CONFIG {
         return Some(WITHOUT_KEY.into());
     }
-    in_front::hint_at_refused(key)
+    in_front::hint_at_refused(key, own)
 }
 
 #[cfg(test)]
