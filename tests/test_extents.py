@@ -103,9 +103,9 @@ INFINITE = float("inf")
         ([[4096, 0, 0]], "extent 1 has a length of 0"),
         ([[0, 4096, 0]], "which does not hold the request's offset 4096"),
         ([[4097, 4096, 0]], "which does not hold the request's offset 4096"),
-        ([[4096, 512, 4]], "extent 1: 4 is no type of an extent"),
-        ([[4096, 512, -1]], "extent 1: -1 is no type of an extent"),
-        ([[4096, 512, "data"]], 'extent 1: "data" is no type of an extent'),
+        ([[4096, 512, 4]], "extent 1: 4 is not an extent type"),
+        ([[4096, 512, -1]], "extent 1: -1 is not an extent type"),
+        ([[4096, 512, "data"]], 'extent 1: "data" is not an extent type'),
         ([[4096, 512, "hole zero"]], 'extent 1: "hole zero" is no type'),
         *only(
             lua=[
@@ -146,7 +146,7 @@ INFINITE = float("inf")
                 ([[]], f'extent 1 is "", expected {LIST}'),
                 ([[4096, 512]], f'extent 1 is "4096 512", expected {LIST}'),
                 ([[4096, 512, 0, 0]], f'extent 1 is "4096 512 0 0", expected {LIST}'),
-                ([[4096, 512, 0.5]], 'extent 1: "0.5" is no type of an extent'),
+                ([[4096, 512, 0.5]], 'extent 1: "0.5" is not an extent type'),
             ],
         ),
     ],

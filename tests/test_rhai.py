@@ -559,7 +559,7 @@ def test_a_wrong_answer_refuses_the_client(start, write, script, line):
         ("1", "returned i64, expected a list of [offset, length, type]"),
         ("[[0, 65536]]", 'extent 1: the type is (), expected nbdkit::EXTENT_* or "hole,zero"'),
         ('[[0, 65536, "holes"]]',
-         'extent 1: "holes" is no type of an extent: they are "hole" and "zero"'),
+         'extent 1: "holes" is not an extent type: they are "hole" and "zero"'),
         ("[0]", "extent 1 is an i64, expected [offset, length, type]"),
         ("[[0, -1, 0]]", "extent 1: the length is -1, expected a whole number of bytes from 0 on"),
     ],

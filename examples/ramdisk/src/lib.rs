@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use nbdkit_script::{
-    Cache, Callbacks, Error, Extent, ExtentKind, Filled, Flags, Fua, ReadBuffer, Result,
+    Cache, Callbacks, Error, Extent, ExtentType, Filled, Flags, Fua, ReadBuffer, Result,
     ScriptPlugin, Shared, ThreadModel, export, host, memory,
 };
 
@@ -185,18 +185,20 @@ impl ScriptPlugin for RamDisk {
         let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
         let mut extents: Vec<Extent> = Vec::new();
         for (page, range) in split(offset, count.into()) {
-            let kind = if pages.contains_key(&page) {
-                ExtentKind::empty()
+            let extent_type = if pages.contains_key(&page) {
+                ExtentType::empty()
             } else {
-                ExtentKind::HOLE | ExtentKind::ZERO
+                ExtentType::HOLE | ExtentType::ZERO
             };
             let length = range.len() as u64;
             match extents.last_mut() {
-                Some(last) if last.kind == kind => last.length += length,
+                Some(last) if last.extent_type == extent_type => last.length += length,
                 Some(_) if flags.contains(Flags::REQ_ONE) => break,
-                _ => {
-                    extents.push(Extent { offset: page * PAGE + range.start as u64, length, kind })
-                }
+                _ => extents.push(Extent {
+                    offset: page * PAGE + range.start as u64,
+                    length,
+                    extent_type,
+                }),
             }
         }
         Ok(extents)

@@ -322,7 +322,7 @@ unsafe fn push_extents(state: *mut lua_State, known: &Known, count: usize) {
         let block = ffi::lua_newuserdata(state, count * 3 * size_of::<u64>() + 1).cast::<u64>();
         let extents = known.extents.take();
         for (index, extent) in extents.iter().enumerate() {
-            let numbers = [extent.offset, extent.length, extent.kind.bits().into()];
+            let numbers = [extent.offset, extent.length, extent.extent_type.bits().into()];
             block.add(index * 3).cast::<[u64; 3]>().write_unaligned(numbers);
         }
         drop(extents);

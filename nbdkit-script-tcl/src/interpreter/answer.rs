@@ -179,6 +179,6 @@ fn list(values: impl ExactSizeIterator<Item = Result<Object>>) -> Result<Object>
 
 fn extent(extent: &Extent) -> Object {
     let number = |number: u64| Object::integer(i64::try_from(number).unwrap_or(i64::MAX));
-    let kind = Object::integer(extent.kind.bits().into());
-    Object::list(&[number(extent.offset), number(extent.length), kind])
+    let extent_type = Object::integer(extent.extent_type.bits().into());
+    Object::list(&[number(extent.offset), number(extent.length), extent_type])
 }

@@ -13,7 +13,7 @@ use crate::panic;
 use crate::plugin::Plugin;
 use crate::report;
 use crate::runner::Runner;
-use crate::values::{Cache, ExtentKind, Flags, Fua, ThreadModel};
+use crate::values::{Cache, ExtentType, Flags, Fua, ThreadModel};
 
 /// Sends the traceback to the debug log. The crate logs the message.
 #[cold]
@@ -266,15 +266,15 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         let end = if count == u32::MAX { offset.saturating_add(count.into()) } else { u64::MAX };
         for extent in list.into_iter().take_while(|extent| extent.offset < end) {
             let length = extent.length.min(end - extent.offset);
-            let hole = extent.kind.contains(ExtentKind::HOLE);
-            let zero = extent.kind.contains(ExtentKind::ZERO);
-            let kind = match (hole, zero) {
+            let hole = extent.extent_type.contains(ExtentType::HOLE);
+            let zero = extent.extent_type.contains(ExtentType::ZERO);
+            let extent_type = match (hole, zero) {
                 (false, false) => nbdkit::ExtentType::Allocated,
                 (true, false) => nbdkit::ExtentType::Hole,
                 (false, true) => nbdkit::ExtentType::Zero,
                 (true, true) => nbdkit::ExtentType::HoleZero,
             };
-            extents.add(extent.offset, length, kind)?;
+            extents.add(extent.offset, length, extent_type)?;
         }
         Ok(())
     }

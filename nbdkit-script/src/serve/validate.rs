@@ -102,11 +102,11 @@ pub(crate) fn block_size(sizes: BlockSize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::ExtentKind;
+    use crate::values::ExtentType;
 
     fn list(pairs: &[(u64, u64)]) -> Vec<Extent> {
-        let kind = ExtentKind::empty();
-        pairs.iter().map(|&(offset, length)| Extent { offset, length, kind }).collect()
+        let extent_type = ExtentType::empty();
+        pairs.iter().map(|&(offset, length)| Extent { offset, length, extent_type }).collect()
     }
 
     fn message(pairs: &[(u64, u64)], offset: u64) -> String {

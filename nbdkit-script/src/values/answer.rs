@@ -1,7 +1,7 @@
 //! nbdkit's values as scripts write them: a number, or the word that nbdkit's sh plugin takes.
 
 use crate::error::{Error, Result};
-use crate::values::{Cache, ExtentKind, Fua, ThreadModel};
+use crate::values::{Cache, ExtentType, Fua, ThreadModel};
 
 /// A value with a number in nbdkit's C API and a word in its sh plugin.
 pub trait Answer: Copy + Sized + 'static {
@@ -65,33 +65,33 @@ impl Answer for Cache {
 }
 
 /// `NBDKIT_EXTENT_HOLE` and `NBDKIT_EXTENT_ZERO` are bits, and words may stand together.
-impl Answer for ExtentKind {
+impl Answer for ExtentType {
     const ALL: &'static [(Self, i64, &'static str)] = &[
-        (ExtentKind::empty(), 0, ""),
-        (ExtentKind::HOLE, 1, "hole"),
-        (ExtentKind::ZERO, 2, "zero"),
-        (ExtentKind::HOLE.union(ExtentKind::ZERO), 3, "hole,zero"),
+        (ExtentType::empty(), 0, ""),
+        (ExtentType::HOLE, 1, "hole"),
+        (ExtentType::ZERO, 2, "zero"),
+        (ExtentType::HOLE.union(ExtentType::ZERO), 3, "hole,zero"),
     ];
-    const WHAT: &'static str = "a type of an extent";
+    const WHAT: &'static str = "an extent type";
 
-    fn from_number(number: i64) -> Result<ExtentKind> {
-        let kind = u32::try_from(number).ok().and_then(ExtentKind::from_bits);
-        kind.ok_or_else(|| {
+    fn from_number(number: i64) -> Result<ExtentType> {
+        let extent_type = u32::try_from(number).ok().and_then(ExtentType::from_bits);
+        extent_type.ok_or_else(|| {
             Error::invalid(format!(
-                "{number} is no type of an extent: 0 is data, 1 a hole, 2 zeroes, 3 both"
+                "{number} is not an extent type: 0 is data, 1 a hole, 2 zeroes, 3 both"
             ))
         })
     }
 
     /// The words are in any order; the empty list is data.
-    fn from_word(words: &str) -> Result<ExtentKind> {
+    fn from_word(words: &str) -> Result<ExtentType> {
         words.split(',').filter(|word| !word.is_empty()).try_fold(
-            ExtentKind::empty(),
-            |kind, word| match word {
-                "hole" => Ok(kind | ExtentKind::HOLE),
-                "zero" => Ok(kind | ExtentKind::ZERO),
+            ExtentType::empty(),
+            |extent_type, word| match word {
+                "hole" => Ok(extent_type | ExtentType::HOLE),
+                "zero" => Ok(extent_type | ExtentType::ZERO),
                 word => Err(Error::invalid(format!(
-                    "\"{word}\" is no type of an extent: they are \"hole\" and \"zero\""
+                    "\"{word}\" is not an extent type: they are \"hole\" and \"zero\""
                 ))),
             },
         )
@@ -123,15 +123,15 @@ mod tests {
         check::<ThreadModel>();
         check::<Fua>();
         check::<Cache>();
-        check::<ExtentKind>();
+        check::<ExtentType>();
     }
 
     #[test]
-    fn kinds_of_extents() {
-        let both = ExtentKind::HOLE | ExtentKind::ZERO;
-        assert_eq!(ExtentKind::from_word("zero,hole").unwrap(), both);
-        assert!(ExtentKind::from_number(4).is_err());
-        assert!(ExtentKind::from_number(-1).is_err());
-        assert!(ExtentKind::from_word("hole;zero").is_err());
+    fn extent_types() {
+        let both = ExtentType::HOLE | ExtentType::ZERO;
+        assert_eq!(ExtentType::from_word("zero,hole").unwrap(), both);
+        assert!(ExtentType::from_number(4).is_err());
+        assert!(ExtentType::from_number(-1).is_err());
+        assert!(ExtentType::from_word("hole;zero").is_err());
     }
 }

@@ -9,4 +9,4 @@ pub use answer::Answer;
 pub(crate) use answer::unknown;
 pub use number::{Number, in_short, whole};
 pub(crate) use number::{bits, float};
-pub use types::{BlockSize, Cache, Export, Extent, ExtentKind, Flags, Fua, ThreadModel};
+pub use types::{BlockSize, Cache, Export, Extent, ExtentType, Flags, Fua, ThreadModel};

@@ -52,7 +52,7 @@ pub enum ThreadModel {
     Parallel,
 }
 
-/// A range of the disk that is all of one kind, as `extents` reports it.
+/// A range of the disk that is all of one type, as `extents` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Extent {
     /// Where it begins, in bytes from the start of the disk.
@@ -60,13 +60,13 @@ pub struct Extent {
     /// Its length in bytes, at least 1.
     pub length: u64,
     /// Data, hole, zeroes, or both of the latter.
-    pub kind: ExtentKind,
+    pub extent_type: ExtentType,
 }
 
 bitflags::bitflags! {
-    /// The kind of an [`Extent`]. The empty set is allocated data.
+    /// The type of an [`Extent`]. The empty set is allocated data.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-    pub struct ExtentKind: u32 {
+    pub struct ExtentType: u32 {
         /// Nothing is allocated.
         const HOLE = 1 << 0;
         /// It reads as zeroes.

@@ -8,7 +8,7 @@
 use std::ffi::OsStr;
 
 use nbdkit_script::{
-    BlockSize, Cache, Callbacks, Error, Export, Extent, ExtentKind, Filled, Flags, Fua, Isolated,
+    BlockSize, Cache, Callbacks, Error, Export, Extent, ExtentType, Filled, Flags, Fua, Isolated,
     ReadBuffer, Result, ScriptPlugin, ThreadModel, export, host,
 };
 
@@ -251,7 +251,7 @@ impl ScriptPlugin for Panicking {
 
     fn extents(&self, _: &Client, count: u32, offset: u64, _: Flags) -> Result<Vec<Extent>> {
         self.reach_at("extents", offset);
-        Ok(vec![Extent { offset, length: count.into(), kind: ExtentKind::empty() }])
+        Ok(vec![Extent { offset, length: count.into(), extent_type: ExtentType::empty() }])
     }
 
     fn cache(&self, _: &Client, _count: u32, offset: u64) -> Result<()> {

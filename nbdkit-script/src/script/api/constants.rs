@@ -2,16 +2,16 @@
 //! error numbers are in [`errno`](crate::values::errno).
 
 use crate::values::Answer;
-use crate::values::{Cache, ExtentKind, Flags, Fua, ThreadModel};
+use crate::values::{Cache, ExtentType, Flags, Fua, ThreadModel};
 
 /// All of them, each with its name and its number: `FLAG_FUA`, `EXTENT_HOLE`, `FUA_NATIVE`,
 /// `THREAD_MODEL_PARALLEL`, ...
 pub fn constants() -> impl Iterator<Item = (String, i64)> {
     let flags = Flags::all().iter_names().map(|(name, flag)| (format!("FLAG_{name}"), flag.bits()));
-    let kinds =
-        ExtentKind::all().iter_names().map(|(name, kind)| (format!("EXTENT_{name}"), kind.bits()));
+    let extent_types =
+        ExtentType::all().iter_names().map(|(name, bit)| (format!("EXTENT_{name}"), bit.bits()));
     flags
-        .chain(kinds)
+        .chain(extent_types)
         .map(|(name, bits)| (name, bits.into()))
         .chain(answers::<Fua>("FUA"))
         .chain(answers::<Cache>("CACHE"))

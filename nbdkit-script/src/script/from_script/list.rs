@@ -4,7 +4,7 @@ use super::scalar::{answer, utf_8, whole_number};
 use super::{FromReturned, Returned, Seen, beginning, in_full, number_or_type};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::values::{BlockSize, Export, Extent, ExtentKind};
+use crate::values::{BlockSize, Export, Extent, ExtentType};
 
 fn block_size<R: Returned>(sizes: [R; 3]) -> Result<BlockSize> {
     let size = |value: &R, which| {
@@ -52,14 +52,14 @@ impl<R: Returned> FromReturned<R> for Vec<Extent> {
     fn from_returned(value: R) -> Result<Self> {
         converted(&value, R::NOTATION.extent, |number, element| {
             let parts = element.fields(&["offset", "length", "type"])?;
-            let Some([offset, length, kind]) = parts.as_deref() else {
+            let Some([offset, length, number_or_words]) = parts.as_deref() else {
                 return Err(not_this("extent", number, &element, R::NOTATION.extent));
             };
             let of_extent = |error: Error| error.context(format!("extent {number}"));
             Ok(Extent {
                 offset: count(offset, "offset").map_err(of_extent)?,
                 length: count(length, "length").map_err(of_extent)?,
-                kind: extent_kind(kind).map_err(of_extent)?,
+                extent_type: extent_type(number_or_words).map_err(of_extent)?,
             })
         })
     }
@@ -72,7 +72,7 @@ fn count(value: &impl Returned, what: &str) -> Result<u64> {
     })
 }
 
-fn extent_kind<R: Returned>(value: &R) -> Result<ExtentKind> {
+fn extent_type<R: Returned>(value: &R) -> Result<ExtentType> {
     answer(value)?.ok_or_else(|| {
         let found = value.seen().in_short();
         Error::invalid(format!("the type is {found}, expected {}", R::NOTATION.extent_type))

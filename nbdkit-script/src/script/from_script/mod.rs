@@ -116,7 +116,7 @@ pub struct Notation {
     pub bytes: &'static str,
     /// An extent: `{offset, length, type}`.
     pub extent: &'static str,
-    /// The type of an extent: `nbdkit.EXTENT_* or "hole,zero"`.
+    /// An extent type: `nbdkit.EXTENT_* or "hole,zero"`.
     pub extent_type: &'static str,
     /// The elements of a list of exports: `names or {name, description}`.
     pub export: &'static str,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::values::Number;
-use crate::values::{BlockSize, Cache, Export, Extent, ExtentKind, Fua, ThreadModel};
+use crate::values::{BlockSize, Cache, Export, Extent, ExtentType, Fua, ThreadModel};
 
 /// A value of a language with types.
 #[derive(Clone)]
@@ -206,8 +206,8 @@ fn block_sizes_are_three_numbers() {
 
 #[test]
 fn extents_are_offset_length_and_type() {
-    let both = ExtentKind::HOLE | ExtentKind::ZERO;
-    let extents = Ok(vec![Extent { offset: 0, length: 512, kind: both }]);
+    let both = ExtentType::HOLE | ExtentType::ZERO;
+    let extents = Ok(vec![Extent { offset: 0, length: 512, extent_type: both }]);
     assert_eq!(of(list([list([N(0.0), N(512.0), N(3.0)])])), extents);
     assert_eq!(of(list([list([N(0.0), N(512.0), T(b"hole,zero")])])), extents);
     assert_eq!(of(Word("0 512 3;")), extents);
@@ -227,7 +227,7 @@ fn extents_are_offset_length_and_type() {
     let wrong = |value| of::<Vec<Extent>, _>(Word(value)).unwrap_err();
     assert_eq!(wrong("0 1 0;0 1"), "extent 2 is \"0 1\", expected {offset, length, type}");
     assert_eq!(wrong("-1 1 0;"), format!("extent 1: the offset is \"-1\", {whole}"));
-    assert!(wrong("0 1 0.5;").starts_with("extent 1: \"0.5\" is no type of an extent"));
+    assert!(wrong("0 1 0.5;").starts_with("extent 1: \"0.5\" is not an extent type"));
 }
 
 #[test]

@@ -159,8 +159,8 @@ fn of_method<V: Values>(answer: Answer<'_>) -> Result<Value<V::Value>> {
 
 fn extent<V: Values>(extent: Extent) -> Result<Value<V::Value>> {
     // The store has checked that they are at most i64::MAX.
-    let Extent { offset, length, kind } = extent;
-    let numbers = [offset as i64, length as i64, kind.bits().into()];
+    let Extent { offset, length, extent_type } = extent;
+    let numbers = [offset as i64, length as i64, extent_type.bits().into()];
     list::<V>(numbers.into_iter().map(|number| Ok(Value::Integer(number))))
 }
 

@@ -14,7 +14,7 @@ use crate::script::Scripted;
 use crate::script::api::Arguments as _;
 use crate::script::api::functions::Value as OfNbdkit;
 use crate::script::store;
-use crate::values::{BlockSize, Export, Extent, ExtentKind, Flags};
+use crate::values::{BlockSize, Export, Extent, ExtentType, Flags};
 use crate::{Callbacks, ReadBuffer, Result};
 
 fn message<T: fmt::Debug>(result: Result<T>) -> String {
@@ -95,7 +95,7 @@ fn a_disk_is_called_one() {
 
 #[test]
 fn lists_have_lists_or_maps_in_them() {
-    let extent = Extent { offset: 0, length: 512, kind: ExtentKind::HOLE };
+    let extent = Extent { offset: 0, length: 512, extent_type: ExtentType::HOLE };
     let list = Array(vec![Int(0), Int(512), Int(1)]);
     let map = object([("type", text("hole")), ("length", Int(512)), ("offset", Int(0))]);
     for element in [list, map] {

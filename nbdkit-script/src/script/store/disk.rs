@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::system;
-use crate::values::{Extent, ExtentKind};
+use crate::values::{Extent, ExtentType};
 
 /// What is allocated at once, in bytes.
 pub(super) const PAGE: u64 = 64 << 10;
@@ -175,20 +175,24 @@ impl Disk {
         there.sort_unstable();
 
         let mut extents: Vec<Extent> = Vec::new();
-        let mut add = |from: u64, to: u64, kind| match extents.last_mut() {
+        let mut add = |from: u64, to: u64, extent_type| match extents.last_mut() {
             _ if from >= to => Ok(()),
-            Some(last) if last.kind == kind => {
+            Some(last) if last.extent_type == extent_type => {
                 last.length += to - from;
                 Ok(())
             }
-            _ => memory::push(&mut extents, Extent { offset: from, length: to - from, kind }, LIST),
+            _ => memory::push(
+                &mut extents,
+                Extent { offset: from, length: to - from, extent_type },
+                LIST,
+            ),
         };
-        let hole = ExtentKind::HOLE | ExtentKind::ZERO;
+        let hole = ExtentType::HOLE | ExtentType::ZERO;
         let mut done = offset;
         for page in there {
             let (from, to) = ((page * PAGE).max(offset), ((page + 1) * PAGE).min(end));
             add(done, from, hole)?;
-            add(from, to, ExtentKind::empty())?;
+            add(from, to, ExtentType::empty())?;
             done = to;
         }
         add(done, end, hole)?;
@@ -316,7 +320,7 @@ mod tests {
         assert_eq!(read(&disk, i64::MAX as u64 - 4, 4), b"\0end");
         let extents = disk.extents(0, i64::MAX as u64).unwrap();
         assert_eq!(extents.len(), 2);
-        assert_eq!(extents[0].kind, ExtentKind::HOLE | ExtentKind::ZERO);
+        assert_eq!(extents[0].extent_type, ExtentType::HOLE | ExtentType::ZERO);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::config;
 use crate::script::store::disk::{PAGE, REGION};
 use crate::script::store::{Disk, Part};
-use crate::values::{Extent, ExtentKind};
+use crate::values::{Extent, ExtentType};
 
 /// As much of a disk as its model has. What is before it stays a hole.
 const WINDOW: u64 = 3 * REGION + 12345;
@@ -80,10 +80,11 @@ impl Model {
             let from = (page * PAGE).max(offset);
             let to = (page * PAGE).saturating_add(PAGE).min(offset + count);
             let hole = !self.pages.contains(&page);
-            let hole = if hole { ExtentKind::HOLE | ExtentKind::ZERO } else { ExtentKind::empty() };
+            let extent_type =
+                if hole { ExtentType::HOLE | ExtentType::ZERO } else { ExtentType::empty() };
             match found.last_mut() {
-                Some(last) if last.kind == hole => last.length += to - from,
-                _ => found.push(Extent { offset: from, length: to - from, kind: hole }),
+                Some(last) if last.extent_type == extent_type => last.length += to - from,
+                _ => found.push(Extent { offset: from, length: to - from, extent_type }),
             }
         }
         found
