@@ -58,7 +58,7 @@ pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use script::{Language, Script, Scripted};
 pub use values::{
-    Answer, BlockSize, Cache, Export, Extent, ExtentType, Flags, Fua, Number, ThreadModel, errno,
+    BlockSize, Cache, Export, Extent, ExtentType, Flags, Fua, Named, Number, ThreadModel, errno,
     in_short, whole,
 };
 

@@ -1,8 +1,7 @@
 //! The constants of the module, with the names that nbdkit's Python plugin gives them. The names of
 //! error numbers are in [`errno`](crate::values::errno).
 
-use crate::values::Answer;
-use crate::values::{Cache, ExtentType, Flags, Fua, ThreadModel};
+use crate::values::{Cache, ExtentType, Flags, Fua, Named, ThreadModel};
 
 /// All of them, each with its name and its number: `FLAG_FUA`, `EXTENT_HOLE`, `FUA_NATIVE`,
 /// `THREAD_MODEL_PARALLEL`, ...
@@ -13,13 +12,13 @@ pub fn constants() -> impl Iterator<Item = (String, i64)> {
     flags
         .chain(extent_types)
         .map(|(name, bits)| (name, bits.into()))
-        .chain(answers::<Fua>("FUA"))
-        .chain(answers::<Cache>("CACHE"))
-        .chain(answers::<ThreadModel>("THREAD_MODEL"))
+        .chain(named::<Fua>("FUA"))
+        .chain(named::<Cache>("CACHE"))
+        .chain(named::<ThreadModel>("THREAD_MODEL"))
 }
 
-fn answers<A: Answer>(prefix: &str) -> impl Iterator<Item = (String, i64)> + use<'_, A> {
-    A::ALL
+fn named<N: Named>(prefix: &str) -> impl Iterator<Item = (String, i64)> + use<'_, N> {
+    N::ALL
         .iter()
         .map(move |(_, number, word)| (format!("{prefix}_{}", word.to_uppercase()), *number))
 }

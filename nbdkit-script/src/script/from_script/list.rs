@@ -1,6 +1,6 @@
 //! Conversions of lists.
 
-use super::scalar::{answer, utf_8, whole_number};
+use super::scalar::{named, utf_8, whole_number};
 use super::{FromReturned, Returned, Seen, beginning, in_full, number_or_type};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -73,7 +73,7 @@ fn count(value: &impl Returned, what: &str) -> Result<u64> {
 }
 
 fn extent_type<R: Returned>(value: &R) -> Result<ExtentType> {
-    answer(value)?.ok_or_else(|| {
+    named(value)?.ok_or_else(|| {
         let found = value.seen().in_short();
         Error::invalid(format!("the type is {found}, expected {}", R::NOTATION.extent_type))
     })

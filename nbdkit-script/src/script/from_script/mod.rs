@@ -9,7 +9,7 @@
 //! | `bool` | a boolean |
 //! | `i64` | the size of a disk, a whole number |
 //! | `String`, `Option<String>` | a text for clients, or nil |
-//! | [`ThreadModel`], [`Fua`], [`Cache`] | a number or a word: see [`Answer`] |
+//! | [`ThreadModel`], [`Fua`], [`Cache`] | a number or a word: see [`Named`] |
 //! | [`Option<BlockSize>`](crate::BlockSize) | a list of three numbers, or nil |
 //! | [`Vec<Extent>`](crate::Extent) | a list of offset, length and type |
 //! | [`Vec<Export>`](crate::Export) | a list of names, or of name and description |
@@ -17,7 +17,7 @@
 //! [`ThreadModel`]: crate::ThreadModel
 //! [`Fua`]: crate::Fua
 //! [`Cache`]: crate::Cache
-//! [`Answer`]: crate::Answer
+//! [`Named`]: crate::Named
 //!
 //! The bytes of a read are not in this table: [`Returned::bytes`] passes them to
 //! [`ReadBuffer::copy_from`](crate::ReadBuffer::copy_from) without a copy in between.

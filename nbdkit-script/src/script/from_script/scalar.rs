@@ -3,7 +3,7 @@
 use super::{FromReturned, Returned, Seen, beginning, in_full};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::values::{Answer, Cache, Fua, Number, ThreadModel, unknown, whole};
+use crate::values::{Cache, Fua, Named, Number, ThreadModel, unknown, whole};
 
 impl<R> FromReturned<R> for () {
     fn from_returned(_: R) -> Result<Self> {
@@ -75,25 +75,25 @@ pub(super) fn utf_8(bytes: &[u8], what: &str) -> Result<Option<String>> {
     }
 }
 
-macro_rules! answers {
-    ($($answer:ty)*) => {
-        $(impl<R: Returned> FromReturned<R> for $answer {
+macro_rules! named {
+    ($($type:ty)*) => {
+        $(impl<R: Returned> FromReturned<R> for $type {
             fn from_returned(value: R) -> Result<Self> {
-                answer(&value)?.ok_or_else(|| unknown::<Self>(&in_full(&value)))
+                named(&value)?.ok_or_else(|| unknown::<Self>(&in_full(&value)))
             }
         })*
     };
 }
 
-answers! { ThreadModel Fua Cache }
+named! { ThreadModel Fua Cache }
 
 /// One of nbdkit's values, from its number or its word. `None` for any other kind of value.
-pub(super) fn answer<A: Answer>(value: &impl Returned) -> Result<Option<A>> {
+pub(super) fn named<N: Named>(value: &impl Returned) -> Result<Option<N>> {
     if value.is_number() {
-        return whole_number(value).map(A::from_number).transpose();
+        return whole_number(value).map(N::from_number).transpose();
     }
     let word = value.string();
-    word.map(|word| A::from_word(&String::from_utf8_lossy(beginning(&word)))).transpose()
+    word.map(|word| N::from_word(&String::from_utf8_lossy(beginning(&word)))).transpose()
 }
 
 pub(super) fn whole_number(value: &impl Returned) -> Option<i64> {

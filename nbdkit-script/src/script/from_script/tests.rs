@@ -145,9 +145,9 @@ fn a_boolean_is_nothing_else() {
 }
 
 #[test]
-fn an_answer_is_a_number_or_a_word() {
-    for answer in [of(N(3.0)), of(T(b"parallel")), of(Word("3")), of(Word("parallel"))] {
-        assert_eq!(answer, Ok(ThreadModel::Parallel));
+fn a_named_value_is_a_number_or_a_word() {
+    for returned in [of(N(3.0)), of(T(b"parallel")), of(Word("3")), of(Word("parallel"))] {
+        assert_eq!(returned, Ok(ThreadModel::Parallel));
     }
     // A text with digits is a number only where there are no types.
     assert!(of::<Fua, _>(T(b"2")).unwrap_err().starts_with("returned \"2\", expected a level"));

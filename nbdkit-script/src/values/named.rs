@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::values::{Cache, ExtentType, Fua, ThreadModel};
 
 /// A value with a number in nbdkit's C API and a word in its sh plugin.
-pub trait Answer: Copy + Sized + 'static {
+pub trait Named: Copy + Sized + 'static {
     /// All values, each with its number and its word.
     const ALL: &'static [(Self, i64, &'static str)];
     /// What the values are, for messages.
@@ -22,7 +22,7 @@ pub trait Answer: Copy + Sized + 'static {
     /// The value of a word.
     ///
     /// ```
-    /// use nbdkit_script::{Answer, ThreadModel};
+    /// use nbdkit_script::{Named, ThreadModel};
     /// assert_eq!(ThreadModel::from_word("parallel").unwrap(), ThreadModel::Parallel);
     /// assert!(ThreadModel::from_word("paralell").is_err());
     /// ```
@@ -36,13 +36,13 @@ pub trait Answer: Copy + Sized + 'static {
 }
 
 /// What was found in the place of a value, and all values there are.
-pub(crate) fn unknown<A: Answer>(found: &str) -> Error {
+pub(crate) fn unknown<N: Named>(found: &str) -> Error {
     let known: Vec<_> =
-        A::ALL.iter().map(|(_, number, word)| format!("\"{word}\" ({number})")).collect();
-    Error::invalid(format!("returned {found}, expected {}: {}", A::WHAT, known.join(", ")))
+        N::ALL.iter().map(|(_, number, word)| format!("\"{word}\" ({number})")).collect();
+    Error::invalid(format!("returned {found}, expected {}: {}", N::WHAT, known.join(", ")))
 }
 
-impl Answer for ThreadModel {
+impl Named for ThreadModel {
     const ALL: &'static [(Self, i64, &'static str)] = &[
         (ThreadModel::SerializeConnections, 0, "serialize_connections"),
         (ThreadModel::SerializeAllRequests, 1, "serialize_all_requests"),
@@ -52,20 +52,20 @@ impl Answer for ThreadModel {
     const WHAT: &'static str = "a thread model";
 }
 
-impl Answer for Fua {
+impl Named for Fua {
     const ALL: &'static [(Self, i64, &'static str)] =
         &[(Fua::None, 0, "none"), (Fua::Emulate, 1, "emulate"), (Fua::Native, 2, "native")];
     const WHAT: &'static str = "a level of FUA support";
 }
 
-impl Answer for Cache {
+impl Named for Cache {
     const ALL: &'static [(Self, i64, &'static str)] =
         &[(Cache::None, 0, "none"), (Cache::Emulate, 1, "emulate"), (Cache::Native, 2, "native")];
     const WHAT: &'static str = "a level of cache support";
 }
 
 /// `NBDKIT_EXTENT_HOLE` and `NBDKIT_EXTENT_ZERO` are bits, and words may stand together.
-impl Answer for ExtentType {
+impl Named for ExtentType {
     const ALL: &'static [(Self, i64, &'static str)] = &[
         (ExtentType::empty(), 0, ""),
         (ExtentType::HOLE, 1, "hole"),
@@ -114,10 +114,10 @@ mod tests {
 
     #[test]
     fn numbers_and_words_of_a_value_agree() {
-        fn check<A: Answer + PartialEq + std::fmt::Debug>() {
-            for (value, number, word) in A::ALL {
-                assert_eq!(A::from_number(*number).unwrap(), *value);
-                assert_eq!(A::from_word(word).unwrap(), *value);
+        fn check<N: Named + PartialEq + std::fmt::Debug>() {
+            for (value, number, word) in N::ALL {
+                assert_eq!(N::from_number(*number).unwrap(), *value);
+                assert_eq!(N::from_word(word).unwrap(), *value);
             }
         }
         check::<ThreadModel>();
