@@ -5,31 +5,31 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use crate::error::{Error, Result};
 
-/// Makes `192.0.2.1:10809`, `[2001:db8::1]:10809`, `unix:/path`, `unix:` for a socket without a
-/// name, `vsock:CID:PORT` of an address of so many bytes.
+/// Formats an address: `192.0.2.1:10809`, `[2001:db8::1]:10809`, `unix:/path`, `unix:` for a socket
+/// without a name, or `vsock:CID:PORT`. `length` is the address's length in bytes.
 pub(super) fn shown(storage: &libc::sockaddr_storage, length: usize) -> Result<String> {
     let address = std::ptr::from_ref(storage);
     match i32::from(storage.ss_family) {
         libc::AF_INET => {
-            // SAFETY: the family says which structure this is; the storage is large enough for
-            // and aligned as any of them. The same holds below.
+            // SAFETY: the family says which structure this is, and the storage is large and aligned
+            // enough for each of them. The casts below rely on the same.
             let inet = unsafe { &*address.cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(u32::from_be(inet.sin_addr.s_addr));
             Ok(SocketAddrV4::new(ip, u16::from_be(inet.sin_port)).to_string())
         }
         libc::AF_INET6 => {
-            // SAFETY: as above.
+            // SAFETY: as for AF_INET.
             let inet = unsafe { &*address.cast::<libc::sockaddr_in6>() };
             let ip = Ipv6Addr::from(inet.sin6_addr.s6_addr);
             let scope = inet.sin6_scope_id;
             Ok(SocketAddrV6::new(ip, u16::from_be(inet.sin6_port), 0, scope).to_string())
         }
         libc::AF_UNIX => {
-            // SAFETY: as above.
+            // SAFETY: as for AF_INET.
             let unix = unsafe { &*address.cast::<libc::sockaddr_un>() };
             let length = length.saturating_sub(offset_of!(libc::sockaddr_un, sun_path));
             let path: Vec<u8> = unix.sun_path.iter().take(length).map(|&c| c as u8).collect();
-            // Linux's abstract sockets begin with a NUL, which tools show as "@".
+            // The name of an abstract socket on Linux begins with a NUL, which tools show as "@".
             let text = match path.strip_prefix(b"\0") {
                 Some(name) if name.first().is_some_and(|&byte| byte != 0) => {
                     format!("@{}", String::from_utf8_lossy(name))
@@ -40,7 +40,7 @@ pub(super) fn shown(storage: &libc::sockaddr_storage, length: usize) -> Result<S
         }
         #[cfg(target_os = "linux")]
         libc::AF_VSOCK => {
-            // SAFETY: as above.
+            // SAFETY: as for AF_INET.
             let vsock = unsafe { &*address.cast::<libc::sockaddr_vm>() };
             Ok(format!("vsock:{}:{}", vsock.svm_cid, vsock.svm_port))
         }
@@ -60,7 +60,7 @@ mod tests {
 
     fn formatted<T>(address: T, length: usize) -> String {
         let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
-        // SAFETY: every socket address fits into the storage, and zeroes are valid in the rest.
+        // SAFETY: every socket address fits into the storage, and the remaining zeroes are valid.
         let storage = unsafe {
             storage.as_mut_ptr().cast::<T>().write(address);
             storage.assume_init()
@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn zeroed<T>() -> T {
-        // SAFETY: used for C structures of numbers only.
+        // SAFETY: only used for C structures of numbers, for which zeroes are valid.
         unsafe { MaybeUninit::zeroed().assume_init() }
     }
 

@@ -1,9 +1,9 @@
-//! Who the client of the current callback is. nbdkit knows it by the thread, so these are for the
-//! callbacks of a connection, and for the thread that runs them.
+//! Who the client of the current callback is. nbdkit finds it by the thread, so these functions
+//! only work in the callbacks of a connection, on the thread that runs them.
 //!
-//! In `close` nbdkit has closed the client's socket, and asks the system about it all the same: the
-//! number of the socket may be another client's by then. So `close` is answered from what was
-//! [remembered](super::remembered).
+//! By the time of `close`, nbdkit has closed the client's socket, yet it still asks the system
+//! about it, and another client may have the same descriptor by then. So in `close` we return what
+//! was [remembered](super::remembered).
 
 use std::ffi::{CStr, OsString, c_char};
 use std::mem::MaybeUninit;
@@ -19,8 +19,8 @@ use super::remembered::{Client, when_closing};
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// The export that the client asked for; empty for the default one. The client chooses these
-/// bytes freely. Known from `open` on.
+/// The export that the client asked for; empty for the default one. Available from `open` on. The
+/// client chooses these bytes freely.
 pub fn export_name() -> Result<OsString> {
     if let Some(name) = when_closing(|client| client.export_name.clone()) {
         return name.ok_or_else(|| not_remembered("nbdkit_export_name"));
@@ -28,50 +28,50 @@ pub fn export_name() -> Result<OsString> {
     // SAFETY: takes nothing; may be called from any thread.
     let name = unsafe { nbdkit_export_name.require()?() };
     if name.is_null() {
-        // nbdkit has logged why in some callbacks, and not in others.
+        // nbdkit logs the reason in some callbacks but not in others.
         return Err(Error::invalid("nbdkit_export_name failed: nbdkit has no name to tell here"));
     }
-    // SAFETY: nbdkit returns a C string that stays at least as long as this callback runs.
+    // SAFETY: nbdkit returns a C string that lives at least as long as this callback.
     let name = unsafe { CStr::from_ptr(name) };
     memory::copied(name.to_bytes(), "the name of the export").map(OsString::from_vec)
 }
 
-/// Whether the client has completed TLS authentication. Known in `default_export`, and from `open`
-/// on.
+/// Whether the client has completed TLS authentication. Available in `default_export`, and from
+/// `open` on.
 pub fn is_tls() -> Result<bool> {
-    if let Some(answer) = when_closing(|client| client.is_tls) {
-        return answer.ok_or_else(|| not_remembered("nbdkit_is_tls"));
+    if let Some(is_tls) = when_closing(|client| client.is_tls) {
+        return is_tls.ok_or_else(|| not_remembered("nbdkit_is_tls"));
     }
-    // SAFETY: as in `export_name`.
+    // SAFETY: takes nothing; may be called from any thread.
     match unsafe { nbdkit_is_tls.require()?() } {
         -1 => Err(logged("nbdkit_is_tls")),
-        answer => Ok(answer != 0),
+        is_tls => Ok(is_tls != 0),
     }
 }
 
-/// The client's process. Only over a Unix domain socket, and on Linux.
+/// The process ID of the client. Only over a Unix domain socket, and only on Linux.
 pub fn peer_pid() -> Result<i64> {
     number("nbdkit_peer_pid", "process", &nbdkit_peer_pid, |client| client.pid)
 }
 
-/// The client's user. Only over a Unix domain socket.
+/// The user ID of the client. Only over a Unix domain socket.
 pub fn peer_uid() -> Result<i64> {
     number("nbdkit_peer_uid", "user", &nbdkit_peer_uid, |client| client.uid)
 }
 
-/// The client's group. Only over a Unix domain socket.
+/// The group ID of the client. Only over a Unix domain socket.
 pub fn peer_gid() -> Result<i64> {
     number("nbdkit_peer_gid", "group", &nbdkit_peer_gid, |client| client.gid)
 }
 
-/// The client's security context, as SELinux has it. Needs nbdkit 1.36.
+/// The client's security context, for example SELinux's label. Needs nbdkit 1.36.
 pub fn peer_security_context() -> Result<OsString> {
     const NAME: &str = "nbdkit_peer_security_context";
     let function = nbdkit_peer_security_context.require()?;
     if let Some(context) = when_closing(|client| client.security_context.clone()) {
         return context.ok_or_else(|| not_remembered(NAME));
     }
-    // SAFETY: as in `export_name`.
+    // SAFETY: takes nothing; may be called from any thread.
     super::path::take(unsafe { function() }, || {
         Error::invalid(format!(
             "{NAME} failed: nbdkit has logged the reason, if only in its debug log (nbdkit -v)"
@@ -79,12 +79,12 @@ pub fn peer_security_context() -> Result<OsString> {
     })
 }
 
-/// The distinguished name in the client's certificate; empty if there is none. Needs nbdkit 1.40.
+/// The distinguished name in the client's certificate; empty if it has none. Needs nbdkit 1.40.
 pub fn peer_tls_dn() -> Result<OsString> {
     tls_name("nbdkit_peer_tls_dn", &nbdkit_peer_tls_dn, |client| client.tls_dn.clone())
 }
 
-/// The distinguished name of who issued the client's certificate; empty if there is none. Needs
+/// The distinguished name of the issuer of the client's certificate; empty if there is none. Needs
 /// nbdkit 1.40.
 pub fn peer_tls_issuer_dn() -> Result<OsString> {
     tls_name("nbdkit_peer_tls_issuer_dn", &nbdkit_peer_tls_issuer_dn, |client| {
@@ -92,16 +92,16 @@ pub fn peer_tls_issuer_dn() -> Result<OsString> {
     })
 }
 
-/// Ends the client's connection: at once if `force`, else when its requests are done. Needs
-/// nbdkit 1.34.
+/// Disconnects the client: at once with `force`, otherwise once its requests are done. Needs nbdkit
+/// 1.34.
 pub fn disconnect(force: bool) -> Result<()> {
     // SAFETY: takes any number; may be called from any thread.
     unsafe { nbdkit_disconnect.require()?(force.into()) };
     Ok(())
 }
 
-/// Where the client is, as a person would write it: `192.0.2.1:10809`, `[2001:db8::1]:10809`,
-/// `unix:/path`, `unix:` for a socket without a name, `vsock:CID:PORT`.
+/// The client's address: `192.0.2.1:10809`, `[2001:db8::1]:10809`, `unix:/path`, `unix:` for a
+/// socket without a name, or `vsock:CID:PORT`.
 pub fn peer_name() -> Result<String> {
     const NAME: &str = "nbdkit_peer_name";
     if let Some(name) = when_closing(|client| client.name.clone()) {
@@ -114,27 +114,28 @@ pub fn peer_name() -> Result<String> {
 /// A socket's address, and its length in bytes.
 pub(super) type Address = (libc::sockaddr_storage, usize);
 
-/// The client's address as nbdkit tells it, or the errno: 0 where this thread has no connection.
+/// The client's address according to nbdkit, or an errno, which is 0 if this thread has no
+/// connection.
 pub(super) fn peer_address() -> Result<Result<Address, i32>> {
     let function = nbdkit_peer_name.require()?;
     let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
     let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    // SAFETY: `storage` has room for `length` bytes; errno is this thread's own. nbdkit leaves it
-    // as the system has set it, also when it logs.
+    // SAFETY: `storage` has room for `length` bytes; errno belongs to this thread. nbdkit keeps the
+    // value that the system has set, even when it logs.
     unsafe {
         *libc::__errno_location() = 0;
         if function(storage.as_mut_ptr().cast(), &mut length) == -1 {
             return Ok(Err(*libc::__errno_location()));
         }
     }
-    // SAFETY: all zeroes is a valid address structure, and nbdkit has written another over it.
+    // SAFETY: all zeroes is a valid address structure, which nbdkit has overwritten with another.
     Ok(Ok((unsafe { storage.assume_init() }, length as usize)))
 }
 
-/// A function of nbdkit's that returns a number, -1 for none.
+/// One of nbdkit's functions that return a number, or -1 for none.
 pub(super) type Number = Function<unsafe extern "C" fn() -> i64>;
 
-/// A function of nbdkit's that returns a string to be freed, null for an error.
+/// One of nbdkit's functions that return a string to free, or null for an error.
 pub(super) type Text = Function<unsafe extern "C" fn() -> *mut c_char>;
 
 fn number(
@@ -145,7 +146,7 @@ fn number(
 ) -> Result<i64> {
     match when_closing(remembered) {
         Some(number) => number.ok_or_else(|| not_remembered(name)),
-        // nbdkit logs why in some cases, and not in others.
+        // nbdkit logs the reason in some cases but not in others.
         None => asked(function)?.ok_or_else(|| {
             let message = format!("{name} failed: nbdkit knows no {what} of a client here");
             Error::new(libc::ENOTSUP, message)
@@ -153,11 +154,11 @@ fn number(
     }
 }
 
-/// What nbdkit answers.
+/// Asks nbdkit. `None` if nbdkit does not know.
 pub(super) fn asked(function: &Number) -> Result<Option<i64>> {
-    // Over TCP, nbdkit gives the system's answer, a user or a group of -1 in 32 bits.
+    // Over TCP, nbdkit returns the system's own value: a user or group of -1 in 32 bits.
     const NOBODY: i64 = u32::MAX as i64;
-    // SAFETY: as in `export_name`.
+    // SAFETY: takes nothing; may be called from any thread.
     let number = unsafe { function.require()?() };
     Ok(Some(number).filter(|number| ![-1, NOBODY].contains(number)))
 }
@@ -171,7 +172,7 @@ fn tls_name(
     if let Some(text) = when_closing(remembered) {
         return text.ok_or_else(|| not_remembered(name));
     }
-    // nbdkit ends itself by an assertion if this thread has no connection.
+    // An assertion in nbdkit fails if this thread has no connection.
     if let Err(0) = peer_address()? {
         return Err(logged(name));
     }
@@ -179,7 +180,7 @@ fn tls_name(
     super::path::take(unsafe { function() }, || logged(name))
 }
 
-/// The error in `close` about what could not be remembered.
+/// The error in `close` if nothing was remembered.
 fn not_remembered(name: &str) -> Error {
     Error::new(
         libc::ENOTSUP,

@@ -1,4 +1,4 @@
-//! The server itself, and its time.
+//! The server itself: ending it, sleeping, its name and its clock.
 
 use std::ffi::{CStr, c_uint};
 use std::time::Duration;
@@ -7,12 +7,13 @@ use super::ending::serves;
 use super::functions::{nbdkit_name, nbdkit_nanosleep, nbdkit_shutdown, nbdkit_timestamp};
 use crate::error::{Error, Result};
 
-/// Asks the server to end: no new clients, and the current ones are disconnected.
+/// Asks the server to end: it accepts no new clients and disconnects the current ones.
 ///
 /// May be called from any thread; returns at once.
 ///
 /// # Errors
-/// `EINVAL` before `after_fork`: there is no server yet. Return an error to end nbdkit then.
+/// `EINVAL` before `after_fork`, since there is no server yet. To end nbdkit at that point, return
+/// an error.
 pub fn shutdown() -> Result<()> {
     if !serves() {
         return Err(Error::invalid("nbdkit does not serve yet"));
@@ -22,10 +23,11 @@ pub fn shutdown() -> Result<()> {
     Ok(())
 }
 
-/// Sleeps, but not past the end of the server or of the client's connection.
+/// Sleeps. The end of the server or of the client's connection ends the sleep early.
 ///
 /// # Errors
-/// If the sleep was cut short, as there is no point in going on; over more than `i32::MAX` seconds.
+/// `ESHUTDOWN` if the sleep ended early, because there is no point in going on; `EINVAL` for more
+/// than `i32::MAX` seconds.
 pub fn nanosleep(time: Duration) -> Result<()> {
     let too_long = || Error::invalid(format!("{} seconds is too long", time.as_secs()));
     let seconds = c_uint::try_from(time.as_secs()).map_err(|_| too_long())?;
@@ -43,21 +45,21 @@ pub fn nanosleep(time: Duration) -> Result<()> {
     }
 }
 
-/// The name that the server was given by `--name`, if it was given one. Needs nbdkit 1.48.
+/// The name given to the server with `--name`, if any. Needs nbdkit 1.48.
 pub fn name() -> Result<Option<String>> {
     // SAFETY: takes nothing; may be called from any thread.
     let name = unsafe { nbdkit_name.require()?() };
     if name.is_null() {
         return Ok(None);
     }
-    // SAFETY: nbdkit returns a C string that stays.
+    // SAFETY: nbdkit returns a C string that lives as long as the server.
     Ok(Some(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()))
 }
 
-/// The time of day, for messages: `2026-01-01 12:00:00.000333`, in UTC. Needs nbdkit 1.48.
+/// The current time in UTC, for messages: `2026-01-01 12:00:00.000333`. Needs nbdkit 1.48.
 pub fn timestamp() -> Result<String> {
     // SAFETY: takes nothing; may be called from any thread.
     let text = unsafe { nbdkit_timestamp.require()?() };
-    // SAFETY: nbdkit returns a C string that stays until this thread asks again.
+    // SAFETY: nbdkit returns a C string that stays valid until this thread's next call.
     Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }

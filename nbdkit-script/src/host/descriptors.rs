@@ -1,8 +1,8 @@
-//! What the process's descriptors tell of the server: the pipe by which nbdkit tells itself that it
-//! is to end, and the sockets of its clients. nbdkit has no function for either.
+//! What the process's file descriptors reveal about the server: the pipe through which nbdkit tells
+//! itself to end, and the sockets of its clients. nbdkit has no function for either.
 //!
-//! nbdkit makes the pipe and its listening sockets between `get_ready` and `after_fork`, and
-//! nothing else happens there. So they are what has come to the process's descriptors in between.
+//! nbdkit creates the pipe and its listening sockets between `get_ready` and `after_fork`, and
+//! nothing else happens in between. So they are the descriptors that are new in `after_fork`.
 
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// A descriptor and the file that it is of, since numbers are used again.
+/// A descriptor and its file: the numbers of closed descriptors are used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Descriptor {
     number: RawFd,
@@ -18,42 +18,42 @@ struct Descriptor {
     kind: libc::mode_t,
 }
 
-/// What is known so far.
 static KNOWN: Mutex<Known> = Mutex::new(Known { before: BTreeSet::new(), listeners: Vec::new() });
 
-/// The end of the pipe that can be read when the server is to end.
+/// The end of nbdkit's pipe that becomes readable when the server has to end.
 static QUIT: AtomicI32 = AtomicI32::new(NONE);
 
-/// No descriptor.
+/// Stands for no descriptor.
 const NONE: RawFd = -1;
 
 #[derive(Debug)]
 struct Known {
-    /// What was there before the plugin had done anything, as sockets from systemd, and then what
-    /// was there at the end of `get_ready`, but for those.
+    /// What was open at the end of `get_ready`.
     before: BTreeSet<Descriptor>,
-    /// The names of nbdkit's listening sockets.
+    /// The names of nbdkit's listening sockets, including those it was started with, for example by
+    /// systemd.
     listeners: Vec<Name>,
 }
 
-/// A socket's name, as the system has it.
+/// A socket's name, in the system's own form.
 type Name = Vec<u8>;
 
 fn known() -> std::sync::MutexGuard<'static, Known> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Notes the listening sockets that nbdkit was started with. Called before a script can make any.
+/// Records the listening sockets that nbdkit was started with. Called before a script can create
+/// any.
 pub(crate) fn at_load() {
     known().listeners = listeners(&open());
 }
 
-/// Notes what is there at the end of `get_ready`.
+/// Records what is open at the end of `get_ready`.
 pub(crate) fn before_serving() {
     known().before = open();
 }
 
-/// Finds what nbdkit has made since. Called first of all in `after_fork`.
+/// Finds what nbdkit has created since. Called before anything else in `after_fork`.
 pub(super) fn find() {
     let mut known = known();
     let new: BTreeSet<_> = open().difference(&known.before).copied().collect();
@@ -62,38 +62,37 @@ pub(super) fn find() {
     known.listeners.extend(listeners);
 }
 
-/// The end of nbdkit's pipe that can be read when the server is to end, if it was found.
+/// The end of nbdkit's pipe that becomes readable when the server has to end, if we found it.
 pub(super) fn quit() -> Option<RawFd> {
     Some(QUIT.load(Ordering::Relaxed)).filter(|quit| *quit != NONE)
 }
 
-/// Has nbdkit see the end of what its clients send. It would wait for each idle client to leave
-/// before it ends itself.
+/// Makes nbdkit see end of file on its clients' sockets. Otherwise it would wait for each idle
+/// client to leave before it ends.
 ///
-/// Only the sockets that have the name of one of nbdkit's listening sockets, as what it accepts
-/// has. What a client has sent already is read, and replies can still be sent.
+/// This only affects sockets that share a name with one of nbdkit's listening sockets, as accepted
+/// sockets do. nbdkit still reads what a client has already sent, and can still send replies.
 pub(crate) fn let_clients_go() {
     for client in clients() {
-        // SAFETY: takes any number. Should the descriptor be another one by now, that one is no
-        // socket, or one of a script's that has nobody left to serve.
+        // SAFETY: takes any number. If the descriptor has been reused by now, it is either not a
+        // socket, or belongs to a script that has nobody left to serve.
         unsafe { libc::shutdown(client, libc::SHUT_RD) };
     }
 }
 
-/// Whether any client may have gone: the other end of its socket is closed. Where no client's
-/// socket is found, as with `nbdkit -s`, without `/proc`, or over vsock, whose listeners have
-/// another name, any client may have.
+/// Whether any client may have gone, because the other end of its socket is closed. Also true if we
+/// find no client's socket: with `nbdkit -s`, without `/proc`, or over vsock, where accepted
+/// sockets and listeners have different names.
 pub(crate) fn a_client_may_be_gone() -> bool {
     let clients = clients();
     let polled = clients.into_iter().map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 });
     let mut polled: Vec<_> = polled.collect();
-    // SAFETY: takes this many descriptors, with any numbers.
+    // SAFETY: takes an array of this length; the descriptors may have any numbers.
     let found = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
     polled.is_empty() || found != 0
 }
 
-/// The other end is closed. What a client has still sent can be read before that is seen by
-/// reading.
+/// The event for a closed other end. It is reported even while data is left to read.
 #[cfg(target_os = "linux")]
 const CLOSED: libc::c_short = libc::POLLRDHUP;
 #[cfg(not(target_os = "linux"))]
@@ -119,7 +118,7 @@ fn open() -> BTreeSet<Descriptor> {
 
 fn descriptor(number: RawFd) -> Option<Descriptor> {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: takes any number and a place for the answer, for which zeroes are valid.
+    // SAFETY: takes any number and room for the result, for which zeroes are valid.
     let status = unsafe {
         if libc::fstat(number, status.as_mut_ptr()) != 0 {
             return None;
@@ -130,7 +129,7 @@ fn descriptor(number: RawFd) -> Option<Descriptor> {
     Some(Descriptor { number, file, kind: status.st_mode & libc::S_IFMT })
 }
 
-/// The end for reading of the one pipe of which both ends are here.
+/// The reading end of the only pipe with both ends in this set.
 fn only_pipe(descriptors: &BTreeSet<Descriptor>) -> Option<RawFd> {
     let pipes = descriptors.iter().filter(|descriptor| descriptor.kind == libc::S_IFIFO);
     let pipes: Vec<_> = pipes.map(|pipe| (pipe, access(pipe.number))).collect();
@@ -146,7 +145,7 @@ fn only_pipe(descriptors: &BTreeSet<Descriptor>) -> Option<RawFd> {
     }
 }
 
-/// Whether a descriptor is for reading, for writing, or for both.
+/// The access mode: reading, writing, or both.
 fn access(number: RawFd) -> libc::c_int {
     // SAFETY: takes any number.
     unsafe { libc::fcntl(number, libc::F_GETFL) & libc::O_ACCMODE }
@@ -159,23 +158,23 @@ fn listeners(descriptors: &BTreeSet<Descriptor>) -> Vec<Name> {
 }
 
 fn is_listening(socket: RawFd) -> bool {
-    let mut answer: libc::c_int = 0;
-    let mut length = size_of_val(&answer) as libc::socklen_t;
-    let place = (&raw mut answer).cast();
-    // SAFETY: takes any number, and a place of `length` bytes.
+    let mut listening: libc::c_int = 0;
+    let mut length = size_of_val(&listening) as libc::socklen_t;
+    let place = (&raw mut listening).cast();
+    // SAFETY: takes any number, and room for `length` bytes.
     let status = unsafe {
         libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN, place, &mut length)
     };
-    status == 0 && answer != 0
+    status == 0 && listening != 0
 }
 
-/// What a socket is bound to. Of an internet address this is the family and the port: a socket that
+/// What a socket is bound to. For an internet address, only the family and the port: a socket that
 /// listens on all addresses accepts on one of them.
 fn name(socket: RawFd) -> Option<Name> {
     let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
     let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    // SAFETY: takes any number and a place of `length` bytes, for which zeroes are valid. All bytes
-    // of it are set then, so they may be looked at as bytes.
+    // SAFETY: takes any number and room for `length` bytes, for which zeroes are valid. Every byte
+    // is initialised, so we may look at them as bytes.
     let (family, bytes) = unsafe {
         if libc::getsockname(socket, storage.as_mut_ptr().cast(), &mut length) != 0 {
             return None;
@@ -188,7 +187,7 @@ fn name(socket: RawFd) -> Option<Name> {
     let whole = bytes.get(..length as usize)?;
     match libc::c_int::from(family) {
         libc::AF_INET | libc::AF_INET6 => whole.get(..size + size_of::<libc::in_port_t>()),
-        // One without a name is no listener's.
+        // A listener always has a name.
         _ => Some(whole).filter(|name| name.len() > size),
     }
     .map(<[u8]>::to_vec)
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_found_if_both_ends_are_here_and_there_is_no_other() {
+    fn a_pipe_is_found_if_both_ends_are_open_and_it_is_the_only_one() {
         let (reader, writer) = pipe().unwrap();
         let both = BTreeSet::from([of(reader.as_raw_fd()), of(writer.as_raw_fd())]);
         assert!(both.is_subset(&open()));
@@ -228,11 +227,11 @@ mod tests {
         assert_eq!(name(listener.as_raw_fd()), name(accepted.as_raw_fd()));
         assert_ne!(name(client.as_raw_fd()), name(accepted.as_raw_fd()));
 
-        assert!(a_client_may_be_gone(), "nobody listens, as far as is known");
+        assert!(a_client_may_be_gone(), "no listener is known");
         known().listeners = listeners(&BTreeSet::from([of(listener.as_raw_fd())]));
         assert!(!a_client_may_be_gone());
         drop(client);
-        // It takes a moment until the other end has heard of it.
+        // The other end takes a moment to notice.
         while !a_client_may_be_gone() {
             std::thread::yield_now();
         }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::descriptors;
 use super::functions::nbdkit_nanosleep;
 
-/// Whether nbdkit serves. Before, it has not made what ends a sleep or the server early, and aborts
-/// when it is asked to.
+/// Whether nbdkit serves. Earlier, nbdkit has not created the pipe that ends sleeps and the server,
+/// and aborts if we call the functions that need it.
 static SERVES: AtomicBool = AtomicBool::new(false);
 
-/// nbdkit has called `after_fork`.
+/// To be called in `after_fork`, before anything else.
 pub(crate) fn serves_now() {
     descriptors::find();
     SERVES.store(true, Ordering::Relaxed);
@@ -24,11 +24,11 @@ pub(super) fn serves() -> bool {
     SERVES.load(Ordering::Relaxed)
 }
 
-/// Whether there is no point in going on: the server is ending, or the client whose callback this
-/// is has gone. A callback that takes long asks this now and then, and fails.
+/// Whether there is no point in going on: the server is ending, or the client of this callback has
+/// gone. A callback that takes long should check this now and then, and fail.
 ///
-/// It is a system call or two. May be called from any thread; one that runs no callback of a
-/// connection is told of the server only. Where it is a client that has gone, nbdkit logs that.
+/// Costs a system call or two. May be called from any thread; outside a connection's callbacks, it
+/// only notices the end of the server. When a client has gone, nbdkit logs that.
 ///
 /// ```no_run
 /// use nbdkit_script::{Error, Result, host};
@@ -51,29 +51,30 @@ fn server_is_ending() -> bool {
     descriptors::quit().is_some_and(|quit| readable([quit], Some(Duration::ZERO))[0])
 }
 
-/// Whether the client whose callback runs on this thread has gone, or the server is ending.
+/// Whether the client of the callback on this thread has gone, or the server is ending.
 ///
-/// nbdkit tells by ending a sleep early, and in no other way.
+/// nbdkit only reveals this by ending a sleep early.
 pub(crate) fn client_is_gone() -> bool {
     // SAFETY: takes any numbers; may be called from any thread once nbdkit serves.
     serves() && nbdkit_nanosleep.get().is_some_and(|sleep| unsafe { sleep(0, 0) } != 0)
 }
 
-/// What [`wait`] has waited for.
+/// Why a wait has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The server is ending.
     Ending,
     /// The other end of `stop` is closed.
     Stop,
-    /// The time is over.
+    /// The time is up.
     TimeOut,
 }
 
-/// How long one sleep is where nothing but the end of a sleep tells of the server's.
+/// How long each sleep lasts where only an ended sleep reveals the end of the server.
 const SLEEP: Duration = Duration::from_millis(250);
 
-/// Waits for the end of the server, until the other end of `stop` is closed.
+/// Waits until the server is ending, the other end of `stop` is closed, or the time is up. Without
+/// a time, waits for ever.
 pub(crate) fn wait_for_end(stop: &PipeReader, time: Option<Duration>) -> Event {
     let Some(quit) = descriptors::quit() else {
         return wait_without_pipe(stop, time);
@@ -85,7 +86,7 @@ pub(crate) fn wait_for_end(stop: &PipeReader, time: Option<Duration>) -> Event {
     }
 }
 
-/// Waits until the other end of `stop` is closed.
+/// Waits until the other end of `stop` is closed, or the time is up.
 pub(crate) fn wait_for_stop(stop: &PipeReader, time: Duration) -> Event {
     match readable([stop.as_raw_fd()], Some(time)) {
         [true] => Event::Stop,
@@ -93,8 +94,8 @@ pub(crate) fn wait_for_stop(stop: &PipeReader, time: Duration) -> Event {
     }
 }
 
-/// The same where nbdkit's pipe was not found, as on a system without `/proc`. nbdkit logs it if a
-/// sleep is cut short.
+/// Does the work of [`wait_for_end`] where we have not found nbdkit's pipe, for example without
+/// `/proc`. nbdkit logs each sleep that it ends early.
 fn wait_without_pipe(stop: &PipeReader, time: Option<Duration>) -> Event {
     let mut left = time.unwrap_or(Duration::MAX);
     loop {
@@ -118,10 +119,11 @@ fn wait_without_pipe(stop: &PipeReader, time: Option<Duration>) -> Event {
     }
 }
 
-/// Which of these can be read, or are at their end, as soon as one of them is. No time is for good.
+/// Waits until a descriptor is readable or at its end, and returns which ones are. Without a time,
+/// waits for ever.
 fn readable<const N: usize>(descriptors: [RawFd; N], time: Option<Duration>) -> [bool; N] {
     let mut polled = descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
-    // Rounded up: a wait of no time at all would be done again and again.
+    // Rounded up: waiting for zero milliseconds would make the caller spin.
     let milliseconds = time.map(|time| time.as_nanos().div_ceil(1_000_000));
     let milliseconds = milliseconds.map_or(-1, |time| c_int::try_from(time).unwrap_or(c_int::MAX));
     // SAFETY: takes this many descriptors, with any numbers. That it fails, as over a signal, is as
@@ -139,13 +141,13 @@ mod tests {
     #[test]
     fn a_pipe_can_be_read_when_its_other_end_is_closed() {
         let (reader, writer) = pipe().unwrap();
-        // Longer than a sleep where nbdkit is not here.
+        // Longer than one sleep, which is how we wait without nbdkit.
         let time = SLEEP + Duration::from_millis(1);
         assert_eq!(wait_for_end(&reader, Some(time)), Event::TimeOut);
         assert_eq!(wait_for_stop(&reader, Duration::ZERO), Event::TimeOut);
         drop(writer);
         assert_eq!(wait_for_stop(&reader, Duration::from_secs(60)), Event::Stop);
-        // nbdkit is not here.
+        // Without nbdkit, `wait_for_end` falls back to sleeps.
         assert_eq!(wait_for_end(&reader, None), Event::Stop);
         assert!(!ending());
     }

@@ -1,4 +1,4 @@
-//! What `list_exports` and its like give to nbdkit.
+//! How `list_exports` and similar callbacks hand their results to nbdkit.
 
 use std::ffi::{CStr, CString, c_char};
 
@@ -8,8 +8,8 @@ use super::functions::{
 use crate::error::{Error, Result};
 use crate::values::Export;
 
-/// A C string that lives as long as nbdkit wants the answer of a callback to live; null if there
-/// is no memory or a NUL byte in it.
+/// Makes a C string that lives as long as nbdkit needs a callback's return value. Null if memory
+/// runs out or `text` contains a NUL byte.
 pub(crate) fn intern(text: &str) -> *const c_char {
     match (nbdkit_strdup_intern.get(), CString::new(text)) {
         // SAFETY: `text` is a C string, which nbdkit copies.
@@ -18,10 +18,10 @@ pub(crate) fn intern(text: &str) -> *const c_char {
     }
 }
 
-/// Answers a question for exports with the default one alone.
+/// Lists only the default export.
 ///
 /// # Safety
-/// `exports` must be what nbdkit gave to the `list_exports` callback that is running.
+/// `exports` must be the list that nbdkit passed to the running `list_exports` callback.
 pub(crate) unsafe fn use_default_export(exports: *mut Exports) -> Result<()> {
     match nbdkit_use_default_export.get() {
         // SAFETY: the caller passes nbdkit's own list.
@@ -30,7 +30,7 @@ pub(crate) unsafe fn use_default_export(exports: *mut Exports) -> Result<()> {
     }
 }
 
-/// Adds to the answer to a question for exports.
+/// Adds an export to the list.
 ///
 /// # Safety
 /// As for [`use_default_export`].

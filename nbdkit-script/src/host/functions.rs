@@ -1,8 +1,8 @@
-//! The functions that nbdkit exports to plugins, looked up when they are first used.
+//! The functions that nbdkit exports to plugins, looked up on first use.
 //!
-//! nbdkit loads a plugin with `RTLD_NOW`: one function that the running nbdkit lacks, and the
-//! whole plugin is refused. So none is linked against. Outside nbdkit, in a plugin's own unit
-//! tests, they are all absent.
+//! nbdkit loads plugins with `RTLD_NOW`: if the running nbdkit lacked a single function that we
+//! link against, it would reject the whole plugin. So we link against none. Outside nbdkit, in a
+//! plugin's own unit tests, all of them are absent.
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::ptr::NonNull;
@@ -12,14 +12,14 @@ use once_cell::sync::Lazy;
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// An opaque list that nbdkit hands to `list_exports`.
+/// An opaque list that nbdkit passes to `list_exports`.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Exports {
     _opaque: [u8; 0],
 }
 
-/// A function of nbdkit, of type `F`.
+/// One of nbdkit's functions, of type `F`.
 pub(super) struct Function<F: 'static> {
     name: &'static str,
     since: &'static str,
@@ -32,7 +32,7 @@ impl<F: Copy> Function<F> {
         *self.address
     }
 
-    /// The function, or an error that says which nbdkit has it.
+    /// The function, or an error that says which nbdkit version has it.
     pub(super) fn require(&self) -> Result<F> {
         self.get().ok_or_else(|| {
             Error::new(
@@ -43,14 +43,14 @@ impl<F: Copy> Function<F> {
     }
 }
 
-/// Where nbdkit has the symbol of this name.
+/// The address of nbdkit's symbol with this name.
 fn look_up(name: &str) -> Option<NonNull<c_void>> {
     let name = CString::new(name).ok()?;
-    // SAFETY: `name` is a C string, and RTLD_DEFAULT is a handle that dlsym(3) takes.
+    // SAFETY: `name` is a C string, and dlsym(3) takes RTLD_DEFAULT as a handle.
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }
 
-/// Declares a function with its C type, and the first nbdkit that has it.
+/// Declares functions with their C types and the first nbdkit version that has them.
 macro_rules! functions {
     ($($name:ident since $since:literal: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
         $(functions!(@one $name $since unsafe extern "C" fn($($argument),*) $(-> $result)?);)*
@@ -62,8 +62,8 @@ macro_rules! functions {
             since: concat!("nbdkit ", $since),
             address: Lazy::new(|| {
                 look_up(stringify!($name)).map(|address| {
-                    // SAFETY: nbdkit-plugin(3) gives the symbol of this name the C type that is
-                    // written at the macro's use, and never changes one that exists.
+                    // SAFETY: nbdkit-plugin(3) documents the C type given where this macro is used,
+                    // and nbdkit never changes the type of an existing function.
                     unsafe { std::mem::transmute::<*mut c_void, $type>(address.as_ptr()) }
                 })
             }),
@@ -112,19 +112,19 @@ functions! {
     nbdkit_read_password since "1.2": fn(*const c_char, *mut *mut c_char) -> c_int;
 }
 
-/// A C string of what a script gives.
+/// Makes a C string of a script's text.
 ///
 /// # Errors
-/// `EINVAL` over a NUL byte; `ENOMEM`.
+/// `EINVAL` if it contains a NUL byte; `ENOMEM`.
 pub(super) fn c_string(what: &str, text: &[u8]) -> Result<CString> {
     let mut bytes = Vec::new();
-    // With the NUL at the end, or it would grow once more.
+    // One more for the final NUL, so that `CString::new` need not reallocate.
     memory::reserve(&mut bytes, text.len() + 1, what)?;
     bytes.extend_from_slice(text);
     CString::new(bytes).map_err(|_| Error::invalid(format!("{what} has a NUL byte in it")))
 }
 
-/// The error after a function of nbdkit's failed, which has logged the reason itself.
+/// The error for a failed call to one of nbdkit's functions that logs the reason itself.
 pub(super) fn logged(name: &str) -> Error {
     if std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM) {
         memory::is_short();
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_this_nbdkit_lacks_is_an_error_that_names_the_version() {
+    fn a_missing_function_is_an_error_that_names_the_version() {
         let error = nbdkit_timestamp.require().unwrap_err();
         assert_eq!(
             error.to_string(),

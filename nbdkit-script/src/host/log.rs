@@ -8,34 +8,33 @@ use super::functions::{
 };
 use crate::error::{Error, Result, bounded, one_line};
 
-/// Writes one line into nbdkit's log as an error. For what a callback returns as an
-/// [`Error`](crate::Error) the framework does this; here is what a plugin has to say otherwise.
+/// Writes one line to nbdkit's log as an error. The framework already does this for an
+/// [`Error`](crate::Error) that a callback returns; use this for anything else.
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
 pub fn error(message: &str) {
     write(nbdkit_error.get(), one_line(message).into_bytes());
 }
 
-/// Writes one line into nbdkit's debug log, which `nbdkit -v` shows: a line break becomes a space,
-/// and what is not printable ASCII is escaped, as in C.
+/// Writes one line to nbdkit's debug log, which `nbdkit -v` shows. A line break becomes a space,
+/// and anything but printable ASCII is escaped, as in C.
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
 pub fn debug(message: &str) {
     debug_bytes(message.as_bytes());
 }
 
-/// The same, of a text that need not be UTF-8.
+/// The same for text that need not be UTF-8.
 pub(crate) fn debug_bytes(message: &[u8]) {
     let line = joined(&bounded(message));
     write(nbdkit_debug.get(), if nbdkit_escapes() { line } else { escaped(&line) });
 }
 
-/// Shows bytes in nbdkit's debug log, 16 in a line: the offset, each in hexadecimal, and as text.
-/// `prefix` is put before each line, and the first byte is said to be at `start`. Needs nbdkit
-/// 1.46.
+/// Writes bytes to nbdkit's debug log, 16 per line: the offset, the bytes in hexadecimal, and as
+/// text. Each line begins with `prefix`, and the offsets count from `start`. Needs nbdkit 1.46.
 ///
 /// # Errors
-/// `EINVAL` for bytes past the last offset of 64 bits, and a prefix with a NUL byte.
+/// `EINVAL` if an offset does not fit into 64 bits, or the prefix contains a NUL byte.
 pub fn debug_hexdump(data: &[u8], prefix: &[u8], start: u64) -> Result<()> {
     let function = nbdkit_debug_hexdump.require()?;
     let prefix = dump_prefix(data, prefix, start)?;
@@ -44,11 +43,11 @@ pub fn debug_hexdump(data: &[u8], prefix: &[u8], start: u64) -> Result<()> {
     Ok(())
 }
 
-/// Shows in which bytes two pieces of data differ, as [`debug_hexdump`] shows one of them. Needs
-/// nbdkit 1.48.
+/// Writes the differences between two pieces of data to the debug log, in the format of
+/// [`debug_hexdump`]. Needs nbdkit 1.48.
 ///
 /// # Errors
-/// Those of [`debug_hexdump`], and `EINVAL` for data of different lengths.
+/// As for [`debug_hexdump`], and `EINVAL` if the lengths differ.
 pub fn debug_hexdiff(one: &[u8], other: &[u8], prefix: &[u8], start: u64) -> Result<()> {
     let function = nbdkit_debug_hexdiff.require()?;
     if one.len() != other.len() {
@@ -59,14 +58,15 @@ pub fn debug_hexdiff(one: &[u8], other: &[u8], prefix: &[u8], start: u64) -> Res
         )));
     }
     let prefix = dump_prefix(one, prefix, start)?;
-    // SAFETY: takes two pointers of this length and a C string; may be called from any thread.
+    // SAFETY: takes two pointers to data of this length, and a C string; may be called from any
+    // thread.
     unsafe {
         function(one.as_ptr().cast(), other.as_ptr().cast(), one.len(), prefix.as_ptr(), start);
     }
     Ok(())
 }
 
-/// What nbdkit is to put before the lines of these bytes.
+/// The prefix as a C string, after checking that the offsets fit into 64 bits.
 fn dump_prefix(data: &[u8], prefix: &[u8], start: u64) -> Result<CString> {
     if start.checked_add(data.len() as u64).is_none() {
         return Err(Error::invalid(format!("there are no {} bytes after {start}", data.len())));
@@ -74,13 +74,13 @@ fn dump_prefix(data: &[u8], prefix: &[u8], start: u64) -> Result<CString> {
     c_string("the prefix", &bounded(prefix))
 }
 
-/// Whether nbdkit itself escapes what goes into the debug log. It does so from 1.36 on, as its
-/// release notes say. That is the version in which this function appeared.
+/// Whether nbdkit itself escapes debug messages. According to its release notes it does so from
+/// 1.36 on, the version in which this function appeared.
 fn nbdkit_escapes() -> bool {
     nbdkit_peer_security_context.get().is_some()
 }
 
-/// A text as one line: a line break and the indentation after it become a space.
+/// Joins the lines of a text: a line break and the indentation after it become a space.
 fn joined(text: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(text.len());
     let mut broken = false;
@@ -91,7 +91,7 @@ fn joined(text: &[u8]) -> Vec<u8> {
         broken = byte == b'\n';
         match byte {
             b'\n' => line.push(b' '),
-            // It would end nbdkit's C string.
+            // It would end the C string.
             0 => line.extend_from_slice(b"\\0"),
             byte => line.push(byte),
         }
@@ -99,7 +99,7 @@ fn joined(text: &[u8]) -> Vec<u8> {
     line
 }
 
-/// A line as nbdkit 1.36 and later write it.
+/// Escapes a line as nbdkit 1.36 and later do.
 fn escaped(line: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(line.len());
     for &byte in line {
@@ -118,8 +118,8 @@ fn escaped(line: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Tells whoever starts nbdkit of something that may not be meant so. nbdkit knows no warnings, so
-/// this goes to standard error, and is only for the time before nbdkit serves.
+/// Warns the user about a probable mistake. nbdkit has no warnings, so this goes to standard error,
+/// and is meant for the time before nbdkit serves.
 pub fn warn(message: &str) {
     eprintln!("nbdkit: warning: {}", one_line(message));
 }
@@ -127,14 +127,14 @@ pub fn warn(message: &str) {
 fn write(function: Option<unsafe extern "C" fn(*const c_char, ...)>, line: Vec<u8>) {
     let line = CString::new(line).unwrap_or_default();
     match function {
-        // SAFETY: nbdkit's printf-like functions may be called from any thread; the format takes
-        // one C string and is given one.
+        // SAFETY: nbdkit's printf-like functions may be called from any thread, and the format
+        // matches its one argument, a C string.
         Some(function) => unsafe { function(c"%s".as_ptr(), line.as_ptr()) },
         None => eprintln!("{}", line.to_string_lossy()),
     }
 }
 
-/// The errno of the request that this thread is about to fail.
+/// Sets the errno for the request that this thread is about to fail.
 pub(crate) fn set_error(errno: i32) {
     if let Some(function) = nbdkit_set_error.get() {
         // SAFETY: takes any number, on any thread.
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_one_line_and_escaped_as_nbdkit_does() {
+    fn text_becomes_one_line_escaped_as_nbdkit_does() {
         let cases: [(&[u8], &str); 5] = [
             (b"plain 100% %s", "plain 100% %s"),
             (b"one\n\ttwo\n\n", "one two"),

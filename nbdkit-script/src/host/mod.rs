@@ -1,9 +1,9 @@
-//! nbdkit's own functions, as nbdkit-plugin(3) has them, made safe.
+//! nbdkit's own functions, documented in nbdkit-plugin(3), behind safe wrappers.
 //!
-//! One that the running nbdkit lacks is an error with `ENOTSUP` that names the version that has
-//! it; the plugin loads all the same. Where nbdkit itself logs why something failed, as the
-//! `parse_*` functions do, the error here says so. What is asked of the C library is in
-//! `system.rs`.
+//! If the running nbdkit lacks a function, calling it returns an `ENOTSUP` error that names the
+//! version it appeared in; the plugin loads all the same. Where nbdkit itself logs why something
+//! failed, as the `parse_*` functions do, our error refers to the log. Calls into the C library are
+//! in `system.rs`.
 #![allow(unsafe_code)]
 
 mod address;

@@ -1,4 +1,4 @@
-//! Parameters, read the way all of nbdkit's plugins read them. May be called from any thread.
+//! Parses parameters by nbdkit's rules. May be called from any thread.
 
 use std::ffi::{CStr, c_int, c_uint};
 use std::time::Duration;
@@ -25,11 +25,11 @@ pub fn parse_bool(text: &[u8]) -> Result<bool> {
     // SAFETY: takes a C string.
     match unsafe { nbdkit_parse_bool.require()?(text.as_ptr()) } {
         -1 => Err(logged("nbdkit_parse_bool")),
-        answer => Ok(answer != 0),
+        boolean => Ok(boolean != 0),
     }
 }
 
-/// The C types that [`parse_int`] knows, each with its range.
+/// The C types that [`parse_int`] knows, with their ranges.
 const TYPES: &[(&str, i128, i128)] = &[
     ("int", c_int::MIN as i128, c_int::MAX as i128),
     ("unsigned", 0, c_uint::MAX as i128),
@@ -43,11 +43,12 @@ const TYPES: &[(&str, i128, i128)] = &[
     ("uint64_t", 0, u64::MAX as i128),
 ];
 
-/// A number: decimal, `0x` hexadecimal or `0` octal. `what` says for what, in nbdkit's message;
-/// `c_type` says which of nbdkit's functions is meant: `int`, `unsigned`, `int8_t` to `uint64_t`.
+/// A number: decimal, `0x` hexadecimal or `0` octal. `what` describes it in nbdkit's message.
+/// `c_type` names the C type to parse: `int`, `unsigned`, `int8_t` to `uint64_t`.
 ///
 /// # Errors
-/// `EINVAL` for what is no number, or one that the type does not hold; `ERANGE` in the latter case.
+/// `EINVAL` if nbdkit cannot parse the text as a 64-bit number; `ERANGE` if the number does not fit
+/// into `c_type`.
 pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
     let Some((_, least, greatest)) = TYPES.iter().find(|(name, ..)| *name == c_type) else {
         let known: Vec<_> = TYPES.iter().map(|(name, ..)| *name).collect();
@@ -68,7 +69,7 @@ pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
     } else {
         let function = nbdkit_parse_uint64_t.require()?;
         let mut number = 0;
-        // SAFETY: as above.
+        // SAFETY: takes two C strings and a place for the number.
         match unsafe { function(what.as_ptr(), text.as_ptr(), &mut number) } {
             0 => i128::from(number),
             _ => return Err(logged("nbdkit_parse_uint64_t")),
@@ -94,7 +95,7 @@ pub fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
             .ok_or_else(|| unreadable(&what, &text, "a probability, as 0.1, 10%, 1:10 or 1/10"));
     };
     let mut number = 0.0;
-    // SAFETY: as above.
+    // SAFETY: takes two C strings and a place for the number.
     match unsafe { function(what.as_ptr(), text.as_ptr(), &mut number) } {
         0 => Ok(number),
         _ => Err(logged("nbdkit_parse_probability")),
@@ -108,14 +109,14 @@ pub fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
         return time(&text).ok_or_else(|| unreadable(&what, &text, "a time, as 1.5 or 100ms"));
     };
     let (mut seconds, mut nanoseconds): (c_uint, c_uint) = (0, 0);
-    // SAFETY: as above, with two places.
+    // SAFETY: takes two C strings and two places for numbers.
     match unsafe { function(what.as_ptr(), text.as_ptr(), &mut seconds, &mut nanoseconds) } {
         0 => Ok(Duration::new(seconds.into(), nanoseconds)),
         _ => Err(logged("nbdkit_parse_delay")),
     }
 }
 
-// The two by nbdkit's rules, for an nbdkit that does not have them. ---------------------------
+// The last two functions by nbdkit's rules, for nbdkit versions that lack them.
 
 fn unreadable(what: &CStr, text: &CStr, expected: &str) -> Error {
     let what = what.to_string_lossy();
@@ -123,8 +124,7 @@ fn unreadable(what: &CStr, text: &CStr, expected: &str) -> Error {
     Error::invalid(format!("{what}: found {text:?}, expected {expected}"))
 }
 
-/// A probability. Some things and others, as in `1:2`, are as many as are in all where there are
-/// none at all.
+/// A probability. As in nbdkit, `0:0` is 0.
 fn probability(text: &CStr) -> Option<f64> {
     let (number, rest) = leading_number(text)?;
     let number = match rest.to_bytes() {
@@ -140,7 +140,7 @@ fn probability(text: &CStr) -> Option<f64> {
     at_least_zero(number)
 }
 
-/// The units of a time, with how many of them a second has.
+/// The units of time, and how many of each make a second.
 const UNITS: [(&str, f64); 6] =
     [("", 1.0), ("s", 1.0), ("ms", 1e3), ("us", 1e6), ("\u{3bc}s", 1e6), ("ns", 1e9)];
 
@@ -149,28 +149,29 @@ fn time(text: &CStr) -> Option<Duration> {
     let (_, per_second) = UNITS.iter().find(|(unit, _)| unit.as_bytes() == rest.to_bytes())?;
     let time = at_least_zero(number)? / per_second;
     let seconds = time.trunc();
-    // Rounded as nbdkit 1.48 does, so at most a whole second, which becomes one.
+    // Rounded as in nbdkit 1.48. The result may be a whole second, which `Duration::new` carries
+    // over.
     let nanoseconds = ((time - seconds) * 1e9).round_ties_even();
-    // As many seconds as C's type holds.
+    // nbdkit returns the seconds as an `unsigned int`.
     (seconds <= c_uint::MAX.into()).then(|| Duration::new(seconds as u64, nanoseconds as u32))
 }
 
-/// A time, by the same rules whatever nbdkit has.
+/// A time, by the same rules with every nbdkit version.
 pub(crate) fn delay(text: &str) -> Option<Duration> {
     time(&c_string("the time", text.as_bytes()).ok()?)
 }
 
-/// A number that is finite, and has no sign in front: nbdkit refuses `-0` as well.
+/// Rejects infinity, NaN and a minus sign: nbdkit rejects even `-0`.
 fn at_least_zero(number: f64) -> Option<f64> {
     (number.is_finite() && number.is_sign_positive()).then_some(number)
 }
 
-/// The number that a text begins with, and the rest. The C library reads it, as it does for nbdkit:
-/// it knows hexadecimal numbers and infinity, and its releases differ in what `1e` is.
+/// The number at the beginning of a text, and the rest. We read it with the C library, as nbdkit
+/// does: it accepts hexadecimal numbers and infinity, and its versions disagree about `1e`.
 fn leading_number(text: &CStr) -> Option<(f64, &CStr)> {
     let (mut number, mut length): (f64, c_int) = (0.0, 0);
-    // SAFETY: a C string, a format, and places of the types that it names. The count is written
-    // only after the number, and is not past the end.
+    // SAFETY: a C string, a format, and places of the matching types. `length` is only written
+    // after the number, and is at most the length of the text.
     unsafe {
         let found = libc::sscanf(text.as_ptr(), c"%lf%n".as_ptr(), &mut number, &mut length);
         (found == 1).then(|| (number, CStr::from_ptr(text.as_ptr().add(length as usize))))
@@ -179,7 +180,7 @@ fn leading_number(text: &CStr) -> Option<(f64, &CStr)> {
 
 fn after_separator(rest: &CStr) -> &CStr {
     let length = rest.to_bytes().iter().take_while(|byte| matches!(byte, b':' | b'/')).count();
-    // SAFETY: the NUL at the end is no separator, so this is not past it.
+    // SAFETY: the final NUL is not a separator, so this stays within the string.
     unsafe { CStr::from_ptr(rest.as_ptr().add(length)) }
 }
 
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nbdkit_has_not_is_read_here() {
+    fn probabilities_and_delays_are_parsed_without_nbdkit() {
         assert_eq!(parse_probability(b"p", b"25%").unwrap(), 0.25);
         assert_eq!(parse_delay(b"d", b"0.9999999999").unwrap(), Duration::from_secs(1));
         let messages = [

@@ -10,8 +10,8 @@ use super::functions::{
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// A path from the root on, whether there is such a file or not. Only up to `get_ready`: then
-/// nbdkit changes its directory.
+/// Makes a path absolute; the file need not exist. Works only up to `get_ready`, after which nbdkit
+/// changes its directory.
 pub fn absolute_path(path: &Path) -> Result<PathBuf> {
     let path = c_string("the path", path.as_os_str().as_bytes())?;
     // SAFETY: takes a C string.
@@ -19,7 +19,7 @@ pub fn absolute_path(path: &Path) -> Result<PathBuf> {
     take(absolute, || logged("nbdkit_absolute_path")).map(PathBuf::from)
 }
 
-/// The path of a file that exists, from the root on, without symbolic links. Only up to
+/// The absolute path of an existing file, with symbolic links resolved. Works only up to
 /// `get_ready`.
 pub fn realpath(path: &Path) -> Result<PathBuf> {
     let path = c_string("the path", path.as_os_str().as_bytes())?;
@@ -28,7 +28,8 @@ pub fn realpath(path: &Path) -> Result<PathBuf> {
     take(absolute, || logged("nbdkit_realpath")).map(PathBuf::from)
 }
 
-/// A password as the user chose to give it: itself, `-` to be asked, `+FILE` or `-FD`.
+/// Reads a password in one of nbdkit's forms: the password itself, `-` for a prompt, `+FILE`, or
+/// `-FD`.
 pub fn read_password(value: &OsStr) -> Result<OsString> {
     let value = c_string("the password", value.as_bytes())?;
     let mut password = std::ptr::null_mut();
@@ -42,12 +43,12 @@ pub fn read_password(value: &OsStr) -> Result<OsString> {
 /// Takes over a string that nbdkit allocated with malloc(3). Null means failure.
 ///
 /// # Errors
-/// `failed` for null; `ENOMEM`.
+/// The error of `failed` for null; `ENOMEM`.
 pub(super) fn take(text: *mut c_char, failed: impl FnOnce() -> Error) -> Result<OsString> {
     if text.is_null() {
         return Err(failed());
     }
-    // SAFETY: nbdkit gives these C strings away: they are ours to free, once.
+    // SAFETY: nbdkit gives us ownership of these C strings, and we free each once.
     unsafe {
         let copy = memory::copied(CStr::from_ptr(text).to_bytes(), "a text of nbdkit's");
         libc::free(text.cast());

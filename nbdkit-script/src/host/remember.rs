@@ -1,6 +1,6 @@
-//! How a client is looked at while it is connected, for what is [remembered](super::remembered).
+//! Collects what is known about a connected client, to be [remembered](super::remembered).
 //!
-//! An `open` must not add to nbdkit's log. So nbdkit is asked only what it can answer.
+//! This must not add to nbdkit's log with each `open`, so we only ask nbdkit what it knows.
 
 use std::ffi::OsString;
 use std::mem::MaybeUninit;
@@ -19,14 +19,14 @@ use super::remembered::{CLIENT, Client, Remembered};
 use super::stdio::stdio_safe;
 use crate::error::Error;
 
-/// Whether the client is served on standard input, and that is a pipe or a file. nbdkit takes it
-/// for a socket, and logs an error for each question about it.
+/// Whether nbdkit serves a client on standard input and that is a pipe or a file. nbdkit takes it
+/// for a socket, and logs an error with each question about it.
 static NO_SOCKET: AtomicBool = AtomicBool::new(false);
 
-/// To be called when nbdkit has loaded the plugin: standard input is still what it was.
+/// To be called when nbdkit loads the plugin, while standard input is still the original one.
 pub(crate) fn look_at_stdin() {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: there is room for the answer; zeroes are valid in it if there is none.
+    // SAFETY: there is room for the result. If the call fails, it stays all zeroes, which is valid.
     let status = unsafe {
         libc::fstat(libc::STDIN_FILENO, status.as_mut_ptr());
         status.assume_init()
@@ -35,7 +35,7 @@ pub(crate) fn look_at_stdin() {
     NO_SOCKET.store(!stdio_safe() && !socket, Ordering::Relaxed);
 }
 
-/// To be called in `preconnect`: from here on this thread has a connection.
+/// To be called in `preconnect`: from then on this thread has a connection.
 pub(crate) fn connected() {
     let _ = CLIENT.try_with(|client| client.replace(Some(Arc::default())));
 }
@@ -70,7 +70,7 @@ fn known() -> Client {
             }
         }
     }
-    // Without TLS nbdkit answers that there is no name, and says so in the debug log each time.
+    // Without TLS, nbdkit returns an empty name, and says so in the debug log each time.
     let tls = client.is_tls == Some(true);
     let tls_name = |function| if tls { text(function) } else { Some(OsString::new()) };
     client.tls_dn = tls_name(&nbdkit_peer_tls_dn);
@@ -79,28 +79,28 @@ fn known() -> Client {
 }
 
 fn text(function: &Text) -> Option<OsString> {
-    // SAFETY: takes nothing, and this thread has a connection.
+    // SAFETY: takes nothing; this thread has a connection.
     let text = unsafe { function.get()?() };
     super::path::take(text, Error::not_defined).ok()
 }
 
-/// Whether sockets of this system have security contexts. nbdkit says in its debug log each time
-/// that they have none.
+/// Whether sockets have security contexts on this system. If they have none, nbdkit says so in its
+/// debug log each time.
 static SYSTEM_HAS_CONTEXTS: Lazy<bool> = Lazy::new(|| {
     let mut pair = [0; 2];
     let mut length = 0;
     let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERSEC);
-    // SAFETY: there is room for two descriptors, which are closed once; the answer has no bytes, so
-    // nothing is written but its length.
+    // SAFETY: there is room for two descriptors, which are closed once. The buffer for the option
+    // has no bytes, so only its length is written.
     unsafe {
         if libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr()) == -1 {
             return false;
         }
         let none = std::ptr::null_mut();
-        let answer = libc::getsockopt(pair[0], level, option, none, &mut length);
+        let status = libc::getsockopt(pair[0], level, option, none, &mut length);
         let too_long = *libc::__errno_location() == libc::ERANGE;
         libc::close(pair[0]);
         libc::close(pair[1]);
-        answer == 0 || too_long
+        status == 0 || too_long
     }
 });

@@ -1,17 +1,18 @@
-//! What is known of a client while it is connected, for its `close`: nbdkit cannot tell any more.
+//! What we remember about a client for its `close`, when nbdkit can no longer tell.
 //!
-//! A connection keeps it, for the framework closes in another thread what nbdkit leaves open at its
-//! end. And so does the connection's own thread, in which nbdkit runs `preconnect`, the first
-//! `open` and the last `close`: a filter may open the plugin again in the thread of a request,
-//! where nothing tells without an error in the log whether there is a connection at all.
+//! Each connection keeps it, because the framework closes the connections that nbdkit leaves open
+//! at the end in another thread. The connection's own thread, in which nbdkit runs `preconnect`,
+//! the first `open` and the last `close`, keeps it as well: a filter may reopen the plugin in the
+//! thread of a request, where we cannot find out whether there is a connection without an error in
+//! the log.
 //!
-//! How it is found out is in `remember.rs`.
+//! `remember.rs` collects it.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-/// A client. `None` is what nbdkit did not know.
+/// A client. `None` means that nbdkit did not know.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(super) export_name: Option<OsString>,
@@ -25,18 +26,18 @@ pub(crate) struct Client {
     pub(super) tls_issuer_dn: Option<OsString>,
 }
 
-/// What is remembered of a connection's client. `None` where it was not opened in its own thread.
+/// The client of a connection. `None` if the connection was not opened in its own thread.
 pub(crate) type Remembered = Option<Arc<Client>>;
 
 thread_local! {
-    /// The client whose connection this thread is for, from `preconnect` on.
+    /// The client whose connection this thread serves, from `preconnect` on.
     pub(super) static CLIENT: RefCell<Remembered> = const { RefCell::new(None) };
 
-    /// The client whose `close` this thread is in.
+    /// The client whose `close` is running on this thread.
     static CLOSING: RefCell<Remembered> = const { RefCell::new(None) };
 }
 
-/// While it lives, this thread is in the `close` of a client.
+/// While this exists, a client's `close` is running on this thread.
 #[derive(Debug)]
 pub(crate) struct Closing {
     outer: Remembered,
@@ -55,7 +56,8 @@ impl Drop for Closing {
     }
 }
 
-/// What is remembered of the client, in its `close`. Anywhere else `None`: nbdkit is to be asked.
+/// Takes a value from the remembered client, during its `close`. Otherwise returns `None`, and the
+/// caller has to ask nbdkit.
 pub(super) fn when_closing<T>(take: impl FnOnce(&Client) -> T) -> Option<T> {
     CLOSING.try_with(|closing| closing.borrow().as_deref().map(take)).ok().flatten()
 }

@@ -5,8 +5,8 @@ use std::ffi::{CString, c_int};
 use super::functions::nbdkit_stdio_safe;
 use crate::error::one_line;
 
-/// Whether standard input and output are the plugin's to use. They are not where nbdkit serves a
-/// client on them (`nbdkit -s`), nor once it serves at all.
+/// Whether the plugin may use standard input and output. It may not if nbdkit serves a client on
+/// them (`nbdkit -s`), or once nbdkit serves at all.
 ///
 /// May be called from any thread.
 pub fn stdio_safe() -> bool {
@@ -18,9 +18,9 @@ pub fn stdio_safe() -> bool {
 }
 
 /// Prints a line to standard output, through the C library's buffer: nbdkit and interpreters in C
-/// print there as well, and the order of the lines is to hold. A language of Rust's prints with
-/// this, for what is left in Rust's own buffer would get past the framework, which keeps the
-/// output of a script out of a client's data.
+/// print there as well, and the lines have to stay in order. A language written in Rust must print
+/// with this function. Output in Rust's own buffer would get past the framework, which keeps a
+/// script's output out of the client's data.
 ///
 /// May be called from any thread. Line breaks in the text become spaces.
 pub fn print_line(line: &str) {
@@ -30,30 +30,31 @@ pub fn print_line(line: &str) {
     }
 }
 
-/// Writes out what nbdkit and [`print_line`] have printed, before an interpreter prints that does
-/// not go through the C library.
+/// Flushes what nbdkit and [`print_line`] have printed, before an interpreter prints without the C
+/// library.
 pub(crate) fn flush_lines() {
-    // SAFETY: flushes what was printed to any stream.
+    // SAFETY: null flushes all streams.
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
-/// While it lives, and if a client is to be served on standard input and output, these are
-/// `/dev/null` and standard error for whoever uses them: the script, its modules, its children.
+/// While this exists, and if nbdkit will serve a client on standard input and output, everyone else
+/// sees `/dev/null` and standard error there: the script, its modules and its child processes.
 ///
-/// nbdkit does this itself, but only after `get_ready`; a `print` before would go to the client.
+/// nbdkit does this itself, but only after `get_ready`; anything printed earlier would reach the
+/// client.
 #[derive(Debug)]
 pub(crate) struct StdioGuard {
     saved: Option<(c_int, c_int)>,
 }
 
 impl StdioGuard {
-    /// To be called only during setup, while there is one thread.
+    /// Call this only during setup, while there is one thread.
     pub(crate) fn engage() -> StdioGuard {
         if stdio_safe() {
             return StdioGuard { saved: None };
         }
-        // SAFETY: these work on the process's own descriptors 0 to 2, and there is no other
-        // thread that could be using them. A call that fails leaves a descriptor as it was.
+        // SAFETY: these calls change the process's descriptors 0 to 2, and no other thread could be
+        // using them. A call that fails leaves its descriptor unchanged.
         unsafe {
             libc::fflush(std::ptr::null_mut());
             let stdin = libc::fcntl(libc::STDIN_FILENO, libc::F_DUPFD_CLOEXEC, 3);
@@ -74,7 +75,7 @@ impl Drop for StdioGuard {
         let Some((stdin, stdout)) = self.saved else {
             return;
         };
-        // SAFETY: as in `engage`; what was printed leaves the C library's buffers first.
+        // SAFETY: as in `engage`. Flushing first keeps printed text out of the client's data.
         unsafe {
             libc::fflush(std::ptr::null_mut());
             for (saved, original) in [(stdin, libc::STDIN_FILENO), (stdout, libc::STDOUT_FILENO)] {

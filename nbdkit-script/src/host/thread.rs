@@ -1,9 +1,9 @@
-//! A thread beside nbdkit's.
+//! A thread of our own, beside nbdkit's.
 //!
-//! Not one of the standard library's: that allocates where the thread begins, and the C library
-//! reserves 64 MiB of address space for each thread that does. Where the address space is limited,
-//! that would be taken from the scripts. To use a thread local of the plugin's allocates, too, and
-//! a lock of the standard library's may look at one.
+//! We do not use the standard library's: it allocates when a thread begins, and the C library
+//! reserves 64 MiB of address space for each thread that allocates. With a limited address space,
+//! the scripts would lose that much. Using one of the plugin's thread locals allocates too, and the
+//! standard library's locks may do so.
 
 use std::ffi::c_void;
 use std::io;
@@ -11,17 +11,17 @@ use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-/// What a thread runs. It should not allocate, or free, as long as it is only waiting.
+/// What a thread runs. It should neither allocate nor free memory while it is only waiting.
 type Body = Box<dyn FnMut() + Send>;
 
 /// A running thread. Dropping this waits for its end.
 pub(crate) struct Thread {
     thread: libc::pthread_t,
-    /// Boxed twice, so that there is a thin pointer to it. It is freed here, not by the thread.
+    /// Boxed twice for a thin pointer. It is freed here, not by the thread.
     _body: Box<Body>,
 }
 
-// SAFETY: any thread may join another one.
+// SAFETY: any thread may join another.
 unsafe impl Send for Thread {}
 
 impl std::fmt::Debug for Thread {
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Thread {
 }
 
 impl Thread {
-    /// Starts it, with a stack of this many bytes. It blocks all signals: they are nbdkit's.
+    /// Starts a thread with a stack of this many bytes. It blocks all signals, which are nbdkit's.
     ///
     /// # Errors
     /// Those of the system.
@@ -43,8 +43,8 @@ impl Thread {
         let mut body: Box<Body> = Box::new(Box::new(body));
         let argument = ptr::from_mut(&mut *body).cast::<c_void>();
         let mut thread = MaybeUninit::uninit();
-        // SAFETY: the attributes and the sets of signals are made before they are used. The
-        // argument is there until the thread has been joined, and is the thread's alone until then.
+        // SAFETY: the attributes and signal sets are initialised before they are used. The argument
+        // lives until the thread has been joined, and only the thread uses it until then.
         unsafe {
             let mut attributes = MaybeUninit::uninit();
             let status = libc::pthread_attr_init(attributes.as_mut_ptr());
@@ -72,15 +72,16 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        // SAFETY: it was started once, and is joined once.
+        // SAFETY: the thread was started once, and is joined once.
         unsafe { libc::pthread_join(self.thread, ptr::null_mut()) };
     }
 }
 
 extern "C" fn run(argument: *mut c_void) -> *mut c_void {
-    // SAFETY: `start` has passed it, and leaves it alone until this thread has been joined.
+    // SAFETY: `start` passed this pointer, and leaves the body alone until this thread has been
+    // joined.
     let body = unsafe { &mut *argument.cast::<Body>() };
-    // The hook has no place to tell of it, and the server goes on without the thread.
+    // There is nobody to report a panic to, and the server goes on without the thread.
     let _ = catch_unwind(AssertUnwindSafe(body));
     ptr::null_mut()
 }
