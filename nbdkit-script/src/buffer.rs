@@ -1,28 +1,27 @@
-//! The buffer of a read request, which cannot be answered partly filled.
+//! The buffer of a read request, which a plugin cannot return half filled.
 //!
-//! nbdkit reuses the memory of a read request, so a byte that a plugin forgets to write is a byte
-//! of some earlier request, perhaps of another client. `pread` therefore gets a [`ReadBuffer`]
-//! and must return the [`Filled`] that only filling this very buffer gives.
+//! nbdkit reuses the memory of read requests, so a byte that a plugin forgets to write still has
+//! the value from some earlier request, perhaps another client's. Therefore `pread` gets a
+//! [`ReadBuffer`] and must return a [`Filled`], which it can only get by filling this very buffer.
 
 use std::io;
 use std::marker::PhantomData;
 
 use crate::error::{Error, Result};
 
-/// Makes a lifetime a brand: neither longer nor shorter ones fit in its place.
+/// Turns a lifetime into a brand, which neither a longer nor a shorter lifetime matches.
 type Brand<'request> = PhantomData<fn(&'request ()) -> &'request ()>;
 
 /// Where `pread` puts its bytes.
 ///
-/// Fill it in one of four ways, whichever suits where the bytes come from:
+/// Fill it in one of four ways, depending on where the bytes come from:
 ///
-/// - [`copy_from`](ReadBuffer::copy_from): they are all in one slice.
+/// - [`copy_from`](ReadBuffer::copy_from): from one slice.
 /// - [`append`](ReadBuffer::append), [`append_zeroes`](ReadBuffer::append_zeroes) and
-///   [`finish`](ReadBuffer::finish): they are in several pieces, in order.
-/// - [`read_with`](ReadBuffer::read_with): something like `read(2)` delivers them.
-/// - [`write_at`](ReadBuffer::write_at) and
-///   [`finish_with_zeroes`](ReadBuffer::finish_with_zeroes), or
-///   [`zeroed`](ReadBuffer::zeroed): any order, and what is left out reads as zero.
+///   [`finish`](ReadBuffer::finish): from several pieces, in order.
+/// - [`read_with`](ReadBuffer::read_with): from a function like `read(2)`.
+/// - [`write_at`](ReadBuffer::write_at) and [`finish_with_zeroes`](ReadBuffer::finish_with_zeroes),
+///   or [`zeroed`](ReadBuffer::zeroed): in any order; whatever you leave out reads as zeroes.
 ///
 /// ```
 /// use nbdkit_script::ReadBuffer;
@@ -38,7 +37,7 @@ type Brand<'request> = PhantomData<fn(&'request ()) -> &'request ()>;
 /// assert_eq!(short.unwrap_err().to_string(), "returned 3 bytes, expected 4");
 /// ```
 ///
-/// A `Filled` of one request does not do for another, so this does not compile:
+/// The `Filled` of one request does not fit another, so this does not compile:
 ///
 /// ```compile_fail
 /// use nbdkit_script::{Filled, ReadBuffer, Result};
@@ -53,13 +52,13 @@ pub struct ReadBuffer<'request> {
     brand: Brand<'request>,
 }
 
-/// The proof that a request's [`ReadBuffer`] holds all of its bytes.
+/// Proof that a request's [`ReadBuffer`] is full.
 #[derive(Debug)]
 pub struct Filled<'request>(Brand<'request>);
 
 impl<'request> ReadBuffer<'request> {
-    /// A buffer over `bytes`. The framework makes the ones that `pread` gets; this is for testing
-    /// a plugin without nbdkit.
+    /// Makes a buffer over `bytes`. The framework makes the buffers that `pread` gets; use this to
+    /// test a plugin without nbdkit.
     pub fn new(bytes: &'request mut [u8]) -> Self {
         ReadBuffer { bytes, filled: 0, brand: PhantomData }
     }
@@ -69,12 +68,12 @@ impl<'request> ReadBuffer<'request> {
         self.bytes.len()
     }
 
-    /// Whether the client asked for no bytes, which nbdkit does not let happen.
+    /// Whether the client asked for no bytes, which nbdkit does not allow.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Whether nothing has been written yet, nor looked at.
+    /// Whether nothing has been written or read yet.
     pub fn is_untouched(&self) -> bool {
         self.filled == 0
     }
@@ -84,7 +83,7 @@ impl<'request> ReadBuffer<'request> {
         self.bytes.len() - self.filled
     }
 
-    /// The whole answer in one slice. What is longer than the request is cut off.
+    /// Fills the buffer from one slice, and ignores any bytes beyond the request.
     ///
     /// # Errors
     /// `EIO` if `data` is shorter than the request.
@@ -99,7 +98,7 @@ impl<'request> ReadBuffer<'request> {
         }
     }
 
-    /// The next bytes of the answer. What does not fit any more is left out; returns how many did.
+    /// Appends bytes, and ignores those that do not fit. Returns how many did.
     pub fn append(&mut self, data: &[u8]) -> usize {
         let count = data.len().min(self.remaining());
         self.bytes[self.filled..self.filled + count].copy_from_slice(&data[..count]);
@@ -107,7 +106,7 @@ impl<'request> ReadBuffer<'request> {
         count
     }
 
-    /// As [`append`](ReadBuffer::append), with `count` zeroes.
+    /// Appends `count` zeroes, like [`append`](ReadBuffer::append).
     pub fn append_zeroes(&mut self, count: usize) -> usize {
         let count = count.min(self.remaining());
         self.bytes[self.filled..self.filled + count].fill(0);
@@ -115,7 +114,7 @@ impl<'request> ReadBuffer<'request> {
         count
     }
 
-    /// Ends a series of [`append`](ReadBuffer::append).
+    /// Ends a series of [`append`](ReadBuffer::append) calls.
     ///
     /// # Errors
     /// `EIO` if bytes are missing.
@@ -126,21 +125,21 @@ impl<'request> ReadBuffer<'request> {
         Ok(Filled(PhantomData))
     }
 
-    /// Bytes at any place. What lies before them and was not written yet becomes zero; so the order
-    /// from the front to the back costs nothing, and no order leaves anything of another request.
+    /// Writes bytes at any offset. Unwritten bytes before them become zeroes. So writing from front
+    /// to back costs nothing extra, and no order leaves bytes of another request.
     ///
-    /// Returns `false`, and writes nothing, if they do not all fit.
+    /// Returns `false` and writes nothing if not all of them fit.
     #[inline]
     pub fn write_at(&mut self, offset: usize, data: &[u8]) -> bool {
         self.place(offset, data.len()).map(|place| place.copy_from_slice(data)).is_some()
     }
 
-    /// As [`write_at`](ReadBuffer::write_at), with `count` times the same byte.
+    /// Writes the same byte `count` times, like [`write_at`](ReadBuffer::write_at).
     pub fn fill_at(&mut self, offset: usize, byte: u8, count: usize) -> bool {
         self.place(offset, count).map(|place| place.fill(byte)).is_some()
     }
 
-    /// Where `count` bytes are about to be written, all of them.
+    /// The place for `count` bytes, all of which the caller must write.
     #[inline]
     fn place(&mut self, offset: usize, count: usize) -> Option<&mut [u8]> {
         let end = offset.checked_add(count).filter(|end| *end <= self.bytes.len())?;
@@ -151,8 +150,8 @@ impl<'request> ReadBuffer<'request> {
         Some(&mut self.bytes[offset..end])
     }
 
-    /// Copies bytes from one place of the buffer to another; the two may overlap. `false` if they
-    /// are not both in the buffer.
+    /// Copies bytes within the buffer; the two ranges may overlap. Returns `false` if either is not
+    /// inside the buffer.
     pub fn copy_within(&mut self, from: usize, to: usize, count: usize) -> bool {
         if self.read_at(from, count).is_none() || self.place(to, count).is_none() {
             return false;
@@ -161,8 +160,8 @@ impl<'request> ReadBuffer<'request> {
         true
     }
 
-    /// What has been written. The rest reads as zeroes, and is zero from then on. `None` if it is
-    /// not all in the buffer.
+    /// Shows a range of the buffer. Unwritten bytes become zeroes first. `None` if the range is not
+    /// inside the buffer.
     pub fn read_at(&mut self, offset: usize, count: usize) -> Option<&[u8]> {
         let end = offset.checked_add(count).filter(|end| *end <= self.bytes.len())?;
         if end > self.filled {
@@ -172,21 +171,21 @@ impl<'request> ReadBuffer<'request> {
         Some(&self.bytes[offset..end])
     }
 
-    /// Ends a series of [`write_at`](ReadBuffer::write_at): what is missing reads as zeroes.
+    /// Ends a series of [`write_at`](ReadBuffer::write_at) calls: missing bytes become zeroes.
     pub fn finish_with_zeroes(mut self) -> Filled<'request> {
         self.append_zeroes(self.remaining());
         Filled(PhantomData)
     }
 
-    /// Makes zero what is missing, and gives all of it, for whoever writes in no order. What is
-    /// left out reads as zero, so that the buffer is full from then on.
+    /// Zeroes the missing bytes and returns the whole buffer, for callers that write in no
+    /// particular order. The buffer counts as full from then on.
     pub fn zero_missing(&mut self) -> &mut [u8] {
         self.append_zeroes(self.remaining());
         self.bytes
     }
 
-    /// Calls `read` with the part that is still missing, and with how many bytes are there
-    /// already, until all are. `read` returns how many it wrote, from the start of that part.
+    /// Calls `read` with the part that is still missing and the number of bytes already there,
+    /// until the buffer is full. `read` returns how many bytes it wrote to the start of that part.
     ///
     /// ```
     /// # use nbdkit_script::{Filled, ReadBuffer, Result};
@@ -199,8 +198,8 @@ impl<'request> ReadBuffer<'request> {
     /// ```
     ///
     /// # Errors
-    /// Those of `read`, but for `Interrupted`, after which it is called again; `EIO` if it returns
-    /// 0, the end of the file, or claims more than it was given room for.
+    /// Those of `read`, except `Interrupted`, after which it is called again; `EIO` if it returns
+    /// 0, which means end of file, or claims to have written more than fits.
     pub fn read_with(
         mut self,
         mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>,
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_from_cuts_what_is_longer_and_refuses_what_is_shorter() {
+    fn copy_from_ignores_surplus_bytes_and_refuses_too_few() {
         assert_eq!(filled(|b| b.copy_from(b"abcdef")).unwrap(), *b"abcd");
         let error = filled(|b| b.copy_from(b"")).unwrap_err();
         assert_eq!(error.to_string(), "returned 0 bytes, expected 4");
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn read_with_goes_on_until_full_and_sees_through_interruptions() {
+    fn read_with_goes_on_until_full_and_retries_after_interruptions() {
         let mut calls = 0;
         let whole = filled(|b| {
             b.read_with(|missing, done| {
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn read_with_refuses_the_end_of_the_file_and_a_wrong_count() {
+    fn read_with_refuses_end_of_file_and_a_wrong_count() {
         let error = filled(|b| b.read_with(|_, done| Ok(usize::from(done < 3))));
         assert_eq!(error.unwrap_err().to_string(), "returned 3 bytes, expected 4");
         let error = filled(|b| b.read_with(|_, _| Ok(5))).unwrap_err();
@@ -335,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn read_at_never_shows_what_was_not_written() {
+    fn read_at_never_shows_unwritten_bytes() {
         let whole = filled(|mut b| {
             b.write_at(0, b"a");
             assert_eq!(b.read_at(0, 3), Some(&b"a\0\0"[..]));
@@ -347,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_missing_keeps_what_is_there_and_leaves_nothing_stale() {
+    fn zero_missing_keeps_written_bytes_and_leaves_nothing_stale() {
         let whole = filled(|mut b| {
             b.append(b"a");
             b.zero_missing()[2] = b'x';
@@ -357,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_untouched_until_a_byte_is_written_or_shown() {
+    fn a_buffer_is_untouched_until_a_byte_is_written_or_read() {
         let mut memory = [0xaa; 4];
         let mut buffer = ReadBuffer::new(&mut memory);
         buffer.write_at(0, b"");

@@ -1,8 +1,8 @@
 //! Which callbacks a plugin defines, and what nbdkit does about the absent ones.
 //!
-//! nbdkit copies a plugin's table of callbacks when the `.so` is loaded, long before a script is
-//! known. So every callback is always registered, and an absent one has to behave here as nbdkit
-//! itself treats a NULL pointer. Those rules are the methods of [`Callbacks`] and nothing else.
+//! nbdkit copies a plugin's table of callbacks when it loads the `.so`, long before a script is
+//! known. So we always register every callback, and an absent one has to behave here exactly as a
+//! NULL pointer does in nbdkit. The methods of [`Callbacks`] are those rules, and nothing else.
 
 use crate::error::{Error, Result};
 use crate::values::{Cache, Fua};
@@ -10,8 +10,8 @@ use crate::values::{Cache, Fua};
 /// The name of a callback as the plugin's author writes it.
 pub(crate) type NameOf = fn(Callbacks) -> &'static str;
 
-/// Declares the flags together with the names nbdkit gives the callbacks, so that the two cannot
-/// drift apart.
+/// Declares the flags together with nbdkit's names for the callbacks, so that the two cannot drift
+/// apart.
 macro_rules! callbacks {
     ($($(#[doc = $doc:literal])* $flag:ident = $name:literal;)*) => {
         bitflags::bitflags! {
@@ -36,32 +36,32 @@ macro_rules! callbacks {
 callbacks! {
     /// Prints `key=value` lines for `nbdkit --dump-plugin`.
     DUMP_PLUGIN = "dump_plugin";
-    /// The key of a parameter that has none. In C it is a string; scripts have a function, as in
+    /// The key for parameters without one. In C it is a string; scripts have a function, as in
     /// nbdkit's sh plugin.
     MAGIC_CONFIG_KEY = "magic_config_key";
     /// Takes one `key=value` parameter of the command line.
     CONFIG = "config";
-    /// All parameters have been given.
+    /// All parameters have been passed.
     CONFIG_COMPLETE = "config_complete";
-    /// The greatest concurrency the plugin can stand.
+    /// The most concurrency that the plugin allows.
     THREAD_MODEL = "thread_model";
-    /// Last step before nbdkit forks and changes directory.
+    /// The last step before nbdkit forks and changes its directory.
     GET_READY = "get_ready";
-    /// First step after nbdkit forked; threads may be started.
+    /// The first step after nbdkit has forked; a plugin may start threads.
     AFTER_FORK = "after_fork";
-    /// Last step before the plugin is unloaded.
+    /// The last step before the plugin is unloaded.
     CLEANUP = "cleanup";
-    /// A client connected; nothing has been negotiated.
+    /// A client has connected; nothing has been negotiated.
     PRECONNECT = "preconnect";
-    /// Answers a client that asks which exports there are.
+    /// Lists the exports for a client that asks.
     LIST_EXPORTS = "list_exports";
-    /// What the empty export name stands for.
+    /// The export that the empty name stands for.
     DEFAULT_EXPORT = "default_export";
     /// A client's connection begins. Required.
     OPEN = "open";
     /// A client's connection has ended.
     CLOSE = "close";
-    /// A text about the export for people.
+    /// A description of the export for people.
     EXPORT_DESCRIPTION = "export_description";
     /// The size of the disk in bytes. Required.
     GET_SIZE = "get_size";
@@ -77,21 +77,21 @@ callbacks! {
     CAN_TRIM = "can_trim";
     /// Whether `zero` is worth calling.
     CAN_ZERO = "can_zero";
-    /// Whether fast zero requests are offered.
+    /// Whether the client may send fast zero requests.
     CAN_FAST_ZERO = "can_fast_zero";
-    /// Whether extents are offered.
+    /// Whether the client may ask for extents.
     CAN_EXTENTS = "can_extents";
-    /// How forced unit access is done.
+    /// How forced unit access works.
     CAN_FUA = "can_fua";
     /// Whether several connections see one consistent disk.
     CAN_MULTI_CONN = "can_multi_conn";
-    /// How cache requests are done.
+    /// How cache requests work.
     CAN_CACHE = "can_cache";
     /// Reads. Required.
     PREAD = "pread";
     /// Writes.
     PWRITE = "pwrite";
-    /// Makes what was written durable.
+    /// Makes earlier writes durable.
     FLUSH = "flush";
     /// Punches a hole.
     TRIM = "trim";
@@ -104,7 +104,7 @@ callbacks! {
 }
 
 impl Callbacks {
-    /// The callbacks without which nbdkit does not take a plugin.
+    /// The callbacks without which nbdkit rejects a plugin.
     pub const REQUIRED: Callbacks =
         Callbacks::OPEN.union(Callbacks::GET_SIZE).union(Callbacks::PREAD);
 
@@ -156,8 +156,8 @@ impl Callbacks {
         self.contains(Callbacks::ZERO)
     }
 
-    /// A disk that has no `zero` of its own fails a fast zero at once, which is what the client
-    /// asked to be told; one that has `zero` says itself whether it is fast.
+    /// A plugin without `zero` fails a fast zero at once, which is what the client wants to be
+    /// told. One with `zero` must say itself whether it is fast.
     pub(crate) fn default_can_fast_zero(self, can_zero: bool) -> bool {
         !self.contains(Callbacks::ZERO) || !can_zero
     }
@@ -175,10 +175,10 @@ impl Callbacks {
     }
 }
 
-/// The answer to a data request whose callback is absent.
+/// The result of a data request whose callback is absent.
 ///
-/// nbdkit asks only where a `can_*` callback promised what the plugin does not have, or, for
-/// `zero`, to learn that it has to write zeroes itself.
+/// nbdkit only calls an absent callback if a `can_*` callback promised it, or, for `zero`, to learn
+/// that it has to write zeroes itself.
 pub(crate) fn absent(callback: Callbacks) -> Result<()> {
     let errno = match callback {
         Callbacks::CACHE => return Ok(()),
@@ -189,7 +189,7 @@ pub(crate) fn absent(callback: Callbacks) -> Result<()> {
     Err(Error::new(errno, "this callback is not defined"))
 }
 
-/// What nbdkit does for a callback that is not defined.
+/// Replaces "not defined" by nbdkit's default.
 #[inline]
 pub(crate) fn or_default<T>(result: Result<T>, default: impl FnOnce() -> T) -> Result<T> {
     match result {
@@ -198,7 +198,7 @@ pub(crate) fn or_default<T>(result: Result<T>, default: impl FnOnce() -> T) -> R
     }
 }
 
-/// The same for the callbacks that serve data.
+/// The same for data requests, with [`absent`].
 #[inline]
 pub(crate) fn or_absent(result: Result<()>, callback: Callbacks) -> Result<()> {
     match result {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_data_callbacks_fail_as_nbdkit_fails_them() {
+    fn absent_data_callbacks_fail_as_in_nbdkit() {
         let errno = |callback| absent(callback).err().map(|e| e.errno());
         assert_eq!(errno(Callbacks::PWRITE), Some(libc::EROFS));
         assert_eq!(errno(Callbacks::ZERO), Some(libc::EOPNOTSUPP));

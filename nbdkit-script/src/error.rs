@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
-/// The longest message that goes into nbdkit's log, in bytes. From nbdkit 1.42 the text also goes
-/// to the client, and the NBD protocol asks for strings of at most 4096 bytes.
+/// The longest message in nbdkit's log, in bytes. From nbdkit 1.42 on, the text also goes to the
+/// client, and the NBD protocol limits strings to 4096 bytes.
 const LONGEST_MESSAGE: usize = 4000;
 
 /// What every callback returns.
@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a callback failed.
 ///
 /// The client of a data request sees the errno. nbdkit's log shows `CALLBACK: MESSAGE`; the
-/// framework puts the callback's name there, so a message does not repeat it.
+/// framework adds the callback's name, so a message should not repeat it.
 ///
 /// ```
 /// use nbdkit_script::Error;
@@ -22,9 +22,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.errno(), libc::ENOSPC);
 /// assert_eq!(error.to_string(), "the quota of 10 MiB is used up");
 /// ```
-// Boxed, so that a `Result<()>` on the path of every request fits into two registers. `None` is
-// "not defined", which is no failure: it needs no memory, so that a callback may be absent even
-// when there is none.
+// Boxed, so that a `Result<()>` on the path of every request fits into two registers. `None` means
+// "not defined", which is not a failure and allocates nothing, so that a callback may be absent
+// even when memory runs out.
 pub struct Error(Option<Box<Inner>>);
 
 struct Inner {
@@ -38,16 +38,16 @@ struct Inner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
-    /// The file, as the user knows it.
+    /// The file, under the name that the user knows.
     pub file: String,
-    /// The line, from 1 on, if there is one.
+    /// The line, counted from 1, if known.
     pub line: Option<usize>,
 }
 
 const NOT_DEFINED: &str = "this callback is not defined";
 
 impl Error {
-    /// A failure with the errno that the client is to see. An errno of 0 or less is no error
+    /// A failure with the errno that the client will see. An errno of 0 or less is not an error
     /// number and becomes `EIO`.
     pub fn new(errno: i32, message: impl Into<String>) -> Error {
         Error(Some(Box::new(Inner {
@@ -58,28 +58,28 @@ impl Error {
         })))
     }
 
-    /// A failure with `EIO`, which is what nbdkit sends where a plugin names no errno.
+    /// A failure with `EIO`, which nbdkit sends when a plugin sets no errno.
     pub fn msg(message: impl Into<String>) -> Error {
         Error::new(libc::EIO, message)
     }
 
-    /// A failure with `EINVAL`: an argument or an answer that does not do. The message says what
+    /// A failure with `EINVAL`: an unusable argument or return value. The message should say what
     /// was found and what was expected.
     pub fn invalid(message: impl Into<String>) -> Error {
         Error::new(libc::EINVAL, message)
     }
 
-    /// A failure whose message is a script's own bytes, which need not be UTF-8: see
-    /// [`printable`]. Of a long one only the beginning is copied, so that a script which throws all
-    /// the memory there is does not need as much again.
+    /// A failure whose message is a script's own bytes, which need not be UTF-8: see [`printable`].
+    /// Only the beginning of a long message is copied: a script that throws a string which fills
+    /// the memory should not need as much again.
     pub fn from_bytes(errno: i32, message: &[u8]) -> Error {
         Error::new(errno, printable(&bounded(message)))
     }
 
-    /// The plugin does not define this callback: what every optional method of
-    /// [`ScriptPlugin`](crate::ScriptPlugin) answers unless it is overridden, and what the adapter
-    /// of a language answers where the script has no such function. The framework then does what
-    /// nbdkit does for a C plugin with a NULL pointer there.
+    /// The plugin does not define this callback. Every optional method of
+    /// [`ScriptPlugin`](crate::ScriptPlugin) returns this by default, and a language's adapter
+    /// returns it if the script has no such function. The framework then does what nbdkit does for
+    /// a NULL pointer in a C plugin.
     pub fn not_defined() -> Error {
         Error(None)
     }
@@ -89,14 +89,14 @@ impl Error {
         self.0.is_none()
     }
 
-    /// Adds where the script was when it failed. It goes to nbdkit's debug log (`nbdkit -v`),
-    /// never into the message.
+    /// Adds a traceback of the script. It goes to nbdkit's debug log (`nbdkit -v`), never into the
+    /// message.
     pub fn with_traceback(mut self, traceback: impl Into<String>) -> Error {
         self.failed().traceback = Some(traceback.into());
         self
     }
 
-    /// Puts where it happened before the message: `FILE:LINE: `, or `FILE: ` without a line.
+    /// Puts the place before the message: `FILE:LINE: `, or `FILE: ` without a line.
     ///
     /// ```
     /// use nbdkit_script::Error;
@@ -114,7 +114,7 @@ impl Error {
         error
     }
 
-    /// What [`at`](Error::at) was told.
+    /// The place given to [`at`](Error::at).
     pub fn place(&self) -> Option<&Place> {
         self.0.as_ref().and_then(|failed| failed.place.as_ref())
     }
@@ -126,7 +126,7 @@ impl Error {
         self
     }
 
-    /// Adds a remark behind the message.
+    /// Adds a remark after the message.
     pub(crate) fn remark(mut self, remark: &str) -> Error {
         let failed = self.failed();
         failed.message = format!("{} ({remark})", failed.message);
@@ -138,30 +138,30 @@ impl Error {
         self.0.as_ref().map_or(libc::EOPNOTSUPP, |failed| failed.errno)
     }
 
-    /// The error number that nbdkit is given for any request but a zero. To nbdkit, these two are
-    /// the answer of a `zero` that wants writes instead. It asserts that nothing else fails with
-    /// them: out of the `pwrite` or `flush` of a zero, they would end the server. A client sees
-    /// `EINVAL` for them in any case.
+    /// The error number that we pass to nbdkit for any request but a zero. From a `zero`, these two
+    /// errnos ask nbdkit to write zeroes instead. nbdkit asserts that nothing else fails with them,
+    /// so returning one from the `pwrite` or `flush` that emulates a zero would abort the server. A
+    /// client sees `EINVAL` in place of either in any case.
     pub(crate) fn errno_for_nbdkit(&self) -> i32 {
         if self.is_unsupported() { libc::EINVAL } else { self.errno() }
     }
 
-    /// Whether a `zero` that fails with this wants writes instead.
+    /// Whether a `zero` that fails with this asks nbdkit to write zeroes instead.
     pub(crate) fn is_unsupported(&self) -> bool {
         [libc::EOPNOTSUPP, libc::ENOTSUP].contains(&self.errno())
     }
 
-    /// The message, as it was given: any length, any number of lines.
+    /// The message as given: any length, any number of lines.
     pub fn message(&self) -> &str {
         self.0.as_ref().map_or(NOT_DEFINED, |failed| &failed.message)
     }
 
-    /// What [`with_traceback`](Error::with_traceback) added.
+    /// The traceback given to [`with_traceback`](Error::with_traceback).
     pub fn traceback(&self) -> Option<&str> {
         self.0.as_ref().and_then(|failed| failed.traceback.as_deref())
     }
 
-    /// What is said of a failure. Saying something of "not defined" makes it one.
+    /// The details of a failure. Adding details to "not defined" turns it into a failure.
     fn failed(&mut self) -> &mut Inner {
         self.0.get_or_insert_with(|| {
             Box::new(Inner {
@@ -173,14 +173,14 @@ impl Error {
         })
     }
 
-    /// As the crate takes it.
+    /// The error for the `nbdkit` crate.
     pub(crate) fn into_nbdkit(self) -> nbdkit::Error {
-        // `nbdkit` 0.3.0 makes a C string of the text and aborts the server over a NUL byte in it:
-        // log_line() lets none through.
+        // `nbdkit` 0.3.0 makes a C string of the text, and aborts the server if it contains a NUL
+        // byte. `log_line` escapes those.
         nbdkit::Error::new(self.errno_for_nbdkit(), self.log_line())
     }
 
-    /// The message as a log takes it: one line without control characters, of bounded length.
+    /// The message for the log: one line of limited length without control characters, except tabs.
     pub(crate) fn log_line(&self) -> String {
         one_line(self.message())
     }
@@ -204,10 +204,11 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 impl From<io::Error> for Error {
-    /// Keeps the errno of the system call. One that Rust made itself has none and is `EIO`.
+    /// Keeps the errno of the system call. An error from Rust itself has no errno and becomes
+    /// `EIO`.
     fn from(error: io::Error) -> Error {
         let mut message = error.to_string();
-        // Rust adds the number, which is the errno anyway: " (os error 2)".
+        // Rust appends the number, which we already have: " (os error 2)".
         if let (Some(_), Some(end)) = (error.raw_os_error(), message.find(" (os error ")) {
             message.truncate(end);
         }
@@ -227,7 +228,7 @@ impl From<&str> for Error {
     }
 }
 
-/// A message, or the beginning of one that is too long, with its length told.
+/// A message. One that is too long is cut, with a note of its length.
 pub(crate) fn bounded(message: &[u8]) -> Cow<'_, [u8]> {
     if message.len() <= LONGEST_MESSAGE {
         return Cow::Borrowed(message);
@@ -240,7 +241,8 @@ fn cut_mark(length: usize) -> String {
     format!("... (cut: {length} bytes in all)")
 }
 
-/// A script's bytes as a text for people: with `\xNN` for each byte that is not part of any UTF-8.
+/// Turns a script's bytes into readable text: each byte that is not part of valid UTF-8 becomes
+/// `\xNN`.
 ///
 /// ```
 /// assert_eq!(nbdkit_script::printable(b"caf\xc3\xa9 \xff"), "caf\u{e9} \\xff");
@@ -259,8 +261,9 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// A text as one line: a line break and the indentation after it become a space, other control
-/// characters are escaped as in C, and what is too long is cut, with its length told.
+/// Turns a text into one line: a line break and the indentation after it become a space, and other
+/// control characters except tabs are escaped as in C. Text that is too long is cut, with a note of
+/// its length.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(LONGEST_MESSAGE) + 32);
     let mut broken = false;
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn not_defined_is_no_failure_until_something_is_said_of_it() {
+    fn not_defined_becomes_a_failure_once_it_has_context() {
         let error = Error::not_defined();
         assert!(error.is_not_defined());
         assert_eq!(error.errno(), libc::EOPNOTSUPP);
@@ -315,13 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_errno_becomes_eio() {
+    fn a_number_that_is_not_an_errno_becomes_eio() {
         assert_eq!(Error::new(0, "x").errno(), libc::EIO);
         assert_eq!(Error::new(-5, "x").errno(), libc::EIO);
     }
 
     #[test]
-    fn only_a_zero_may_tell_nbdkit_that_something_is_not_supported() {
+    fn only_a_zero_may_tell_nbdkit_that_it_is_not_supported() {
         for errno in [libc::EOPNOTSUPP, libc::ENOTSUP] {
             assert!(Error::new(errno, "x").is_unsupported());
             assert_eq!(Error::new(errno, "x").errno_for_nbdkit(), libc::EINVAL);

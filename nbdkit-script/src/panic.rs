@@ -1,4 +1,4 @@
-//! Panics end where they began: as the error of one callback.
+//! A panic ends as the error of one callback.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -8,12 +8,12 @@ use std::sync::Once;
 use crate::error::{Error, Result};
 
 thread_local! {
-    /// Where the panic that is being caught on this thread began.
+    /// Where the current panic on this thread began.
     static LOCATION: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Has panics remember where they were instead of printing several lines to standard error. The
-/// hook is the plugin's own: each `.so` has its own copy of the standard library.
+/// Makes panics record their location instead of printing several lines to standard error. The hook
+/// only affects this plugin: each `.so` has its own copy of the standard library.
 pub(crate) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| std::panic::set_hook(Box::new(remember)));
@@ -21,17 +21,17 @@ pub(crate) fn install_hook() {
 
 fn remember(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string);
-    // A thread that is ending has no thread locals any more; then there is no location.
+    // The thread locals of a thread that is ending are already gone; then there is no location.
     let _ = LOCATION.try_with(|cell| cell.set(location));
 }
 
-/// Calls into a plugin. A panic there becomes an error, with `EIO`.
+/// Calls into a plugin. A panic there becomes an `EIO` error.
 ///
-/// What the panic left half done is the plugin's to live with, as with any other error: the
-/// framework's own state is never changed across such a call.
-// What `catch_unwind` calls is copied to it. A request's arguments have just been written then, and
-// a processor stalls where it is to copy several of them at once. So this takes an `FnMut`, of
-// which only a reference is copied.
+/// The plugin has to live with whatever the panic left half done, as after any other error. The
+/// framework never changes its own state across such a call.
+// `catch_unwind` copies the closure it gets. A request's arguments have only just been written
+// then, and a processor stalls when it copies several of them at once. So this takes an `FnMut`,
+// and passes on only a reference to it.
 #[inline]
 pub(crate) fn catch<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(&mut call)).unwrap_or_else(|payload| Err(as_error(payload)))
@@ -51,7 +51,7 @@ fn as_error(payload: Box<dyn Any + Send>) -> Error {
         Some(location) => Error::msg(format!("panicked at {location}: {message}")),
         None => Error::msg(format!("panicked: {message}")),
     };
-    // Dropping a payload may panic as well. It is a small string, nearly always.
+    // Dropping a payload may panic too. It is nearly always a small string.
     std::mem::forget(payload);
     error
 }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_panic_passes_through() {
+    fn results_pass_through_without_a_panic() {
         assert_eq!(catch(|| Ok(7)).unwrap(), 7);
         assert_eq!(catch::<()>(|| Err("no".into())).unwrap_err().to_string(), "no");
     }

@@ -10,10 +10,11 @@ pub(crate) fn log(error: &Error) {
     note(error);
 }
 
-/// Does the rest for an error whose message is logged elsewhere.
+/// Logs the traceback of an error whose message is logged elsewhere, and notes whether memory ran
+/// out.
 pub(crate) fn note(error: &Error) {
     for line in error.traceback().unwrap_or_default().lines() {
-        // The debug log shows a tab as an escape.
+        // The debug log would show a tab as an escape sequence.
         host::debug(&line.replace('\t', "    "));
     }
     memory::failed(error.errno());

@@ -1,24 +1,24 @@
-//! What is asked of the C library, not of nbdkit.
+//! Calls into the C library, as opposed to nbdkit.
 #![allow(unsafe_code)]
 
 use std::ptr::{self, NonNull};
 
 use libc::c_void;
 
-/// Addresses that nobody else can have, without memory behind them.
+/// A reserved range of addresses without memory behind it.
 #[derive(Debug)]
 pub(crate) struct AddressSpace {
     start: NonNull<c_void>,
     length: usize,
 }
 
-// SAFETY: the addresses are never read or written, and given back from any thread.
+// SAFETY: nobody reads or writes these addresses, and any thread may unmap them.
 unsafe impl Send for AddressSpace {}
 
 impl AddressSpace {
-    /// Reserves this many bytes, if the process may have them.
+    /// Reserves this many bytes, if the process's limit allows.
     pub(crate) fn take(length: usize) -> Option<Self> {
-        // SAFETY: a new mapping, which touches no other.
+        // SAFETY: a new mapping, which affects no other.
         let start = unsafe {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
             libc::mmap(ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0)
@@ -32,17 +32,17 @@ impl AddressSpace {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        // SAFETY: the mapping that `take` has made, in which nothing is.
+        // SAFETY: `take` made this mapping, and nothing refers to it.
         unsafe { libc::munmap(self.start.as_ptr(), self.length) };
     }
 }
 
-/// Where the process has an address space of limited size, all threads take memory from one place.
-/// The C library would reserve 64 MiB of addresses for each thread, and where it does not get them
-/// ask the system for each block that the thread wants.
+/// If the process's address space is limited, makes all threads allocate from one arena. Otherwise
+/// the C library reserves 64 MiB of addresses for each thread, and if it cannot get them, asks the
+/// system for each block that the thread allocates.
 pub(crate) fn spare_addresses() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: fills the structure that it is given; mallopt may be called from any thread.
+    // SAFETY: getrlimit fills the structure it is given; mallopt may be called from any thread.
     unsafe {
         let mut limit = std::mem::zeroed::<libc::rlimit>();
         if libc::getrlimit(libc::RLIMIT_AS, &mut limit) == 0
@@ -53,7 +53,7 @@ pub(crate) fn spare_addresses() {
     }
 }
 
-/// Gives memory that was freed back to the system, where the C library would keep it.
+/// Returns freed memory to the system, where the C library would keep it.
 pub(crate) fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: may be called from any thread at any time.
@@ -62,8 +62,8 @@ pub(crate) fn give_memory_back() {
     }
 }
 
-/// The number of the processor that this runs on: a hint, for it may run on another one by the time
-/// that the caller has it. 0 where the system does not say.
+/// The number of the processor that this runs on. It is a hint: the thread may have moved to
+/// another one by the time the caller uses it. 0 if the system does not say.
 #[inline]
 pub(crate) fn processor() -> usize {
     #[cfg(target_os = "linux")]
@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_kept_on_a_processor_sees_its_number() {
-        // SAFETY: a set of no processors is all zeroes, and the functions take a set and its size.
+        // SAFETY: all zeroes is the empty set of processors, and the functions take a set and its
+        // size.
         unsafe {
             let mut allowed: libc::cpu_set_t = std::mem::zeroed();
             assert_eq!(libc::sched_getaffinity(0, size_of_val(&allowed), &mut allowed), 0);

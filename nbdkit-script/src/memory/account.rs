@@ -1,8 +1,9 @@
-//! What each interpreter has taken of Rust's memory: for a language in Rust that does not count.
+//! How much of Rust's memory each interpreter has allocated, for languages in Rust that do not
+//! count it themselves.
 //!
-//! A thread's allocations go on the account of the interpreter that it has entered last. Only one
-//! thread at a time is in an interpreter, and what one request has taken is freed before the same
-//! thread enters another. So nothing is left on an account but what its interpreter keeps.
+//! A thread's allocations are charged to the interpreter that it entered last. Only one thread at a
+//! time is in an interpreter, and whatever a request allocates temporarily is freed before the
+//! thread enters another. So an account is left with just what its interpreter keeps.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use super::none_for;
 use crate::error::Result;
 
-/// Whether there is any account. Without one, to allocate is no more work than this question.
+/// Whether there is any account. Without one, this check is all that an allocation costs.
 static ANY: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -25,24 +26,24 @@ pub struct Account {
 }
 
 impl Account {
-    /// One for an interpreter that may have so many bytes. It stays until the process ends, for
-    /// threads may have it; `None` without a limit.
+    /// An account with a limit in bytes; `None` without a limit. It lives until the process ends,
+    /// since threads may refer to it.
     pub fn new(limit: Option<usize>) -> Option<&'static Account> {
         let limit = isize::try_from(limit?).unwrap_or(isize::MAX);
         ANY.store(true, Ordering::Relaxed);
         Some(Box::leak(Box::new(Account { taken: AtomicIsize::new(0), limit })))
     }
 
-    /// From now on, what this thread allocates and frees goes on this account. Called before each
-    /// call into the interpreter.
+    /// Charges whatever this thread allocates and frees from now on to this account. Called before
+    /// each call into the interpreter.
     pub fn enter(&'static self) {
         let _ = ENTERED.try_with(|entered| entered.set(Some(self)));
     }
 
-    /// Whether the interpreter keeps to its limit.
+    /// Checks that the interpreter is within its limit.
     ///
     /// # Errors
-    /// `ENOMEM` if it does not.
+    /// `ENOMEM` if it is not.
     pub fn check(&self) -> Result<()> {
         if self.taken.load(Ordering::Relaxed) <= self.limit {
             return Ok(());
@@ -59,11 +60,11 @@ pub(super) fn count(bytes: isize) {
     }
 }
 
-// Not in line: a thread that is not asked for has no thread locals, see `host/thread.rs`.
+// Not inlined: without an account, this must not create thread locals; see `host/thread.rs`.
 #[cold]
 #[inline(never)]
 fn count_for_thread(bytes: isize) {
-    // A thread that is ending has no thread locals any more.
+    // The thread locals of a thread that is ending are already gone.
     let _ = ENTERED.try_with(|entered| {
         if let Some(account) = entered.get() {
             account.taken.fetch_add(bytes, Ordering::Relaxed);
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "reserve")]
-    fn what_is_kept_is_on_the_account_and_what_is_freed_is_not() {
+    fn kept_memory_is_on_the_account_and_freed_memory_is_not() {
         assert!(Account::new(None).is_none());
         let account = Account::new(Some(1 << 20)).unwrap();
         std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The allocator of plugins: the system's, and where that has no memory, the reserve.
+//! The allocator of plugins: the system's, or the reserve when the system has no memory.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -11,18 +11,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::account;
 use super::granules::{GRANULE, Granules};
 
-/// How large the reserve is, in bytes. It is part of the plugin's own file, of those that are zero
-/// at first: so it is there once the plugin is loaded, nobody else's `malloc` can take it, and the
-/// system gives no memory for it before it is touched.
+/// The size of the reserve in bytes. It lies in the plugin's zero-initialised data: so it exists
+/// once the plugin is loaded, no `malloc` can take it, and the system spends no memory on it until
+/// it is used.
 const SIZE: usize = 2 << 20;
 
-/// The largest block that comes from the reserve. What may be larger is asked for by `try_reserve`.
+/// The largest block that comes from the reserve. Anything that may be larger is allocated with
+/// `try_reserve`.
 const LARGEST: usize = 64 << 10;
 
-/// What the reserve begins at a multiple of, and so the greatest alignment of a block in it.
+/// The alignment of the reserve, and so the greatest alignment of a block in it.
 const ALIGNMENT: usize = 4096;
 
-/// If the system has a block of this size, there is memory again.
+/// There is memory again once the system can provide a block of this size.
 const ENOUGH: usize = 256 << 10;
 
 type Map = Granules<{ SIZE / GRANULE / u64::BITS as usize }>;
@@ -30,17 +31,17 @@ type Map = Granules<{ SIZE / GRANULE / u64::BITS as usize }>;
 #[repr(C, align(4096))]
 struct Region(UnsafeCell<[u8; SIZE]>);
 
-/// An allocator, and a reserve for when it has no memory.
+/// An allocator, and a reserve for when its memory runs out.
 pub(super) struct Reserved<S> {
     system: S,
     region: Region,
     map: Mutex<Map>,
-    /// Whether memory is short: the reserve has been touched, or somebody else has got no memory.
+    /// Whether memory is short: the reserve has been used, or an allocation elsewhere has failed.
     short: AtomicBool,
 }
 
-// SAFETY: the bytes of the region are only those of blocks, each of which belongs to whoever has
-// allocated it.
+// SAFETY: the region's bytes are only used as blocks, and each block belongs to whoever allocated
+// it.
 unsafe impl<S: Sync> Sync for Reserved<S> {}
 
 impl<S> Reserved<S> {
@@ -53,23 +54,23 @@ impl<S> Reserved<S> {
         }
     }
 
-    /// Whether a block is of the reserve.
+    /// Whether a block belongs to the reserve.
     #[inline]
     fn holds(&self, block: *mut u8) -> bool {
         block.addr().wrapping_sub(self.region.0.get().addr()) < SIZE
     }
 
-    /// Nothing in here panics while the map is locked.
+    /// Locks the map. Nothing in here panics while it is locked.
     fn map(&self) -> MutexGuard<'_, Map> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which granule a block of the reserve begins with.
+    /// The first granule of a block of the reserve.
     fn granule(&self, block: *mut u8) -> usize {
         (block.addr() - self.region.0.get().addr()) / GRANULE
     }
 
-    /// A block of the reserve, or null.
+    /// Takes a block from the reserve. Null if there is none.
     #[cold]
     fn take(&self, layout: Layout) -> *mut u8 {
         self.short.store(true, Ordering::Relaxed);
@@ -83,15 +84,16 @@ impl<S> Reserved<S> {
         }
     }
 
-    /// The same, with what is in another block, which is then still there.
+    /// Takes a block from the reserve and copies another block into it, which stays allocated.
     ///
     /// # Safety
-    /// There are `layout.size()` bytes in the other one.
+    /// `block` must have `layout.size()` bytes.
     #[cold]
     unsafe fn take_copy(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let copy = self.take(with_size(layout, size));
         if !copy.is_null() {
-            // SAFETY: both have that many bytes, and the new one has not been there before.
+            // SAFETY: both blocks have at least this many bytes, and they cannot overlap because
+            // both are allocated.
             unsafe { ptr::copy_nonoverlapping(block, copy, layout.size().min(size)) };
         }
         copy
@@ -102,14 +104,14 @@ impl<S> Reserved<S> {
         self.map().give(self.granule(block), granules(layout.size()));
     }
 
-    /// Makes it known that there is no memory, as of an interpreter with an allocator of its own.
+    /// Records that memory is short, on behalf of an interpreter with an allocator of its own.
     pub(super) fn is_short(&self) {
         self.short.store(true, Ordering::Relaxed);
     }
 }
 
 impl<S: GlobalAlloc> Reserved<S> {
-    /// Whether there is memory, as far as is known.
+    /// Whether there is memory, as far as we know.
     #[inline]
     pub(super) fn has_memory(&self) -> bool {
         !self.short.load(Ordering::Relaxed) || self.has_memory_again()
@@ -126,14 +128,14 @@ impl<S: GlobalAlloc> Reserved<S> {
         self.map().count() > Map::ALL / 2
     }
 
-    /// Whether the reserve is as good as whole, and the system has memory.
+    /// Whether at least half of the reserve is free, and the system has memory.
     #[cold]
     fn has_memory_again(&self) -> bool {
-        // What is kept for good may be in it. There is no harm in that as long as it is little.
+        // Some blocks in the reserve may stay for good. That does no harm as long as they are few.
         if self.half_is_used() {
             return false;
         }
-        // SAFETY: the layout is not empty. The block is not used but to be freed.
+        // SAFETY: the layout is not empty. The block is only freed, never used.
         let given = unsafe {
             let layout = Layout::new::<[u8; ENOUGH]>();
             let block = black_box(self.system.alloc(layout));
@@ -148,17 +150,18 @@ impl<S: GlobalAlloc> Reserved<S> {
         given
     }
 
-    /// Changes the size of a block of the reserve. It leaves the reserve if it can.
+    /// Changes the size of a block of the reserve, and moves it to the system if possible.
     ///
     /// # Safety
-    /// As of `realloc`.
+    /// As for `realloc`.
     #[cold]
     unsafe fn resize(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let wanted = with_size(layout, size);
-        // SAFETY: the caller's: the new size is not 0.
+        // SAFETY: the caller guarantees that the new size is not 0.
         let moved = unsafe { self.system.alloc(wanted) };
         if !moved.is_null() {
-            // SAFETY: both blocks have that many bytes, and belong to different allocators.
+            // SAFETY: both blocks have at least this many bytes, and they belong to different
+            // allocators.
             unsafe { ptr::copy_nonoverlapping(block, moved, layout.size().min(size)) };
             self.give(block, layout);
             return moved;
@@ -168,7 +171,7 @@ impl<S: GlobalAlloc> Reserved<S> {
             self.map().give(self.granule(block) + wants, has - wants);
             return block;
         }
-        // SAFETY: the caller's block.
+        // SAFETY: the caller guarantees that the block has this layout.
         let moved = unsafe { self.take_copy(block, layout, size) };
         if !moved.is_null() {
             self.give(block, layout);
@@ -177,26 +180,26 @@ impl<S: GlobalAlloc> Reserved<S> {
     }
 }
 
-// SAFETY: a block is the system's, or of granules that nobody else has, which are as many as it
-// needs and begin at a multiple of its alignment. Nothing here unwinds.
+// SAFETY: a block comes from the system, or consists of granules that no other block uses, with the
+// right size and alignment. Nothing here unwinds.
 unsafe impl<S: GlobalAlloc> GlobalAlloc for Reserved<S> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps to the contract of `alloc`.
         let block = unsafe { self.system.alloc(layout) };
         counted(if block.is_null() { self.take(layout) } else { block }, layout.size() as isize)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's.
+        // SAFETY: the caller keeps to the contract of `alloc_zeroed`.
         let block = unsafe { self.system.alloc_zeroed(layout) };
         if !block.is_null() {
             return counted(block, layout.size() as isize);
         }
         let block = self.take(layout);
         if !block.is_null() {
-            // SAFETY: a new block of that many bytes.
+            // SAFETY: `block` is new and has this many bytes.
             unsafe { block.write_bytes(0, layout.size()) };
         }
         counted(block, layout.size() as isize)
@@ -208,14 +211,15 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Reserved<S> {
         if self.holds(block) {
             return self.give(block, layout);
         }
-        // SAFETY: the caller's; it is not of the reserve, so it is the system's.
+        // SAFETY: the caller keeps to the contract of `dealloc`. A block outside the reserve is the
+        // system's.
         unsafe { self.system.dealloc(block, layout) };
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's; what is not of the reserve is the system's. A block that the system
-        // could not make larger is still there.
+        // SAFETY: the caller keeps to the contract of `realloc`. A block outside the reserve is the
+        // system's, and is still allocated after the system failed to resize it.
         unsafe {
             let more = size as isize - layout.size() as isize;
             if self.holds(block) {
@@ -234,7 +238,7 @@ unsafe impl<S: GlobalAlloc> GlobalAlloc for Reserved<S> {
     }
 }
 
-/// Notes how many bytes more there are, if there is a block.
+/// Counts `more` bytes if the allocation succeeded, and returns the block.
 #[inline]
 fn counted(block: *mut u8, more: isize) -> *mut u8 {
     if !block.is_null() {
@@ -248,7 +252,7 @@ fn granules(size: usize) -> usize {
 }
 
 /// # Panics
-/// Never fails: the caller of `realloc` guarantees a valid layout.
+/// Never: the caller of `realloc` guarantees a valid layout.
 fn with_size(layout: Layout, size: usize) -> Layout {
     Layout::from_size_align(size, layout.align()).unwrap_or(layout)
 }
@@ -260,7 +264,7 @@ mod tests {
 
     use super::*;
 
-    /// A system that has no memory when it is told so.
+    /// A system whose allocations fail on demand.
     struct Failing(AtomicBool);
 
     impl Failing {
@@ -269,23 +273,23 @@ mod tests {
         }
     }
 
-    // SAFETY: the system's own answers, or null.
+    // SAFETY: returns the system's own blocks, or null.
     unsafe impl GlobalAlloc for Failing {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             if self.0.load(Ordering::Relaxed) {
                 return ptr::null_mut();
             }
-            // SAFETY: the caller's.
+            // SAFETY: the caller keeps to the contract of `alloc`.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-            // SAFETY: the caller's.
+            // SAFETY: the caller keeps to the contract of `dealloc`.
             unsafe { System.dealloc(block, layout) };
         }
     }
 
-    /// Each test has one of its own.
+    /// Each test has its own reserve.
     macro_rules! reserved {
         ($name:ident) => {
             static RESERVED: Reserved<Failing> = Reserved::new(Failing::new());
@@ -301,7 +305,7 @@ mod tests {
             self.0.system.0.store(fails, Ordering::Relaxed);
         }
 
-        /// A block that is filled with a byte; null if there is none.
+        /// Allocates a block and fills it with a byte. Null if the allocation fails.
         fn filled(self, layout: Layout, byte: u8) -> *mut u8 {
             // SAFETY: no layout here is empty.
             unsafe {
@@ -314,12 +318,13 @@ mod tests {
         }
 
         fn free(self, block: *mut u8, layout: Layout) {
-            // SAFETY: the tests free what they have allocated so, once.
+            // SAFETY: the tests free each block once, with the layout it was allocated with.
             unsafe { self.0.dealloc(block, layout) };
         }
 
         fn resized(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            // SAFETY: the tests resize what they have allocated so, and use the new block.
+            // SAFETY: the tests pass the layout that the block was allocated with, and then use
+            // only the new block.
             unsafe { self.0.realloc(block, layout, size) }
         }
     }
@@ -353,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_are_made_and_dropped_never_use_it_up() {
+    fn errors_that_are_made_and_dropped_never_use_up_the_reserve() {
         reserved!(used);
         used.fails(true);
         let kept = used.filled(layout(100), 1);
@@ -368,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn large_blocks_do_not_come_from_it() {
+    fn large_blocks_do_not_come_from_the_reserve() {
         reserved!(used);
         used.fails(true);
         assert!(used.filled(layout(LARGEST + 1), 0).is_null());
@@ -389,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn zeroed_blocks_are_zero_where_another_was() {
+    fn a_zeroed_block_is_zero_where_another_was() {
         reserved!(used);
         used.fails(true);
         let before = used.filled(layout(64), 9);
@@ -428,7 +433,7 @@ mod tests {
         reserved!(used);
         assert!(used.0.has_memory());
         used.fails(true);
-        // What is kept for good does not matter as long as it is little.
+        // A few blocks that stay for good do not matter.
         assert!(!used.filled(layout(100), 0).is_null());
         assert!(!used.0.has_memory());
         used.fails(false);
@@ -436,13 +441,13 @@ mod tests {
         used.0.is_short();
         assert!(used.0.has_memory());
         used.fails(true);
-        assert!(used.0.has_memory(), "nobody has been refused memory since");
+        assert!(used.0.has_memory(), "no allocation has failed since");
         used.0.is_short();
         assert!(!used.0.has_memory());
     }
 
     #[test]
-    fn threads_have_blocks_of_their_own() {
+    fn threads_do_not_share_blocks() {
         reserved!(used);
         used.fails(true);
         let given = &AtomicUsize::new(0);

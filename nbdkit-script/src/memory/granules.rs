@@ -1,13 +1,13 @@
-//! Which parts of the reserve are in use: a bit for each granule.
+//! Which parts of the reserve are in use: one bit per granule.
 
-/// How large a granule is, in bytes. Each block begins at a multiple of it.
+/// The size of a granule in bytes. Each block begins at a multiple of it.
 pub(super) const GRANULE: usize = 64;
 
-/// How many granules a word of the map has.
+/// How many granules each word of the map covers.
 const BITS: usize = u64::BITS as usize;
 
-/// So many words of bits. A block is known by its first granule; who had it taken tells how long it
-/// is. So neighbours that are free are one free block without anybody's doing.
+/// A map of `WORDS` words. It knows a block only by its first granule; whoever gives the block back
+/// says how long it is. So adjacent free blocks form one free block without any work.
 #[derive(Debug)]
 pub(super) struct Granules<const WORDS: usize> {
     used: [u64; WORDS],
@@ -15,20 +15,20 @@ pub(super) struct Granules<const WORDS: usize> {
 }
 
 impl<const WORDS: usize> Granules<WORDS> {
-    /// How many there are.
+    /// The total number of granules.
     pub(super) const ALL: usize = WORDS * BITS;
 
-    /// All of them free.
+    /// A map with all granules free.
     pub(super) const fn new() -> Self {
         Granules { used: [0; WORDS], count: 0 }
     }
 
-    /// How many are in use.
+    /// How many granules are in use.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// Takes the first `length` free ones in a row whose first is a multiple of `step`.
+    /// Takes the first run of `length` free granules that begins at a multiple of `step`.
     pub(super) fn take(&mut self, length: usize, step: usize) -> Option<usize> {
         let mut start = 0_usize;
         while start + length <= Self::ALL {
@@ -44,13 +44,13 @@ impl<const WORDS: usize> Granules<WORDS> {
         None
     }
 
-    /// Gives back `length` that were taken, from `start` on.
+    /// Gives back `length` granules from `start` on.
     pub(super) fn give(&mut self, start: usize, length: usize) {
         self.change(start, length, |word, mask| *word &= !mask);
         self.count -= length;
     }
 
-    /// The last one in use in `start..start + length`.
+    /// The last granule in use in `start..start + length`.
     fn last_used(&self, start: usize, length: usize) -> Option<usize> {
         words(start, length).rev().find_map(|(word, mask)| {
             let used = self.used[word] & mask;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_given_back_is_taken_again() {
+    fn returned_granules_are_taken_again() {
         let mut granules = Granules::<2>::new();
         assert_eq!(granules.take(3, 1), Some(0));
         assert_eq!(granules.take(70, 1), Some(3));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_begins_at_a_multiple_of_what_is_asked_for() {
+    fn a_block_begins_at_a_multiple_of_the_step() {
         let mut granules = Granules::<2>::new();
         assert_eq!(granules.take(1, 1), Some(0));
         assert_eq!(granules.take(2, 64), Some(64));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_that_are_free_are_one_block() {
+    fn adjacent_free_blocks_are_one_block() {
         let mut granules = Granules::<4>::new();
         let blocks: Vec<_> = std::iter::from_fn(|| granules.take(16, 1)).collect();
         assert_eq!(blocks.len(), 16);

@@ -1,16 +1,16 @@
-//! What happens when there is no memory: one request fails, with `ENOMEM`, and the server goes on.
+//! What happens when memory runs out: one request fails with `ENOMEM`, and the server goes on.
 //!
-//! Rust ends the process where it gets no memory for anything that is not asked for by
-//! `try_reserve`: each text of an error, each argument in a list. So a plugin's allocator has a
-//! *reserve* for small blocks, which is touched when the system has none. From then on all that
-//! would keep memory is refused, until the system has some again: [`check`]. What may be large is
-//! asked for by `try_reserve`.
+//! Rust aborts the process when an allocation fails that was not made with `try_reserve`, such as
+//! the text of an error or an argument in a list. So a plugin's allocator has a *reserve* for small
+//! blocks, which it uses when the system has no memory. From then on [`check`] refuses whatever
+//! would keep memory, until the system has some again. Anything that may be large is allocated with
+//! `try_reserve`.
 //!
-//! The allocator is that of every plugin, by the feature `reserve` of this crate, which is on by
-//! default. A plugin with an allocator of its own switches it off, and goes without a reserve then.
+//! Every plugin gets this allocator from the feature `reserve` of this crate, which is on by
+//! default. A plugin with its own allocator turns the feature off, and then has no reserve.
 //!
-//! Rust's is not the only memory. When a callback has failed for lack of it, nbdkit gets some room
-//! that was kept free until then, so that the next client can have its thread.
+//! Not all memory is Rust's. When a callback has failed for lack of memory, nbdkit gets some
+//! address space that we have kept free until then, so that the next client can have its thread.
 
 mod account;
 mod allocator;
@@ -30,27 +30,27 @@ use crate::error::{Error, Result};
 #[cfg_attr(feature = "reserve", global_allocator)]
 static ALLOCATOR: allocator::Reserved<System> = allocator::Reserved::new(System);
 
-/// The message when memory runs out, alone or after what the memory was for. It is Lua's own text.
+/// The message when memory runs out, alone or after what the memory was for. The words are Lua's.
 pub const MESSAGE: &str = "not enough memory";
 
-/// What is worth a question, in bytes: to ask takes as long as to take them.
+/// From this size in bytes on, a check is worthwhile: checking takes as long as allocating.
 const LARGE: usize = 256 << 10;
 
-/// Whether there is memory. For before something is kept, or made that may be large: what is small
-/// and soon gone needs no such question.
+/// Checks that there is memory. Call this before you keep something, or make something that may be
+/// large. Small, short-lived values need no check.
 ///
-/// May be called from any thread. It costs next to nothing as long as nobody was refused memory.
+/// May be called from any thread. It costs next to nothing unless an allocation has failed.
 ///
 /// # Errors
-/// `ENOMEM` from the moment that the system had none, until it has some again.
+/// `ENOMEM` from the moment an allocation failed, until the system has memory again.
 #[inline]
 pub fn check() -> Result<()> {
     if ALLOCATOR.has_memory() { Ok(()) } else { Err(Error::new(libc::ENOMEM, MESSAGE)) }
 }
 
-/// Whether a script whose values are Rust's may go on: the reserve is not used up by half. It need
-/// not stop before, for it may be about to let go of what it keeps. Asked at each step of an
-/// engine.
+/// Checks that a script whose values are Rust's may go on: no more than half of the reserve is in
+/// use. It need not stop earlier, because it may be about to free what it holds. Called at each
+/// step of an engine.
 ///
 /// # Errors
 /// `ENOMEM` if it may not.
@@ -59,19 +59,19 @@ pub fn check_reserve() -> Result<()> {
     if ALLOCATOR.is_used_up() { Err(Error::new(libc::ENOMEM, MESSAGE)) } else { Ok(()) }
 }
 
-/// Tells that somebody was refused memory who does not ask Rust's allocator for it, as an
-/// interpreter. The next [`check`] finds out whether there is some again.
+/// Records that an allocation outside Rust's allocator has failed, for example in an interpreter.
+/// The next [`check`] finds out whether there is memory again.
 pub fn is_short() {
     ALLOCATOR.is_short();
 }
 
-/// The error when there is no memory for something.
+/// The error when memory for something runs out.
 #[cold]
 pub fn none_for(what: impl Display) -> Error {
     Error::new(libc::ENOMEM, format!("{what}: {MESSAGE}"))
 }
 
-/// Makes room for more elements of a list that may be long.
+/// Makes room for `more` elements of a list that may be long.
 ///
 /// # Errors
 /// `ENOMEM` if there is no memory for them.
@@ -79,7 +79,7 @@ pub fn reserve<T>(list: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
     list.try_reserve(more).map_err(|_| none_for(what))
 }
 
-/// Puts an element into a list that may become long.
+/// Appends an element to a list that may become long.
 ///
 /// # Errors
 /// Those of [`reserve`].
@@ -92,8 +92,8 @@ pub fn push<T>(list: &mut Vec<T>, element: T, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is memory for so many bytes, which somebody else is going to take who would end
-/// the process if there is none. It is not asked for what is small.
+/// Checks that there is memory for this many bytes, on behalf of code that would abort the process
+/// if its allocation failed. Small amounts are not checked.
 ///
 /// # Errors
 /// `ENOMEM` if there is none.
@@ -104,7 +104,7 @@ pub fn room_for(bytes: usize, what: &str) -> Result<()> {
     reserve(black_box(&mut Vec::<u8>::new()), bytes, what)
 }
 
-/// Bytes as a list of their own.
+/// Copies bytes.
 ///
 /// # Errors
 /// Those of [`reserve`].
@@ -120,24 +120,25 @@ thread_local! {
     static OF_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// In a thread that is new to the plugin: the C library takes memory for the plugin's thread locals
-/// when the first of them is used, and ends the process where it gets none. So that is now.
+/// Prepares a thread that is new to the plugin. The C library allocates the plugin's thread locals
+/// when a thread first uses one of them, and aborts the process if that fails. So we use one right
+/// away.
 pub(crate) fn prepare_thread() {
     let _ = OF_THREAD.try_with(|cell| black_box(cell).set(true));
 }
 
-/// Keeps room in the address space for nbdkit, until a callback fails for lack of memory.
+/// Keeps address space free for nbdkit, until a callback fails for lack of memory.
 pub(crate) fn keep_margin() {
     margin::keep();
 }
 
-/// For a callback that is not of a connection: keeps it while that runs, if nbdkit has it
-/// otherwise.
+/// For a callback outside connections: keeps the margin while the callback runs, if it is otherwise
+/// nbdkit's.
 pub(crate) fn keep_if_lent() -> Option<Kept> {
     is_lent().then(Kept::new)
 }
 
-/// A callback has failed. If memory ran out, nbdkit gets the room that was kept.
+/// Handles a failed callback: if memory ran out, nbdkit gets the margin.
 #[cold]
 pub(crate) fn failed(errno: i32) {
     if errno == libc::ENOMEM {

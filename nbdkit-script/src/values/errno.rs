@@ -7,7 +7,7 @@ macro_rules! numbers {
     };
 }
 
-/// Those of POSIX and of BSD sockets, which all platforms have.
+/// The names of POSIX and BSD sockets, which all platforms have.
 const COMMON: &[(&str, i32)] = numbers! {
     E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF EBADMSG EBUSY
     ECANCELED ECHILD ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK EDESTADDRREQ EDOM EDQUOT
@@ -20,7 +20,7 @@ const COMMON: &[(&str, i32)] = numbers! {
     EUSERS EWOULDBLOCK EXDEV
 };
 
-/// Those of Linux alone.
+/// The names that only Linux has.
 #[cfg(target_os = "linux")]
 const PLATFORM: &[(&str, i32)] = numbers! {
     EADV EBADE EBADFD EBADR EBADRQC EBADSLT EBFONT ECHRNG ECOMM EDEADLOCK EDOTDOT EHWPOISON
@@ -33,19 +33,19 @@ const PLATFORM: &[(&str, i32)] = numbers! {
 #[cfg(not(target_os = "linux"))]
 const PLATFORM: &[(&str, i32)] = &[];
 
-/// Those of Linux 7 on, which libc has no names for yet. Some processors have other numbers.
+/// The names that are new in Linux 7 and not yet in libc. Some processors have other numbers.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 const NEW: &[(&str, i32)] = &[("EFTYPE", 134)];
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 const NEW: &[(&str, i32)] = &[];
 
-/// All names of this platform, each with its number.
+/// All names of this platform with their numbers.
 pub fn all() -> impl Iterator<Item = (&'static str, i32)> {
     COMMON.iter().chain(PLATFORM).chain(NEW).copied()
 }
 
-/// The number of a name, such as `ENOSPC`.
+/// The number of a name such as `ENOSPC`.
 ///
 /// ```
 /// use nbdkit_script::errno;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_twice_and_no_number_below_one() {
+    fn names_are_unique_and_numbers_are_positive() {
         let names: std::collections::HashSet<_> = all().map(|(name, _)| name).collect();
         assert_eq!(names.len(), all().count());
         assert!(all().all(|(_, number)| number > 0));

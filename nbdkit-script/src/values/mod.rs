@@ -1,4 +1,4 @@
-//! nbdkit's values: their types, their names, and the numbers that languages have for them.
+//! nbdkit's values: their types, their names and their numbers.
 
 pub mod errno;
 mod named;

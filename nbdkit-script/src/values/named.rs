@@ -1,16 +1,17 @@
-//! nbdkit's values as scripts write them: a number, or the word that nbdkit's sh plugin takes.
+//! nbdkit's values as scripts write them: as a number, or as the word that nbdkit's sh plugin
+//! takes.
 
 use crate::error::{Error, Result};
 use crate::values::{Cache, ExtentType, Fua, ThreadModel};
 
 /// A value with a number in nbdkit's C API and a word in its sh plugin.
 pub trait Named: Copy + Sized + 'static {
-    /// All values, each with its number and its word.
+    /// Every value with its number and its word.
     const ALL: &'static [(Self, i64, &'static str)];
-    /// What the values are, for messages.
+    /// What a value of this type is called in messages.
     const WHAT: &'static str;
 
-    /// The value of a number.
+    /// The value with this number.
     ///
     /// # Errors
     /// `EINVAL` for an unknown number; the message lists the known ones.
@@ -19,7 +20,7 @@ pub trait Named: Copy + Sized + 'static {
         found.map(|(value, ..)| *value).ok_or_else(|| unknown::<Self>(&number.to_string()))
     }
 
-    /// The value of a word.
+    /// The value with this word.
     ///
     /// ```
     /// use nbdkit_script::{Named, ThreadModel};
@@ -35,7 +36,7 @@ pub trait Named: Copy + Sized + 'static {
     }
 }
 
-/// What was found in the place of a value, and all values there are.
+/// The error for anything else, which lists all values.
 pub(crate) fn unknown<N: Named>(found: &str) -> Error {
     let known: Vec<_> =
         N::ALL.iter().map(|(_, number, word)| format!("\"{word}\" ({number})")).collect();
@@ -64,7 +65,7 @@ impl Named for Cache {
     const WHAT: &'static str = "a level of cache support";
 }
 
-/// `NBDKIT_EXTENT_HOLE` and `NBDKIT_EXTENT_ZERO` are bits, and words may stand together.
+/// `NBDKIT_EXTENT_HOLE` and `NBDKIT_EXTENT_ZERO` are bits, so words can be combined.
 impl Named for ExtentType {
     const ALL: &'static [(Self, i64, &'static str)] = &[
         (ExtentType::empty(), 0, ""),
@@ -83,7 +84,7 @@ impl Named for ExtentType {
         })
     }
 
-    /// The words are in any order; the empty list is data.
+    /// Takes the words in any order. No word at all means data.
     fn from_word(words: &str) -> Result<ExtentType> {
         words.split(',').filter(|word| !word.is_empty()).try_fold(
             ExtentType::empty(),

@@ -1,6 +1,6 @@
-//! Numbers, as scripts and messages have them.
+//! Numbers in scripts and in messages.
 
-/// A number, as languages have it.
+/// A number in a script.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
     /// An integer, which is exact.
@@ -9,7 +9,7 @@ pub enum Number {
     Float(f64),
 }
 
-/// The integer that a float is, if it is one and 64 bits hold it.
+/// Converts a float to an integer, if it is whole and fits into 64 bits.
 ///
 /// ```
 /// use nbdkit_script::whole;
@@ -17,11 +17,11 @@ pub enum Number {
 /// assert_eq!(whole(0.5), None);
 /// ```
 pub fn whole(float: f64) -> Option<i64> {
-    // 2^63 is a double, i64::MAX is not: what is less than the one fits the other.
+    // `i64::MAX` is not a double and becomes 2^63; any smaller double fits.
     (float.fract() == 0.0 && float.abs() < i64::MAX as f64).then_some(float as i64)
 }
 
-/// A number with as many digits as it is worth: 1e300 would have 301.
+/// Formats a number without needless digits: 1e300 would have 301.
 pub fn in_short(number: f64) -> String {
     if (1e-5..1e21).contains(&number.abs()) || number == 0.0 {
         number.to_string()
@@ -30,8 +30,8 @@ pub fn in_short(number: f64) -> String {
     }
 }
 
-/// The integer whose bits a number stands for. Up to 2^64 they are taken as they are, for not all
-/// languages have unsigned integers.
+/// A number as the bits of a 64-bit integer. Accepts whole floats somewhat past 2^63 too, because
+/// not all languages have unsigned integers.
 #[inline]
 pub(crate) fn bits(number: Number) -> Option<i64> {
     match number {

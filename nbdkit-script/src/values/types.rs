@@ -1,4 +1,4 @@
-//! The values that callbacks take and give, with the names nbdkit has for them.
+//! The values that callbacks take and return, under nbdkit's names.
 
 bitflags::bitflags! {
     /// Flags of a data request, as nbdkit-plugin(3) names them.
@@ -6,39 +6,39 @@ bitflags::bitflags! {
     pub struct Flags: u32 {
         /// `zero` may punch a hole, if the range reads back as zeroes afterwards.
         const MAY_TRIM = 1 << 0;
-        /// Forced unit access: durable before the callback returns. Only seen where
-        /// [`can_fua`](crate::ScriptPlugin::can_fua) answered [`Fua::Native`].
+        /// Forced unit access: the data is durable before the callback returns. Only seen if
+        /// [`can_fua`](crate::ScriptPlugin::can_fua) returned [`Fua::Native`].
         const FUA = 1 << 1;
-        /// `extents` need describe only the extent at the request's offset.
+        /// `extents` need only describe the extent at the request's offset.
         const REQ_ONE = 1 << 2;
         /// `zero` must fail with `ENOTSUP` or `EOPNOTSUPP` unless it is faster than a write.
         const FAST_ZERO = 1 << 3;
     }
 }
 
-/// How forced unit access is done: the answer of [`can_fua`](crate::ScriptPlugin::can_fua).
+/// How forced unit access works: the return value of [`can_fua`](crate::ScriptPlugin::can_fua).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fua {
-    /// It is not offered to the client.
+    /// The client is not offered it.
     None,
     /// nbdkit calls `flush` after the request.
     Emulate,
-    /// The request carries [`Flags::FUA`] and the plugin sees to it.
+    /// The request carries [`Flags::FUA`], and the plugin handles it.
     Native,
 }
 
-/// How cache requests are done: the answer of [`can_cache`](crate::ScriptPlugin::can_cache).
+/// How cache requests work: the return value of [`can_cache`](crate::ScriptPlugin::can_cache).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cache {
-    /// They are not offered to the client.
+    /// The client is not offered them.
     None,
-    /// nbdkit reads the range and throws the bytes away.
+    /// nbdkit reads the range and discards the bytes.
     Emulate,
-    /// The `cache` callback is called.
+    /// nbdkit calls the `cache` callback.
     Native,
 }
 
-/// The greatest concurrency a plugin can stand: the answer of
+/// The most concurrency a plugin allows: the return value of
 /// [`thread_model`](crate::ScriptPlugin::thread_model).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ThreadModel {
@@ -52,19 +52,19 @@ pub enum ThreadModel {
     Parallel,
 }
 
-/// A range of the disk that is all of one type, as `extents` reports it.
+/// A range of the disk with one type, as `extents` returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Extent {
-    /// Where it begins, in bytes from the start of the disk.
+    /// The start, in bytes from the start of the disk.
     pub offset: u64,
-    /// Its length in bytes, at least 1.
+    /// The length in bytes, at least 1.
     pub length: u64,
-    /// Data, hole, zeroes, or both of the latter.
+    /// Data, a hole, zeroes, or a hole that reads as zeroes.
     pub extent_type: ExtentType,
 }
 
 bitflags::bitflags! {
-    /// The type of an [`Extent`]. The empty set is allocated data.
+    /// The type of an [`Extent`]. The empty set means allocated data.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
     pub struct ExtentType: u32 {
         /// Nothing is allocated.
@@ -74,27 +74,26 @@ bitflags::bitflags! {
     }
 }
 
-/// One export, as `list_exports` reports it.
+/// An export, as `list_exports` returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Export {
-    /// The name a client asks for: UTF-8, at most 4096 bytes, no NUL.
+    /// The name that clients ask for: UTF-8, at most 4096 bytes, no NUL.
     pub name: String,
-    /// A text for people: UTF-8, at most 4096 bytes, no NUL.
+    /// A description for people: UTF-8, at most 4096 bytes, no NUL.
     pub description: Option<String>,
 }
 
-/// The request sizes a disk wants, in bytes: the answer of
+/// The request sizes that a disk wants, in bytes: the return value of
 /// [`block_size`](crate::ScriptPlugin::block_size).
 ///
-/// nbdkit refuses a `minimum` that is not a power of two of at most 64 KiB, a `preferred` that is
-/// not a power of two between 512 and 32 MiB, and a `maximum` that is neither `u32::MAX` nor a
-/// multiple of `minimum`.
+/// nbdkit requires `minimum` to be a power of two of at most 64 KiB, `preferred` a power of two
+/// between 512 and 32 MiB, and `maximum` either `u32::MAX` or a multiple of `minimum`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BlockSize {
-    /// No smaller or less aligned request is sent.
+    /// Clients should send no smaller or less aligned request.
     pub minimum: u32,
-    /// What is fast.
+    /// The fastest size.
     pub preferred: u32,
-    /// No larger request is sent.
+    /// Clients should send no larger request.
     pub maximum: u32,
 }

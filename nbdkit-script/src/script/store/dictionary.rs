@@ -1,5 +1,5 @@
-//! A dictionary with atomic operations, which behave as those of the same names of OpenResty's
-//! `ngx.shared.DICT`.
+//! A dictionary with atomic operations that behave like the operations of OpenResty's
+//! `ngx.shared.DICT` with the same names.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::memory;
 use crate::values::{Number, float};
 
-/// What a key may have.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Bytes.
@@ -19,7 +19,7 @@ pub enum Value {
     Boolean(bool),
 }
 
-/// Integers are added exactly, as long as 64 bits hold the sum.
+/// Adds two numbers. The sum of integers is exact as long as it fits into 64 bits.
 fn sum(a: Number, b: Number) -> Number {
     if let (Number::Integer(a), Number::Integer(b)) = (a, b)
         && let Some(sum) = a.checked_add(b)
@@ -46,7 +46,7 @@ impl Entry {
         Entry { content, expires: lives.and_then(|lives| Instant::now().checked_add(lives)) }
     }
 
-    fn is_over(&self) -> bool {
+    fn has_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= Instant::now())
     }
 }
@@ -54,7 +54,7 @@ impl Entry {
 /// Why an operation did nothing, in the words of `ngx.shared.DICT`.
 pub type Refusal = &'static str;
 
-/// There is no memory for what was to be kept. What was there before still is.
+/// There is no memory for a new value. Existing ones are unchanged.
 pub const NO_MEMORY: Refusal = "no memory";
 
 const EXISTS: Refusal = "exists";
@@ -63,7 +63,7 @@ const NOT_A_NUMBER: Refusal = "not a number";
 const NOT_A_LIST: Refusal = "value not a list";
 const A_LIST: Refusal = "value is a list";
 
-/// Keys and values that all instances see. Each operation is atomic.
+/// Keys and values that all instances share. Each operation is atomic.
 ///
 /// ```
 /// use nbdkit_script::Number;
@@ -81,7 +81,7 @@ pub struct Dictionary {
 
 type Entries<'a> = MutexGuard<'a, HashMap<Vec<u8>, Entry>>;
 
-/// Puts an entry in. When the map is about to grow, those whose time is over make room first.
+/// Inserts an entry. Before the map grows, expired entries make room.
 fn insert(entries: &mut HashMap<Vec<u8>, Entry>, key: &[u8], entry: Entry) -> Result<(), Refusal> {
     has_memory()?;
     if let Some(old) = entries.get_mut(key) {
@@ -89,7 +89,7 @@ fn insert(entries: &mut HashMap<Vec<u8>, Entry>, key: &[u8], entry: Entry) -> Re
         return Ok(());
     }
     if entries.len() == entries.capacity() {
-        entries.retain(|_, entry| !entry.is_over());
+        entries.retain(|_, entry| !entry.has_expired());
     }
     let key = copied(key)?;
     entries.try_reserve(1).map_err(|_| NO_MEMORY)?;
@@ -97,7 +97,7 @@ fn insert(entries: &mut HashMap<Vec<u8>, Entry>, key: &[u8], entry: Entry) -> Re
     Ok(())
 }
 
-/// Whether something may be kept.
+/// Checks that there is memory for a new value.
 fn has_memory() -> Result<(), Refusal> {
     memory::check().map_err(|_| NO_MEMORY)
 }
@@ -118,10 +118,10 @@ impl Dictionary {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Locks, and forgets the key if its time is over.
+    /// Locks, and removes the key if it has expired.
     fn lock_for(&self, key: &[u8]) -> Entries<'_> {
         let mut entries = self.lock();
-        if entries.get(key).is_some_and(Entry::is_over) {
+        if entries.get(key).is_some_and(Entry::has_expired) {
             entries.remove(key);
         }
         entries
@@ -136,7 +136,8 @@ impl Dictionary {
         }
     }
 
-    /// Gives a key a value; none takes it away. It lives for a while, or for good.
+    /// Sets the value of a key, or removes the key if `value` is `None`. The key expires after
+    /// `lives`; without it, never.
     pub fn set(
         &self,
         key: &[u8],
@@ -153,7 +154,7 @@ impl Dictionary {
         }
     }
 
-    /// As [`set`](Dictionary::set), if there is no value yet.
+    /// Sets the value of a key that does not exist yet. See [`set`](Dictionary::set).
     pub fn add(&self, key: &[u8], value: Value, lives: Option<Duration>) -> Result<(), Refusal> {
         let mut entries = self.lock_for(key);
         if entries.contains_key(key) {
@@ -162,7 +163,7 @@ impl Dictionary {
         insert(&mut entries, key, Entry::new(Content::One(value), lives))
     }
 
-    /// As [`set`](Dictionary::set), if there is a value already.
+    /// Sets the value of a key that exists. See [`set`](Dictionary::set).
     pub fn replace(
         &self,
         key: &[u8],
@@ -201,7 +202,7 @@ impl Dictionary {
         }
     }
 
-    /// Puts a value at the front or at the back of a list. Returns its length.
+    /// Adds a value to the front or the back of a list. Returns the list's length.
     pub fn push(&self, key: &[u8], value: Value, front: bool) -> Result<usize, Refusal> {
         let mut entries = self.lock_for(key);
         let push = |list: &mut VecDeque<Value>| {
@@ -225,7 +226,7 @@ impl Dictionary {
         }
     }
 
-    /// Removes a value from the front or the back of a list. An empty list does not exist.
+    /// Removes a value from the front or the back of a list. The key goes with the last value.
     pub fn pop(&self, key: &[u8], front: bool) -> Result<Option<Value>, Refusal> {
         let mut entries = self.lock_for(key);
         let (value, left) = match entries.get_mut(key).map(|entry| &mut entry.content) {
@@ -251,14 +252,14 @@ impl Dictionary {
         }
     }
 
-    /// How long a key still lives; `None` for good.
+    /// How long until a key expires; `None` if it never does.
     pub fn time_to_live(&self, key: &[u8]) -> Result<Option<Duration>, Refusal> {
         let entries = self.lock_for(key);
         let entry = entries.get(key).ok_or(NOT_FOUND)?;
         Ok(entry.expires.map(|expires| expires.saturating_duration_since(Instant::now())))
     }
 
-    /// Has a key live for a while from now on, or for good.
+    /// Makes a key expire after `lives` from now, or never.
     pub fn expire(&self, key: &[u8], lives: Option<Duration>) -> Result<(), Refusal> {
         let mut entries = self.lock_for(key);
         let entry = entries.get_mut(key).ok_or(NOT_FOUND)?;
@@ -266,10 +267,10 @@ impl Dictionary {
         Ok(())
     }
 
-    /// The existing keys, up to this number, in no order.
+    /// Up to `most` existing keys, in no particular order.
     pub fn keys(&self, most: usize) -> Result<Vec<Vec<u8>>, Refusal> {
         let entries = self.lock();
-        let live = entries.iter().filter(|(_, entry)| !entry.is_over());
+        let live = entries.iter().filter(|(_, entry)| !entry.has_expired());
         let mut keys = Vec::new();
         keys.try_reserve_exact(most.min(entries.len())).map_err(|_| NO_MEMORY)?;
         for (key, _) in live.take(most) {
@@ -279,7 +280,7 @@ impl Dictionary {
         Ok(keys)
     }
 
-    /// Takes away all keys.
+    /// Removes all keys.
     pub fn clear(&self) {
         self.lock().clear();
     }
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_time_is_over_is_not_there() {
+    fn an_expired_key_does_not_exist() {
         let dictionary = Dictionary::default();
         dictionary.set(b"k", Some(text("a")), Some(Duration::ZERO)).unwrap();
         assert_eq!(dictionary.get(b"k"), Ok(None));
@@ -318,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_whose_time_is_over_make_room() {
+    fn expired_keys_make_room() {
         let dictionary = Dictionary::default();
         for number in 0..100_000_u32 {
             let key = number.to_le_bytes();

@@ -10,50 +10,50 @@ use crate::memory;
 use crate::system;
 use crate::values::{Extent, ExtentType};
 
-/// What is allocated at once, in bytes.
+/// The unit of allocation, in bytes.
 pub(super) const PAGE: u64 = 64 << 10;
 
-/// What one lock is for, in bytes. Larger than most requests, so that most take one lock.
+/// How many bytes share one lock: more than most requests have, so that most take a single lock.
 pub(super) const REGION: u64 = 1 << 20;
 
-/// How many locks there are. The regions share them.
+/// The number of locks, which the regions share.
 const SHARDS: usize = 64;
 
-/// So much freed memory is given back to the system at once: that takes a while.
+/// How many bytes have to be freed before we return memory to the system, which takes a while.
 const GIVE_BACK: usize = 16 << 20;
 
-/// What there is no memory for, in a message.
+/// For the message when memory runs out.
 const LIST: &str = "the list of extents";
 
 type Pages = BTreeMap<u64, Box<[u8]>>;
 
-/// A disk that takes memory only for what was written to it.
+/// A disk that only uses memory for what was written to it.
 ///
-/// May be used from any number of threads. A request is atomic, however long it is: no other one
-/// sees or leaves a part of it. For that it takes the locks of all its regions, in one order for
-/// all requests, before it begins.
+/// Any number of threads may use it. Each request is atomic, however long it is: no other request
+/// sees or leaves a part of it. For that, it takes the locks of all its regions before it begins,
+/// in the same order for all requests.
 #[derive(Debug)]
 pub struct Disk {
     size: u64,
     shards: Box<[RwLock<Pages>]>,
-    /// Bytes freed since memory was last given back.
+    /// Bytes freed since we last returned memory to the system.
     freed: AtomicUsize,
 }
 
-/// A part of what is read.
+/// A part of a read range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// These bytes.
+    /// Bytes.
     Data(&'a [u8]),
-    /// So many zeroes, for which there is no memory.
+    /// A hole: this many zeroes.
     Hole(usize),
 }
 
 impl Disk {
-    /// The largest size that nbdkit has a number for.
+    /// The largest size that nbdkit can express.
     pub const LARGEST: u64 = i64::MAX as u64;
 
-    /// An empty one of `size` bytes.
+    /// Makes an empty disk of `size` bytes.
     ///
     /// # Errors
     /// `EINVAL` if it is larger than [`Disk::LARGEST`].
@@ -71,7 +71,7 @@ impl Disk {
         self.size
     }
 
-    /// Reads a range: calls `take` with each part of it, in order.
+    /// Reads a range: calls `take` with each part, in order.
     ///
     /// # Errors
     /// `EINVAL` if the range is not inside the disk; those of `take`.
@@ -95,13 +95,13 @@ impl Disk {
     /// Writes `data` at `offset`.
     ///
     /// # Errors
-    /// `EINVAL` if the range is not inside the disk; `ENOMEM` if there is no memory for it, and
-    /// then nothing is written.
+    /// `EINVAL` if the range is not inside the disk; `ENOMEM` if there is no memory for the data,
+    /// in which case nothing is written.
     pub fn write(&self, data: &[u8], offset: u64) -> Result<()> {
         let count = data.len() as u64;
         self.check(offset, count)?;
         let mut locked = Locked::new(self, offset, count, write_lock);
-        // Nothing is written to the page that an empty range lies in.
+        // An empty range needs no page.
         let missing = |(page, range): &(u64, Range<usize>)| {
             !locked.pages(*page).contains_key(page) && !range.is_empty()
         };
@@ -123,7 +123,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes a range a hole, which reads as zeroes. Pages that lie in it whole are freed.
+    /// Turns a range into a hole, which reads as zeroes. Frees the pages that lie entirely inside
+    /// it.
     ///
     /// # Errors
     /// `EINVAL` if the range is not inside the disk.
@@ -132,7 +133,7 @@ impl Disk {
         let mut freed = 0;
         {
             let mut locked = Locked::new(self, offset, count, write_lock);
-            // A range may have far more pages than there are: a hole of a PiB is soon made.
+            // We look at existing pages only: the range may be a PiB of holes.
             for (shard, pages) in locked.each_mut() {
                 let first = offset / PAGE;
                 let last = (offset + count).div_ceil(PAGE);
@@ -157,7 +158,7 @@ impl Disk {
         Ok(())
     }
 
-    /// What is allocated in a range: data, and holes that read as zeroes.
+    /// Describes a range: data, and holes that read as zeroes.
     ///
     /// # Errors
     /// `EINVAL` if the range is not inside the disk; `ENOMEM`.
@@ -213,7 +214,7 @@ impl Disk {
 
 /// A page of zeroes.
 fn empty_page() -> Result<Box<[u8]>> {
-    // A page is small enough for the reserve, which is not for what is kept.
+    // A page is small enough to come from the reserve, which is not for anything that stays.
     memory::check()?;
     let mut bytes = Vec::new();
     bytes
@@ -282,7 +283,7 @@ impl Locked<RwLockWriteGuard<'_, Pages>> {
     }
 }
 
-/// The pages that a range lies in, with the part of each.
+/// The pages that a range touches, with its part of each.
 fn split(offset: u64, count: u64) -> impl Iterator<Item = (u64, Range<usize>)> {
     let end = offset + count;
     (offset / PAGE..end.div_ceil(PAGE)).map(move |page| (page, part_of(page, offset, end)))
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_disk_is_no_effort() {
+    fn a_huge_disk_takes_no_effort() {
         let disk = Disk::new(i64::MAX as u64).unwrap();
         disk.write(b"end", i64::MAX as u64 - 3).unwrap();
         disk.zero(0, i64::MAX as u64 - 3).unwrap();
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_page_that_is_short_is_freed_too() {
+    fn a_short_last_page_is_freed_too() {
         let disk = Disk::new(PAGE + 100).unwrap();
         disk.write(b"x", PAGE + 99).unwrap();
         disk.zero(PAGE, 99).unwrap();
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_past_the_end_is_refused() {
+    fn requests_past_the_end_are_refused() {
         let disk = Disk::new(100).unwrap();
         assert!(disk.write(b"ab", 99).is_err());
         assert!(disk.zero(0, 101).is_err());
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_allocated_for_nothing() {
+    fn empty_writes_allocate_nothing() {
         let disk = Disk::new(2 * PAGE).unwrap();
         for offset in [0, 1, PAGE - 1, PAGE, 2 * PAGE] {
             disk.write(b"", offset).unwrap();
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_is_no_larger_than_nbdkit_can_have_it() {
+    fn a_disk_cannot_be_larger_than_nbdkit_can_express() {
         for size in [Disk::LARGEST + 1, u64::MAX] {
             assert_eq!(Disk::new(size).unwrap_err().errno(), libc::EINVAL);
         }
@@ -370,7 +371,7 @@ mod tests {
             };
             let locked = Locked::new(&disk, first * REGION, regions * REGION, lock);
             assert_eq!(locked.guards.len() as u64, regions.min(SHARDS as u64));
-            // The shards lie one behind the other.
+            // The shards are adjacent in memory, so ascending addresses mean ascending numbers.
             assert!(taken.borrow().is_sorted(), "{first}, {regions}");
         }
     }

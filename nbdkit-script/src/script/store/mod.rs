@@ -1,5 +1,5 @@
-//! What the instances of a plugin have in common, since each has its own globals: a dictionary and
-//! disks in memory. There is one set of them in a plugin's process, for all instances.
+//! What the instances of a plugin share, since each has its own globals: a dictionary and disks in
+//! memory. A process has one set of them for all instances.
 
 mod dictionary;
 mod disk;
@@ -19,20 +19,19 @@ use crate::memory;
 
 static DICTIONARY: Lazy<Dictionary> = Lazy::new(Dictionary::default);
 
-/// By name. They stay until the process ends: a disk that a script has dropped may be asked for
-/// again, and must then still have its data.
+/// The disks by name. They live until the process ends: a script that has dropped a disk may ask
+/// for it again, and must find its data.
 static DISKS: Lazy<Mutex<HashMap<Vec<u8>, &'static Disk>>> = Lazy::new(Mutex::default);
 
-/// The dictionary that all instances see.
+/// The dictionary that all instances share.
 pub fn dictionary() -> &'static Dictionary {
     &DICTIONARY
 }
 
-/// The disk of this name, which is made when it is first asked for: `size` bytes that read as
-/// zeroes.
+/// The disk with this name. The first call creates it, with `size` bytes that read as zeroes.
 ///
 /// # Errors
-/// `EINVAL` if there is one of another size, or a disk cannot have this one; `ENOMEM`.
+/// `EINVAL` if the disk exists with another size, or a disk cannot have this size; `ENOMEM`.
 pub fn disk(name: &[u8], size: u64) -> Result<&'static Disk> {
     let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
     let disk = match disks.get(name) {

@@ -1,4 +1,4 @@
-//! The dictionary, and a plain map.
+//! The dictionary against a plain map.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::config;
 use crate::script::store::{Dictionary, Refusal, Value};
 use crate::values::Number;
 
-/// What is done to a key.
+/// An operation on a key.
 #[derive(Debug, Clone)]
 enum Operation {
     Get,
@@ -27,7 +27,7 @@ enum Operation {
     Clear,
 }
 
-/// Until the time is over, which takes no time or longer than the test.
+/// When a key expires: never, at once, or long after the test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Life {
     ForGood,
@@ -84,9 +84,9 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// What an operation returned, of whatever type.
+/// What an operation returned.
 #[derive(Debug, PartialEq)]
-enum Answer {
+enum Outcome {
     Done,
     Value(Option<Value>),
     Number(Number),
@@ -96,35 +96,37 @@ enum Answer {
     Refused(Refusal),
 }
 
-fn answer<T>(result: Result<T, Refusal>, answer: impl FnOnce(T) -> Answer) -> Answer {
-    result.map_or_else(Answer::Refused, answer)
+fn outcome<T>(result: Result<T, Refusal>, make: impl FnOnce(T) -> Outcome) -> Outcome {
+    result.map_or_else(Outcome::Refused, make)
 }
 
-fn at_dictionary(dictionary: &Dictionary, key: &[u8], operation: Operation) -> Answer {
-    let done = |()| Answer::Done;
+fn at_dictionary(dictionary: &Dictionary, key: &[u8], operation: Operation) -> Outcome {
+    let done = |()| Outcome::Done;
     match operation {
-        Operation::Get => answer(dictionary.get(key), Answer::Value),
-        Operation::Set(value, life) => answer(dictionary.set(key, value, life.duration()), done),
-        Operation::Add(value, life) => answer(dictionary.add(key, value, life.duration()), done),
+        Operation::Get => outcome(dictionary.get(key), Outcome::Value),
+        Operation::Set(value, life) => outcome(dictionary.set(key, value, life.duration()), done),
+        Operation::Add(value, life) => outcome(dictionary.add(key, value, life.duration()), done),
         Operation::Replace(value, life) => {
-            answer(dictionary.replace(key, value, life.duration()), done)
+            outcome(dictionary.replace(key, value, life.duration()), done)
         }
         Operation::Increment(by, initial) => {
-            answer(dictionary.increment(key, by, initial), Answer::Number)
+            outcome(dictionary.increment(key, by, initial), Outcome::Number)
         }
-        Operation::Push(value, front) => answer(dictionary.push(key, value, front), Answer::Count),
-        Operation::Pop(front) => answer(dictionary.pop(key, front), Answer::Value),
-        Operation::Length => answer(dictionary.length(key), Answer::Count),
-        Operation::Expire(life) => answer(dictionary.expire(key, life.duration()), done),
+        Operation::Push(value, front) => {
+            outcome(dictionary.push(key, value, front), Outcome::Count)
+        }
+        Operation::Pop(front) => outcome(dictionary.pop(key, front), Outcome::Value),
+        Operation::Length => outcome(dictionary.length(key), Outcome::Count),
+        Operation::Expire(life) => outcome(dictionary.expire(key, life.duration()), done),
         Operation::TimeToLive => {
-            answer(dictionary.time_to_live(key), |lives| Answer::Lives(lives.is_some()))
+            outcome(dictionary.time_to_live(key), |lives| Outcome::Lives(lives.is_some()))
         }
         Operation::Keys => {
-            answer(dictionary.keys(usize::MAX), |keys| Answer::Keys(keys.into_iter().collect()))
+            outcome(dictionary.keys(usize::MAX), |keys| Outcome::Keys(keys.into_iter().collect()))
         }
         Operation::Clear => {
             dictionary.clear();
-            Answer::Done
+            Outcome::Done
         }
     }
 }
@@ -135,37 +137,37 @@ enum Content {
     List(VecDeque<Value>),
 }
 
-/// Keys with a content, and whether they live for a while only.
+/// Keys with their contents, and whether they expire.
 #[derive(Default)]
 struct Map(HashMap<Vec<u8>, (Content, Life)>);
 
 impl Map {
-    fn put(&mut self, key: &[u8], value: Value, life: Life) -> Answer {
+    fn put(&mut self, key: &[u8], value: Value, life: Life) -> Outcome {
         self.0.insert(key.to_vec(), (Content::One(value), life));
-        Answer::Done
+        Outcome::Done
     }
 
-    fn answer(&mut self, key: &[u8], operation: Operation) -> Answer {
-        let answer = self.operate(key, operation);
+    fn run(&mut self, key: &[u8], operation: Operation) -> Outcome {
+        let outcome = self.operate(key, operation);
         self.0.retain(|_, (_, life)| *life != Life::Over);
-        answer
+        outcome
     }
 
-    fn operate(&mut self, key: &[u8], operation: Operation) -> Answer {
-        use Answer::Refused;
+    fn operate(&mut self, key: &[u8], operation: Operation) -> Outcome {
+        use Outcome::Refused;
         let entry = self.0.get_mut(key);
         match (operation, entry) {
-            (Operation::Keys, _) => Answer::Keys(self.0.keys().cloned().collect()),
+            (Operation::Keys, _) => Outcome::Keys(self.0.keys().cloned().collect()),
             (Operation::Clear, _) => {
                 self.0.clear();
-                Answer::Done
+                Outcome::Done
             }
-            (Operation::Get, None) => Answer::Value(None),
-            (Operation::Get, Some((Content::One(value), _))) => Answer::Value(Some(value.clone())),
+            (Operation::Get, None) => Outcome::Value(None),
+            (Operation::Get, Some((Content::One(value), _))) => Outcome::Value(Some(value.clone())),
             (Operation::Get, Some(_)) => Refused("value is a list"),
             (Operation::Set(None, _), _) => {
                 self.0.remove(key);
-                Answer::Done
+                Outcome::Done
             }
             (Operation::Set(Some(value), life), _) => self.put(key, value, life),
             (Operation::Add(..), Some(_)) => Refused("exists"),
@@ -176,39 +178,39 @@ impl Map {
             (Operation::Replace(value, life), Some(_)) => self.put(key, value, life),
             (Operation::Expire(life), Some(entry)) => {
                 entry.1 = life;
-                Answer::Done
+                Outcome::Done
             }
-            (Operation::TimeToLive, Some((_, life))) => Answer::Lives(*life == Life::Long),
+            (Operation::TimeToLive, Some((_, life))) => Outcome::Lives(*life == Life::Long),
             (Operation::Increment(by, Some(initial)), None) => {
                 let sum = plus(initial, by);
                 self.put(key, Value::Number(sum), Life::ForGood);
-                Answer::Number(sum)
+                Outcome::Number(sum)
             }
             (Operation::Increment(_, None), None) => Refused("not found"),
             (Operation::Increment(by, _), Some((Content::One(Value::Number(number)), _))) => {
                 *number = plus(*number, by);
-                Answer::Number(*number)
+                Outcome::Number(*number)
             }
             (Operation::Increment(..), Some(_)) => Refused("not a number"),
             (Operation::Push(value, _), None) => {
                 let list = Content::List(VecDeque::from([value]));
                 self.0.insert(key.to_vec(), (list, Life::ForGood));
-                Answer::Count(1)
+                Outcome::Count(1)
             }
             (Operation::Push(value, front), Some((Content::List(list), _))) => {
                 list.insert(if front { 0 } else { list.len() }, value);
-                Answer::Count(list.len())
+                Outcome::Count(list.len())
             }
-            (Operation::Pop(_), None) => Answer::Value(None),
+            (Operation::Pop(_), None) => Outcome::Value(None),
             (Operation::Pop(front), Some((Content::List(list), _))) => {
                 let value = list.remove(if front { 0 } else { list.len() - 1 });
                 if list.is_empty() {
                     self.0.remove(key);
                 }
-                Answer::Value(value)
+                Outcome::Value(value)
             }
-            (Operation::Length, None) => Answer::Count(0),
-            (Operation::Length, Some((Content::List(list), _))) => Answer::Count(list.len()),
+            (Operation::Length, None) => Outcome::Count(0),
+            (Operation::Length, Some((Content::List(list), _))) => Outcome::Count(list.len()),
             (Operation::Push(..) | Operation::Pop(_) | Operation::Length, Some(_)) => {
                 Refused("value not a list")
             }
@@ -238,12 +240,12 @@ proptest! {
         let dictionary = Dictionary::default();
         let mut map = Map::default();
         for (key, operation) in operations {
-            let expected = map.answer(&[key], operation.clone());
+            let expected = map.run(&[key], operation.clone());
             prop_assert_eq!(at_dictionary(&dictionary, &[key], operation), expected);
         }
     }
 
-    // Each thread has keys of its own, and all count in one.
+    // Each thread has its own keys, and all increment a common one.
     #[test]
     fn threads_see_their_own_keys_and_all_sums(
         operations in vec(vec((0..3_u8, operation()), 1..40), 2..5),
@@ -261,7 +263,7 @@ proptest! {
                             continue;
                         }
                         let key = [number as u8, key];
-                        let expected = map.answer(&key, operation.clone());
+                        let expected = map.run(&key, operation.clone());
                         prop_assert_eq!(at_dictionary(dictionary, &key, operation), expected);
                     }
                     Ok(())

@@ -1,4 +1,4 @@
-//! Disks, and plain memory.
+//! Disks against plain memory.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::script::store::disk::{PAGE, REGION};
 use crate::script::store::{Disk, Part};
 use crate::values::{Extent, ExtentType};
 
-/// As much of a disk as its model has. What is before it stays a hole.
+/// How many bytes of a disk the model covers. Everything before them stays a hole.
 const WINDOW: u64 = 3 * REGION + 12345;
 
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ fn request() -> impl Strategy<Value = Request> {
     ]
 }
 
-/// An offset or a length: often one at the border of a page or of a region, or next to it.
+/// An offset or a length, often at or next to the border of a page or a region.
 fn amount() -> impl Strategy<Value = u64> {
     let border = (0..4_u64, 0..3_u64).prop_map(|(n, beside)| (n * PAGE + beside).saturating_sub(1));
     let region =
@@ -42,7 +42,7 @@ fn size() -> impl Strategy<Value = u64> {
     prop_oneof![Just(WINDOW), Just(0), Just(1), Just(PAGE), Just(i64::MAX as u64), 1..WINDOW,]
 }
 
-/// Plain memory, with the pages that were written to.
+/// Plain memory, and the pages that have been written to.
 struct Model {
     begin: u64,
     bytes: Vec<u8>,
@@ -109,12 +109,12 @@ fn read(disk: &Disk, offset: u64, count: u64) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that are not all the same, so that none of them may come to another place.
+/// Bytes that are not all the same, so that misplaced ones show.
 fn bytes(first: u8, count: u64) -> Vec<u8> {
     (0..count).map(|n| first.wrapping_add((n / 7) as u8)).collect()
 }
 
-/// One request, at the disk and at the model.
+/// Makes the same request to the disk and to the model.
 fn ask(
     disk: &Disk,
     model: &mut Model,
@@ -147,7 +147,7 @@ proptest! {
     #![proptest_config(config(32))]
 
     #[test]
-    fn a_disk_is_as_plain_memory(
+    fn a_disk_behaves_like_plain_memory(
         size in size(),
         requests in vec((request(), amount(), amount()), 1..30),
     ) {
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_all_inside_of_a_disk_changes_nothing(
+    fn a_range_that_is_not_inside_a_disk_changes_nothing(
         size in 1..3 * PAGE,
         offset in prop_oneof![amount(), (0..3_u64).prop_map(|n| u64::MAX - n)],
         past in 1..5000_u64,
@@ -183,7 +183,7 @@ proptest! {
         prop_assert!(read(&disk, 0, size) == content);
     }
 
-    // Each thread has bytes of its own, in pages that it shares with others.
+    // Each thread has its own bytes, in pages that it shares with others.
     #[test]
     fn threads_do_not_disturb_each_other(
         requests in vec(vec((request(), 0..70_000_u64, 0..70_000_u64), 1..30), 2..5),
@@ -197,7 +197,7 @@ proptest! {
                 let mut own = Model { begin, bytes, pages: BTreeSet::new() };
                 scope.spawn(move || {
                     for (request, from, count) in requests {
-                        // Which pages there are is not for one thread to say.
+                        // Other threads decide as well which pages exist.
                         if matches!(request, Request::Extents) {
                             continue;
                         }

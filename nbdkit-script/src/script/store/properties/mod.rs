@@ -1,11 +1,11 @@
-//! Disks and the dictionary do what plain memory and a plain map do, whatever is asked of them.
+//! Whatever the operations, disks and the dictionary behave like plain memory and a plain map.
 
 mod dictionary;
 mod disk;
 
 use proptest::test_runner::Config;
 
-/// What fails is shown in the shortest form that was found; nothing is written into the source.
+/// A failing case is printed in the shortest form found; nothing is written next to the source.
 fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }
