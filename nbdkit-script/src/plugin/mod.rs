@@ -20,7 +20,7 @@ pub(crate) type HandleOf<P> = <P as Plugin>::Handle;
 /// Declares the callbacks of [`Plugin`], and implements them for a [`ScriptPlugin`] by the methods
 /// of the same names.
 macro_rules! callbacks {
-    ($(fn $name:ident($($by:tt)*) ($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+    ($(fn $name:ident($($by:tt)*) ($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
         /// A plugin as the framework sees it: all callbacks, and whatever differs between a plugin
         /// in Rust and a script. Runners, setup and connections use no other trait.
         ///
@@ -101,7 +101,7 @@ macro_rules! callbacks {
                 None
             }
 
-            $(fn $name($($by)* self, $($argument: $type),*) -> $answer;)*
+            $(fn $name($($by)* self, $($argument: $type),*) -> $result;)*
 
             fn pread<'request>(
                 &self,
@@ -136,7 +136,7 @@ macro_rules! callbacks {
 
             $(
                 #[inline]
-                fn $name($($by)* self, $($argument: $type),*) -> $answer {
+                fn $name($($by)* self, $($argument: $type),*) -> $result {
                     P::$name(self, $($argument),*)
                 }
             )*

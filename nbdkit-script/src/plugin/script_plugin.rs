@@ -47,7 +47,7 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 /// # Absent callbacks
 ///
 /// Only `load`, `callbacks`, `open`, `get_size` and `pread` are required. The methods that are not
-/// overridden answer [`Error::not_defined`], and the framework then does what nbdkit does for a C
+/// overridden return [`Error::not_defined`], and the framework then does what nbdkit does for a C
 /// plugin that leaves the callback out; each method says what that is. What follows from the
 /// *presence* of a callback, such as `can_write` from `pwrite`, follows from
 /// [`callbacks`](ScriptPlugin::callbacks): a plugin that overrides `pwrite` names it there.

@@ -116,7 +116,7 @@ impl<P: Plugin> Pooled<P> {
 }
 
 impl<P: Plugin> Connection<P> {
-    /// Whether it is open in this instance. The answer is exact for the holder of the instance, and
+    /// Whether it is open in this instance. The result is exact for the holder of the instance, and
     /// once no requests run any more.
     #[inline]
     fn is_open_in(&self, number: usize) -> bool {

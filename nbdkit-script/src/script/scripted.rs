@@ -109,11 +109,11 @@ macro_rules! steps {
 
 /// Callbacks that return a property of a connection.
 macro_rules! questions {
-    ($($callback:ident: $name:ident -> $answer:ty, $wanted:ident;)*) => {
-        $(fn $name(&self, handle: &L::Handle) -> Result<$answer> {
+    ($($callback:ident: $name:ident -> $result:ty, $wanted:ident;)*) => {
+        $(fn $name(&self, handle: &L::Handle) -> Result<$result> {
             let arguments = [Argument::Handle(handle)];
             self.0.call(Callbacks::$callback, arguments, Wanted::$wanted, |returned| {
-                <$answer>::from_returned(returned)
+                <$result>::from_returned(returned)
             })
         })*
     };

@@ -372,7 +372,7 @@ extern "C" fn block_size<E: Exported>(
     match connection.block_size() {
         Ok(sizes) => {
             let (a, b, c) = sizes.map_or((0, 0, 0), |s| (s.minimum, s.preferred, s.maximum));
-            // SAFETY: nbdkit passes three places for the answer; zeroes mean that there is none.
+            // SAFETY: nbdkit passes room for three numbers; zeroes mean that there are none.
             unsafe {
                 *minimum = a;
                 *preferred = b;

@@ -1,5 +1,5 @@
-//! Checks that a plugin's answers are valid. nbdkit checks some of them too, but its messages do
-//! not name the script; and what it does not check would reach the client.
+//! Checks that a plugin's return values are valid. nbdkit checks some of them too, but its messages
+//! do not name the script; and what it does not check would reach the client.
 
 use crate::error::{Error, Result};
 use crate::memory;
