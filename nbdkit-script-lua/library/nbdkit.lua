@@ -1,10 +1,10 @@
 ---@meta
 
--- What a script for the nbdkit Lua plugin sees, for editors with the Lua language server
+-- What a script for the nbdkit Lua plugin can use, for editors with the Lua language server
 -- (lua-language-server, "LuaLS"). It is never executed.
 --
--- How to use it: tell the language server where this directory is. In a file `.luarc.json` beside
--- your script (in settings of an editor, the name begins with `Lua.`: `Lua.workspace.library`):
+-- To use it, tell the language server where this directory is. In a file `.luarc.json` next to
+-- your script (in an editor's settings the names begin with `Lua.`: `Lua.workspace.library`):
 --
 --   {
 --     "runtime.version": "Lua 5.4",
@@ -12,14 +12,14 @@
 --   }
 --
 -- The callbacks are declared as globals, with the signatures of both API versions. For a script
--- that returns a table, derive a class of your own:
+-- that returns a table, derive your own class:
 --
 --   ---@class disk: nbdkit.callbacks2
 --   local M = { API_VERSION = 2 }
 --
--- What the functions do is told in docs/lua.md.
+-- docs/lua.md describes what the functions do.
 
----The version of the callbacks' signatures: 1 without it.
+---The version of the callbacks' signatures, 1 by default.
 ---@type 1|2|nil
 API_VERSION = nil
 
@@ -188,7 +188,7 @@ API_VERSION = nil
 ---| "zero"
 ---| "hole,zero"
 
----One extent: by place or by name.
+---An extent, with fields by position or by name.
 ---@class nbdkit.extent
 ---@field [1]? integer offset in bytes
 ---@field [2]? integer length in bytes
@@ -197,20 +197,20 @@ API_VERSION = nil
 ---@field length? integer
 ---@field type? nbdkit.extent_type
 
----One export: by place or by name.
+---An export, with fields by position or by name.
 ---@class nbdkit.export
 ---@field [1]? string name
 ---@field [2]? string description
 ---@field name? string
 ---@field description? string
 
----What the functions of the module throw, and what else may be thrown with an error number. Those of
----the module have an integer, and `tostring` and `..` give their message.
+---What the module's functions throw, and what a script may throw to set the errno. In errors of the
+---module, `errno` is an integer, and `tostring` and `..` give the message.
 ---@class nbdkit.thrown
 ---@field errno integer|nbdkit.errno_name
 ---@field message string
 
----Bytes that can be changed. Offsets count from 0.
+---A mutable block of bytes. Offsets start at 0.
 ---@class nbdkit.buffer
 ---@operator len: integer
 local buffer = {}
@@ -386,33 +386,33 @@ function buffer:readstring(offset, count) end
 ---@param count? integer
 function buffer:writestring(offset, string, count) end
 
----Copies bytes of another buffer, or of itself, into this one. Without `count` all that follow
----`source_offset`.
+---Copies bytes into this buffer from another one or from itself: by default, all bytes from
+---`source_offset` on.
 ---@param target_offset integer
 ---@param source nbdkit.buffer
 ---@param source_offset? integer
 ---@param count? integer
 function buffer:copy(target_offset, source, source_offset, count) end
 
----Sets bytes to one value. Without `count` all from `offset` on.
+---Sets bytes to one value: by default, all from `offset` on.
 ---@param offset integer
 ---@param byte integer
 ---@param count? integer
 function buffer:fill(offset, byte, count) end
 
----All of it, as a string.
+---Returns all bytes as a string.
 ---@return string
 function buffer:tostring() end
 
----The length in bytes.
+---Returns the length in bytes.
 ---@return integer
 function buffer:len() end
 
----A disk in memory that all interpreters see. Each call is done whole.
+---A disk in memory that all interpreters share. Each call is atomic.
 ---@class nbdkit.disk
 local disk = {}
 
----Fills the whole buffer with what is at `offset`; or returns `count` bytes from there.
+---Fills the whole buffer from `offset` on, or returns `count` bytes from there.
 ---@param buffer nbdkit.buffer
 ---@param offset integer
 ---@overload fun(self: nbdkit.disk, count: integer, offset: integer): string
@@ -423,7 +423,7 @@ function disk:pread(buffer, offset) end
 ---@param offset integer
 function disk:pwrite(data, offset) end
 
----Makes a hole, which reads as zeroes.
+---Turns a range into a hole, which reads as zeroes.
 ---@param count integer
 ---@param offset integer
 function disk:zero(count, offset) end
@@ -433,19 +433,19 @@ function disk:zero(count, offset) end
 ---@param offset integer
 function disk:trim(count, offset) end
 
----What the callback `extents` has to return: data, and holes that read as zeroes.
+---Returns a list for the callback `extents` to return: data, and holes that read as zeroes.
 ---@param count integer
 ---@param offset integer
 ---@return nbdkit.extent[]
 function disk:extents(count, offset) end
 
----The size in bytes.
+---Returns the size in bytes.
 ---@return integer
 function disk:size() end
 
 ---@alias nbdkit.shared_value string|number|boolean
 
----The module: a global, and `require "nbdkit"`.
+---The module, available as a global and through `require "nbdkit"`.
 ---@class nbdkit
 nbdkit = {}
 
@@ -588,34 +588,34 @@ nbdkit = {}
 ---@field EXFULL integer
 nbdkit.errno = {}
 
----`zero` may make a hole.
+---`zero` may punch a hole.
 nbdkit.FLAG_MAY_TRIM = 1
 
----Durable before the callback returns.
+---The data must be durable before the callback returns.
 nbdkit.FLAG_FUA = 2
 
----`extents`: only the one at `offset` is asked for.
+---`extents` need only return the extent at `offset`.
 nbdkit.FLAG_REQ_ONE = 4
 
 ---`zero` must fail with ENOTSUP unless it is fast.
 nbdkit.FLAG_FAST_ZERO = 8
 
----Not offered.
+---Clients are not offered it.
 nbdkit.FUA_NONE = 0
 
 ---nbdkit calls `flush`.
 nbdkit.FUA_EMULATE = 1
 
----The request has `FLAG_FUA`. As `FUA_EMULATE` in API version 1.
+---The request carries `FLAG_FUA`. In API version 1, the same as `FUA_EMULATE`.
 nbdkit.FUA_NATIVE = 2
 
----Not offered.
+---Clients are not offered it.
 nbdkit.CACHE_NONE = 0
 
 ---nbdkit calls `pread`.
 nbdkit.CACHE_EMULATE = 1
 
----`cache` is called.
+---nbdkit calls `cache`.
 nbdkit.CACHE_NATIVE = 2
 
 ---Nothing is allocated.
@@ -630,44 +630,44 @@ nbdkit.THREAD_MODEL_SERIALIZE_CONNECTIONS = 0
 ---One request at a time. One interpreter. The default.
 nbdkit.THREAD_MODEL_SERIALIZE_ALL_REQUESTS = 1
 
----One request at a time of each connection, which belongs to one of several interpreters.
+---One request at a time per connection. Each connection belongs to one of several interpreters.
 nbdkit.THREAD_MODEL_SERIALIZE_REQUESTS = 2
 
 ---Any number of requests, each in any of several interpreters.
 nbdkit.THREAD_MODEL_PARALLEL = 3
 
----A new buffer: of zeroes, or with the bytes of a string.
+---Makes a buffer of zeroes, or one with the bytes of a string.
 ---@param size_or_bytes integer|string
 ---@return nbdkit.buffer
 function nbdkit.buffer(size_or_bytes) end
 
----The disk in memory of this name. It is made, of zeroes, when it is first asked for. To ask with
----another size is an error.
+---Returns the disk in memory with this name. The first call creates it, filled with zeroes. A call
+---with a different size is an error.
 ---@param name string
 ---@param size integer
 ---@return nbdkit.disk
 function nbdkit.disk(name, size) end
 
----A dictionary that all interpreters see, with the operations of OpenResty's `ngx.shared.DICT`. Each
----is atomic. One that does nothing returns nil, or false, and why. `seconds` is how long a key lives;
----0, or nothing, is for good.
+---A dictionary that all interpreters share, with the operations of OpenResty's `ngx.shared.DICT`.
+---Each is atomic. One that does nothing returns nil or false, and the reason. `seconds` is a key's
+---time to live; 0, the default, means for ever.
 ---@class nbdkit.shared
 nbdkit.shared = {}
 
----The value, nil if there is none.
+---Returns the value, or nil if there is none.
 ---@param key string|number
 ---@return nbdkit.shared_value|nil
 ---@return "value is a list"? why
 function nbdkit.shared:get(key) end
 
----Sets a value, whatever was there; nil takes the key away.
+---Sets a value in any case; nil removes the key.
 ---@param key string|number
 ---@param value nbdkit.shared_value|nil
 ---@param seconds? number
 ---@return true
 function nbdkit.shared:set(key, value, seconds) end
 
----Sets a value, if there is nothing.
+---Sets a value if the key does not exist.
 ---@param key string|number
 ---@param value nbdkit.shared_value
 ---@param seconds? number
@@ -675,7 +675,7 @@ function nbdkit.shared:set(key, value, seconds) end
 ---@return "exists"? why
 function nbdkit.shared:add(key, value, seconds) end
 
----Sets a value, if there is something.
+---Sets a value if the key exists.
 ---@param key string|number
 ---@param value nbdkit.shared_value
 ---@param seconds? number
@@ -683,12 +683,12 @@ function nbdkit.shared:add(key, value, seconds) end
 ---@return "not found"? why
 function nbdkit.shared:replace(key, value, seconds) end
 
----Takes a key away, if it is there.
+---Removes a key, if it exists.
 ---@param key string|number
 ---@return true
 function nbdkit.shared:delete(key) end
 
----Adds to a number; to `initial`, if there is nothing. Returns the sum.
+---Adds to a number, or to `initial` if the key does not exist. Returns the sum.
 ---@param key string|number
 ---@param by number
 ---@param initial? number
@@ -696,57 +696,57 @@ function nbdkit.shared:delete(key) end
 ---@return "not found"|"not a number"|nil why
 function nbdkit.shared:incr(key, by, initial) end
 
----Puts a value at the front of a list. Returns its length.
+---Adds a value to the front of a list. Returns the list's length.
 ---@param key string|number
 ---@param value nbdkit.shared_value
 ---@return integer|nil
 ---@return "value not a list"? why
 function nbdkit.shared:lpush(key, value) end
 
----Puts a value at the back of a list. Returns its length.
+---Adds a value to the back of a list. Returns the list's length.
 ---@param key string|number
 ---@param value nbdkit.shared_value
 ---@return integer|nil
 ---@return "value not a list"? why
 function nbdkit.shared:rpush(key, value) end
 
----Takes the value at the front of a list; nil if there is none.
+---Removes and returns the value at the front of a list; nil if there is none.
 ---@param key string|number
 ---@return nbdkit.shared_value|nil
 ---@return "value not a list"? why
 function nbdkit.shared:lpop(key) end
 
----Takes the value at the back of a list; nil if there is none.
+---Removes and returns the value at the back of a list; nil if there is none.
 ---@param key string|number
 ---@return nbdkit.shared_value|nil
 ---@return "value not a list"? why
 function nbdkit.shared:rpop(key) end
 
----The length of a list, 0 if there is none.
+---Returns the length of a list, 0 if there is none.
 ---@param key string|number
 ---@return integer|nil
 ---@return "value not a list"? why
 function nbdkit.shared:llen(key) end
 
----The seconds that a key still lives, 0 if for good.
+---Returns the seconds until a key expires, 0 if it never does.
 ---@param key string|number
 ---@return number|nil
 ---@return "not found"? why
 function nbdkit.shared:ttl(key) end
 
----Has a key live for so long from now on.
+---Changes a key's time to live, counted from now.
 ---@param key string|number
 ---@param seconds? number
 ---@return true?
 ---@return "not found"? why
 function nbdkit.shared:expire(key, seconds) end
 
----The keys there are, in no order: at most so many, 1024 without, all with 0.
+---Returns at most `most` keys, in no particular order: by default 1024; all if `most` is 0.
 ---@param most? integer
 ---@return string[]
 function nbdkit.shared:get_keys(most) end
 
----Takes all keys away.
+---Removes all keys.
 ---@return true
 function nbdkit.shared:flush_all() end
 
@@ -754,20 +754,20 @@ function nbdkit.shared:flush_all() end
 ---@param message string|number|nbdkit.thrown
 function nbdkit.debug(message) end
 
----Shows bytes in the debug log, 16 in a line. Needs nbdkit 1.46.
+---Writes bytes to the debug log, 16 per line. Needs nbdkit 1.46.
 ---@param data string|nbdkit.buffer
 ---@param prefix? string Before each line.
 ---@param start? integer The offset of the first byte.
 function nbdkit.debug_hexdump(data, prefix, start) end
 
----Shows where two pieces of data of the same length differ. Needs nbdkit 1.48.
+---Writes to the debug log where two pieces of data of the same length differ. Needs nbdkit 1.48.
 ---@param data1 string|nbdkit.buffer
 ---@param data2 string|nbdkit.buffer
 ---@param prefix? string Before each line.
 ---@param start? integer The offset of the first byte.
 function nbdkit.debug_hexdiff(data1, data2, prefix, start) end
 
----The time of day in UTC, for messages. Needs nbdkit 1.48.
+---Returns the current time in UTC, for messages. Needs nbdkit 1.48.
 ---@return string
 function nbdkit.timestamp() end
 
@@ -777,15 +777,15 @@ function nbdkit.timestamp() end
 ---@return never
 function nbdkit.error(errno, message) end
 
----The error number of this callback, if it fails.
+---Sets the errno for this callback in case it fails.
 ---@param errno integer|nbdkit.errno_name
 function nbdkit.set_error(errno) end
 
----The export that the client asked for. From `open` on.
+---Returns the export that the client asked for. Available from `open` on.
 ---@return string
 function nbdkit.export_name() end
 
----Whether the client has completed TLS. In `default_export`, and from `open` on.
+---Whether the client has completed TLS. Available in `default_export`, and from `open` on.
 ---@return boolean
 function nbdkit.is_tls() end
 
@@ -793,15 +793,15 @@ function nbdkit.is_tls() end
 ---@return string
 function nbdkit.peer_name() end
 
----The client's process, over a Unix domain socket.
+---The process ID of the client, over a Unix domain socket.
 ---@return integer
 function nbdkit.peer_pid() end
 
----The client's user, over a Unix domain socket.
+---The user ID of the client, over a Unix domain socket.
 ---@return integer
 function nbdkit.peer_uid() end
 
----The client's group, over a Unix domain socket.
+---The group ID of the client, over a Unix domain socket.
 ---@return integer
 function nbdkit.peer_gid() end
 
@@ -809,19 +809,19 @@ function nbdkit.peer_gid() end
 ---@return string
 function nbdkit.peer_security_context() end
 
----The name in the client's certificate, "" if there is none. Needs nbdkit 1.40.
+---The distinguished name in the client's certificate, "" if there is none. Needs nbdkit 1.40.
 ---@return string
 function nbdkit.peer_tls_dn() end
 
----Who issued the client's certificate, "" if there is none. Needs nbdkit 1.40.
+---The distinguished name of the certificate's issuer, "" if there is none. Needs nbdkit 1.40.
 ---@return string
 function nbdkit.peer_tls_issuer_dn() end
 
----Ends the client's connection: at once, or when its requests are done. Needs nbdkit 1.34.
+---Disconnects the client: at once with `force`, otherwise once its requests are done. Needs nbdkit 1.34.
 ---@param force boolean
 function nbdkit.disconnect(force) end
 
----The bytes of a size such as "64K" or "1M".
+---Converts a size such as "64K" or "1M" to bytes.
 ---@param text string
 ---@return integer
 function nbdkit.parse_size(text) end
@@ -830,32 +830,32 @@ function nbdkit.parse_size(text) end
 ---@return boolean
 function nbdkit.parse_bool(text) end
 
----A number: decimal, `0x` hexadecimal or `0` octal.
+---Parses a number: decimal, `0x` hexadecimal or `0` octal.
 ---@param what string
 ---@param text string
 ---@param c_type? "int"|"unsigned"|"int8_t"|"uint8_t"|"int16_t"|"uint16_t"|"int32_t"|"uint32_t"|"int64_t"|"uint64_t"
 ---@return integer
 function nbdkit.parse_int(what, text, c_type) end
 
----0.1 for "0.1", "10%", "1:10" or "1/10".
+---Parses a probability: 0.1 for "0.1", "10%", "1:10" or "1/10".
 ---@param what string
 ---@param text string
 ---@return number
 function nbdkit.parse_probability(what, text) end
 
----A time such as "1.5" or "100ms".
+---Parses a time such as "1.5" or "100ms".
 ---@param what string
 ---@param text string
 ---@return integer seconds
 ---@return integer nanoseconds
 function nbdkit.parse_delay(what, text) end
 
----Up to `get_ready`.
+---Makes a path absolute. Works up to `get_ready`.
 ---@param path string
 ---@return string
 function nbdkit.absolute_path(path) end
 
----Without symbolic links; the file must exist. Up to `get_ready`.
+---Resolves symbolic links; the file must exist. Works up to `get_ready`.
 ---@param path string
 ---@return string
 function nbdkit.realpath(path) end
@@ -864,18 +864,18 @@ function nbdkit.realpath(path) end
 ---@return string
 function nbdkit.read_password(value) end
 
----Whether standard input and output are the script's to use.
+---Whether the script may use standard input and output.
 ---@return boolean
 function nbdkit.stdio_safe() end
 
----Asks the server to end. From `after_fork` on.
+---Asks the server to end. Works from `after_fork` on.
 function nbdkit.shutdown() end
 
----The name of the server, nil if it has none. Needs nbdkit 1.48.
+---Returns the name of the server, or nil. Needs nbdkit 1.48.
 ---@return string?
 function nbdkit.name() end
 
----Sleeps, but not past the end of the connection. Before `after_fork` it is an ordinary sleep.
+---Sleeps; fails if the connection ends meanwhile. Before `after_fork` it is an ordinary sleep.
 ---@param seconds number
 ---@param nanoseconds? integer
 function nbdkit.nanosleep(seconds, nanoseconds) end
@@ -884,31 +884,31 @@ function nbdkit.nanosleep(seconds, nanoseconds) end
 ---@class nbdkit.callbacks
 ---@field API_VERSION? 1|2
 ---@field dump_plugin? fun() Prints lines for `nbdkit --dump-plugin`.
----@field magic_config_key? fun(): string The key of parameters without one.
+---@field magic_config_key? fun(): string The key for parameters without one.
 ---@field config? fun(key: string, value: string) One parameter.
----@field config_complete? fun() All parameters have been given.
----@field thread_model? fun(): nbdkit.thread_model What nbdkit may do at once.
----@field get_ready? fun() Last, before nbdkit forks and changes directory.
----@field after_fork? fun() First, in the process that serves.
+---@field config_complete? fun() All parameters have been passed.
+---@field thread_model? fun(): nbdkit.thread_model What nbdkit may do at the same time.
+---@field get_ready? fun() The last step before nbdkit forks and changes its directory.
+---@field after_fork? fun() The first step in the process that serves.
 ---@field cleanup? fun() The server ends.
 ---@field preconnect? fun(readonly: boolean) A client has connected.
----@field list_exports? fun(readonly: boolean, is_tls: boolean): (string|nbdkit.export)[] The exports there are.
----@field default_export? fun(readonly: boolean, is_tls: boolean): string|nil What the empty name stands for.
+---@field list_exports? fun(readonly: boolean, is_tls: boolean): (string|nbdkit.export)[] Lists the exports.
+---@field default_export? fun(readonly: boolean, is_tls: boolean): string|nil The export that the empty name stands for.
 ---@field open fun(readonly: boolean): any A connection begins. Required. Returns its handle.
 ---@field close? fun(h: any) A connection has ended.
----@field export_description? fun(h: any): string|nil A text for people.
+---@field export_description? fun(h: any): string|nil A description for people.
 ---@field get_size fun(h: any): integer The size of the disk in bytes. Required.
 ---@field block_size? fun(h: any): integer|integer[]|nil, integer?, integer? The request sizes that the disk wants.
 ---@field can_write? fun(h: any): boolean Whether the client may write.
 ---@field can_flush? fun(h: any): boolean Whether the client may flush.
 ---@field is_rotational? fun(h: any): boolean Whether the disk has seek times.
 ---@field can_trim? fun(h: any): boolean Whether the client may trim.
----@field can_zero? fun(h: any): boolean Whether `zero` is to be called.
----@field can_fast_zero? fun(h: any): boolean Whether fast zeroes are offered.
----@field can_extents? fun(h: any): boolean Whether `extents` is to be called.
----@field can_fua? fun(h: any): nbdkit.level How forced unit access is done.
+---@field can_zero? fun(h: any): boolean Whether nbdkit should call `zero`.
+---@field can_fast_zero? fun(h: any): boolean Whether the client may send fast zeroes.
+---@field can_extents? fun(h: any): boolean Whether nbdkit should call `extents`.
+---@field can_fua? fun(h: any): nbdkit.level How forced unit access works.
 ---@field can_multi_conn? fun(h: any): boolean Whether all connections see what one has flushed.
----@field can_cache? fun(h: any): nbdkit.level How prefetches are done.
+---@field can_cache? fun(h: any): nbdkit.level How prefetches work.
 ---@field extents? fun(h: any, count: integer, offset: integer, flags: integer): nbdkit.extent[] Tells data, holes and zeroes apart.
 ---@field cache? fun(h: any, count: integer, offset: integer, flags: integer) Prefetches.
 
@@ -916,7 +916,7 @@ function nbdkit.nanosleep(seconds, nanoseconds) end
 ---@class nbdkit.callbacks1: nbdkit.callbacks
 ---@field pread fun(h: any, count: integer, offset: integer): string Reads. Required.
 ---@field pwrite? fun(h: any, buf: string, offset: integer) Writes.
----@field flush? fun(h: any) Makes what was written durable.
+---@field flush? fun(h: any) Makes earlier writes durable.
 ---@field trim? fun(h: any, count: integer, offset: integer) Punches a hole.
 ---@field zero? fun(h: any, count: integer, offset: integer, may_trim: boolean) Writes zeroes.
 
@@ -924,7 +924,7 @@ function nbdkit.nanosleep(seconds, nanoseconds) end
 ---@class nbdkit.callbacks2: nbdkit.callbacks
 ---@field pread fun(h: any, buf: nbdkit.buffer, offset: integer, flags: integer) Reads. Required.
 ---@field pwrite? fun(h: any, buf: nbdkit.buffer, offset: integer, flags: integer) Writes.
----@field flush? fun(h: any, flags: integer) Makes what was written durable.
+---@field flush? fun(h: any, flags: integer) Makes earlier writes durable.
 ---@field trim? fun(h: any, count: integer, offset: integer, flags: integer) Punches a hole.
 ---@field zero? fun(h: any, count: integer, offset: integer, flags: integer) Writes zeroes.
 
@@ -933,7 +933,7 @@ function nbdkit.nanosleep(seconds, nanoseconds) end
 ---Prints lines for `nbdkit --dump-plugin`.
 function dump_plugin() end
 
----The key of parameters without one.
+---The key for parameters without one.
 ---@return string
 function magic_config_key() end
 
@@ -942,17 +942,17 @@ function magic_config_key() end
 ---@param value string
 function config(key, value) end
 
----All parameters have been given.
+---All parameters have been passed.
 function config_complete() end
 
----What nbdkit may do at once.
+---What nbdkit may do at the same time.
 ---@return nbdkit.thread_model
 function thread_model() end
 
----Last, before nbdkit forks and changes directory.
+---The last step before nbdkit forks and changes its directory.
 function get_ready() end
 
----First, in the process that serves.
+---The first step in the process that serves.
 function after_fork() end
 
 ---The server ends.
@@ -962,13 +962,13 @@ function cleanup() end
 ---@param readonly boolean
 function preconnect(readonly) end
 
----The exports there are.
+---Lists the exports.
 ---@param readonly boolean
 ---@param is_tls boolean
 ---@return (string|nbdkit.export)[]
 function list_exports(readonly, is_tls) end
 
----What the empty name stands for.
+---The export that the empty name stands for.
 ---@param readonly boolean
 ---@param is_tls boolean
 ---@return string|nil
@@ -983,7 +983,7 @@ function open(readonly) end
 ---@param h any
 function close(h) end
 
----A text for people.
+---A description for people.
 ---@param h any
 ---@return string|nil
 function export_description(h) end
@@ -993,7 +993,7 @@ function export_description(h) end
 ---@return integer
 function get_size(h) end
 
----The request sizes that the disk wants: three results, or a list of them.
+---The request sizes that the disk wants: three values, or a list of them.
 ---@param h any
 ---@return integer|integer[]|nil minimum
 ---@return integer? preferred
@@ -1020,22 +1020,22 @@ function is_rotational(h) end
 ---@return boolean
 function can_trim(h) end
 
----Whether `zero` is to be called.
+---Whether nbdkit should call `zero`.
 ---@param h any
 ---@return boolean
 function can_zero(h) end
 
----Whether fast zeroes are offered.
+---Whether the client may send fast zeroes.
 ---@param h any
 ---@return boolean
 function can_fast_zero(h) end
 
----Whether `extents` is to be called.
+---Whether nbdkit should call `extents`.
 ---@param h any
 ---@return boolean
 function can_extents(h) end
 
----How forced unit access is done.
+---How forced unit access works.
 ---@param h any
 ---@return nbdkit.level
 function can_fua(h) end
@@ -1045,7 +1045,7 @@ function can_fua(h) end
 ---@return boolean
 function can_multi_conn(h) end
 
----How prefetches are done.
+---How prefetches work.
 ---@param h any
 ---@return nbdkit.level
 function can_cache(h) end
@@ -1080,7 +1080,7 @@ function pread(h, count, offset) end
 ---@overload fun(h: any, buf: nbdkit.buffer, offset: integer, flags: integer)
 function pwrite(h, buf, offset) end
 
----Makes what was written durable. With API version 2, see the other signature.
+---Makes earlier writes durable. With API version 2, see the other signature.
 ---@param h any
 ---@overload fun(h: any, flags: integer)
 function flush(h) end
