@@ -21,20 +21,20 @@ function config(key, value)
   end
 end
 
--- nbdkit changes its directory to / before it serves. A relative name has to be opened, or made
--- absolute, before; here it is made absolute.
+-- nbdkit changes its directory to / before it serves. So a relative name has to be opened, or made
+-- absolute, before that; here we make it absolute.
 function config_complete()
   if not name then
     error("the file= parameter is missing")
   end
-  -- nbdkit's own Lua plugin has no such function: give it the name from the root on.
+  -- nbdkit's own Lua plugin has no such function: pass it an absolute name.
   if nbdkit then
     name = nbdkit.realpath(name)
   end
   assert(io.open(name, "rb")):close()
 end
 
--- Each client has its own file handle. It is what open returns, and comes back as h.
+-- Each client has its own file handle: open returns it, and all other callbacks get it as h.
 function open(readonly)
   return assert(io.open(name, readonly and "rb" or "r+b"))
 end
@@ -59,8 +59,7 @@ function pwrite(h, buf, offset)
   assert(h:write(buf))
 end
 
--- Lua's library can hand what was written to the system, but has no fsync: this does not survive
--- a power cut.
+-- Lua's library can pass writes to the system, but has no fsync: they may not survive a power cut.
 function flush(h)
   assert(h:flush())
 end

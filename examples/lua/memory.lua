@@ -11,8 +11,8 @@
 --   nbdinfo nbd://localhost
 --   nbdcopy some-file nbd://localhost
 --
--- Lua's strings cannot be changed in place, so the disk is kept as a table of pages. A page that
--- was never written is not there, and reads as zeroes.
+-- Lua's strings are immutable, so the disk is a table of pages. A page that was never written does
+-- not exist, and reads as zeroes.
 
 local PAGE = 4096
 local ZEROES = string.rep("\0", PAGE)
@@ -48,8 +48,8 @@ function get_size(h)
   return disk_size
 end
 
--- Calls f(number of the page, first byte in it, last byte in it), with bytes counted from 1 as Lua
--- does, for all pages of a range.
+-- Calls f(page number, first byte in it, last byte in it) for all pages of a range. Bytes count
+-- from 1, as in Lua.
 local function each_page(count, offset, f)
   while count > 0 do
     local first = offset % PAGE
@@ -97,6 +97,6 @@ function trim(h, count, offset)
   zero(h, count, offset, true)
 end
 
--- What is in memory is as durable as it gets.
+-- Data in memory is as durable as it gets.
 function flush(h)
 end

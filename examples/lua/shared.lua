@@ -9,7 +9,7 @@ local disk
 
 function config(key, value)
   assert(key == "size", "unknown parameter " .. key .. "=")
-  -- This runs in each interpreter. The first call makes the disk, the others get the same one.
+  -- This runs in each interpreter. The first call makes the disk; the others get the same one.
   disk = nbdkit.disk("disk", nbdkit.parse_size(value))
 end
 

@@ -15,7 +15,8 @@ proc config {key value} {
     if {$key ne "file"} {
         error "unknown parameter $key="
     }
-    # nbdkit changes its directory to / before it serves, where a relative name means another file.
+    # nbdkit changes its directory to / before it serves, and there a relative name means another
+    # file.
     set ::name [file normalize $value]
 }
 
@@ -26,7 +27,7 @@ proc config_complete {} {
     close [open $::name rb]
 }
 
-# Each client has its own channel. It is what plugin_open returns, and comes back as h.
+# Each client has its own channel: plugin_open returns it, and all other callbacks get it as h.
 proc plugin_open {readonly} {
     return [open $::name [expr {$readonly ? "rb" : "r+b"}]]
 }
@@ -54,7 +55,7 @@ proc pwrite {h buf offset} {
     puts -nonewline $h $buf
 }
 
-# Tcl can hand what was written to the system, but has no fsync: this does not survive a power cut.
+# Tcl can pass writes to the system, but has no fsync: they may not survive a power cut.
 proc plugin_flush {h} {
     flush $h
 }

@@ -11,8 +11,8 @@
 #   nbdinfo nbd://localhost
 #   nbdcopy some-file nbd://localhost
 #
-# To change bytes in the middle of a value, Tcl copies all of it. So the disk is kept as an array of
-# pages. A page that was never written is not there, and reads as zeroes.
+# To change bytes in the middle of a value, Tcl copies all of it. So the disk is an array of pages.
+# A page that was never written does not exist, and reads as zeroes.
 
 set page_size 4096
 set zeroes [binary format x$page_size]
@@ -69,7 +69,7 @@ proc pread {h count offset} {
     foreach {page first last} [pages_of $count $offset] {
         lappend parts [string range [page $page] $first $last]
     }
-    # Of byte arrays this makes one again.
+    # The concatenation of byte arrays is a byte array again.
     return [join_bytes $parts]
 }
 
@@ -116,6 +116,6 @@ proc trim {h count offset} {
 }
 
 
-# What is in memory is as durable as it gets.
+# Data in memory is as durable as it gets.
 proc plugin_flush {h} {
 }

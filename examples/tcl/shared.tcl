@@ -9,7 +9,7 @@ proc config {key value} {
     if {$key ne "size"} {
         error "unknown parameter $key="
     }
-    # This runs in each interpreter. The first call makes the disk, the others get the same one.
+    # This runs in each interpreter. The first call makes the disk; the others get the same one.
     set ::disk [nbdkit::disk disk [nbdkit::parse_size $value]]
 }
 

@@ -6,8 +6,8 @@
 //! nbdinfo --map nbd://localhost        # in another terminal
 //! ```
 //!
-//! The disk is cut into pages. A page that was never written, or was trimmed or zeroed whole, is
-//! not there at all: that is the hole that `extents` reports, and it costs no memory.
+//! The disk consists of pages. A page that was never written, or was entirely trimmed or zeroed,
+//! does not exist: `extents` reports it as a hole, and it takes no memory.
 #![deny(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -24,13 +24,14 @@ use nbdkit_script::{
 
 const PAGE: u64 = 32 * 1024;
 
-/// The disk. `Shared` runs one of it from many threads, so what changes is behind a lock.
+/// The disk. `Shared` calls one instance from many threads, so everything that changes is behind a
+/// lock.
 struct RamDisk {
     size: i64,
     pages: Arc<RwLock<BTreeMap<u64, Box<[u8]>>>>,
 }
 
-/// One client's connection: a typed handle of whatever the plugin needs.
+/// A client's connection: a typed handle, of any type that the plugin needs.
 struct Client {
     readonly: bool,
     requests: AtomicU64,
@@ -205,13 +206,13 @@ impl ScriptPlugin for RamDisk {
     }
 
     fn cache(&self, client: &Client, _: u32, _: u64) -> Result<()> {
-        // It is all in memory.
+        // Everything is in memory.
         client.count();
         Ok(())
     }
 }
 
-/// A page of zeroes. Without the question, Rust would end nbdkit where there is no memory for it.
+/// A page of zeroes. Without the check, Rust would abort nbdkit when memory runs out.
 fn empty_page() -> Result<Box<[u8]>> {
     memory::check()?;
     let mut bytes = Vec::new();
@@ -226,7 +227,7 @@ impl Client {
     }
 }
 
-/// The pages that a range of the disk lies in, with the part of each.
+/// The pages that a range of the disk touches, with its part of each.
 fn split(offset: u64, count: u64) -> impl Iterator<Item = (u64, Range<usize>)> {
     let end = offset + count;
     (offset / PAGE..end.div_ceil(PAGE)).map(move |page| {

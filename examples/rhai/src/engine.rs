@@ -1,4 +1,4 @@
-//! An engine with the module `nbdkit`, and a script that is compiled by it.
+//! An engine with the module `nbdkit`, which compiles a script.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,22 +14,21 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, NativeCallContext as Cal
 
 use crate::{Rhai, errors};
 
-/// The longest string, and the most entries of a blob, array or map: nbdkit's longest request.
-/// Rhai has no limit of its own, and Rust ends the process where it gets no memory for what is
-/// large.
+/// The longest string, and the most entries of a blob, array or map: the length of nbdkit's longest
+/// request. Rhai has no limit by default, and Rust aborts the process if a large allocation fails.
 const LONGEST: usize = 64 << 20;
 
-/// An engine that knows the module `nbdkit`.
+/// Makes an engine with the module `nbdkit`.
 ///
 /// # Errors
-/// Those of nbdkit's for a path.
+/// Those of [`host::absolute_path`].
 pub fn new(
     script: &Script,
     interrupt: Arc<Interrupt>,
     account: Option<&'static Account>,
 ) -> Result<Engine> {
     let mut engine = Engine::new();
-    // From the root on, for a function may import when nbdkit has changed its directory.
+    // Absolute, because a function may import after nbdkit has changed its directory.
     let path = host::absolute_path(script.path())?;
     let beside = path.parent().unwrap_or(Path::new("/"));
     let mut nbdkit = module(plain::functions());
@@ -43,15 +42,15 @@ pub fn new(
         .set_max_array_size(LONGEST)
         .set_max_map_size(LONGEST)
         .on_progress(move |_| {
-            // A small value that there is no memory for comes from the plugin's reserve. A script
-            // that would go on until that is used up ends here.
+            // When memory runs out, small values come from the plugin's reserve. This ends a script
+            // before it has used that up.
             let may_go_on = interrupt
                 .check()
                 .and_then(|()| memory::check_reserve())
                 .and_then(|()| account.map_or(Ok(()), Account::check));
             may_go_on.err().map(|error| plain::thrown::<Rhai>(&error))
         })
-        // nbdkit prints through the C library's buffer, and Rhai would print past it.
+        // nbdkit prints through the C library's buffer. Rhai's own output would overtake it.
         .on_print(|text| text.split('\n').for_each(host::print_line))
         .register_type_with_name::<&'static Disk>("disk")
         .on_debug(|text, _, _| host::debug(text))
@@ -60,8 +59,8 @@ pub fn new(
     Ok(engine)
 }
 
-/// A module of functions. Rhai tells functions apart by their parameters: each is there once for
-/// every number of arguments.
+/// Makes a module of functions. Rhai tells functions apart by their parameters, so each is
+/// registered once for every number of arguments.
 fn module(functions: impl Iterator<Item = Function<Rhai>>) -> Module {
     let mut module = Module::new();
     for function in functions {
@@ -86,14 +85,14 @@ fn module(functions: impl Iterator<Item = Function<Rhai>>) -> Module {
     module
 }
 
-/// The text of a script, compiled.
+/// Compiles a script.
 ///
 /// # Errors
-/// Where it is no script of Rhai's.
+/// If it is not UTF-8, or Rhai cannot parse it.
 pub fn compile(engine: &Engine, script: &Script, file: &str) -> Result<AST> {
     let compiled = engine.compile(script.utf8_without_first_line("#!")?);
     let mut ast = compiled.map_err(|error| errors::of(file, error.into()))?;
-    // Errors in functions name it.
+    // Errors in functions name this file.
     ast.set_source(file);
     Ok(ast)
 }

@@ -1,4 +1,4 @@
-//! What a script fails with, as nbdkit's log has it.
+//! Converts a script's errors for nbdkit's log.
 
 use nbdkit_script::Error;
 use nbdkit_script::script::plain;
@@ -6,7 +6,7 @@ use rhai::{EvalAltResult, Position};
 
 use crate::Rhai;
 
-/// A failure as `FILE:LINE: message`, and the calls that led there.
+/// A failure as `FILE:LINE: message`, with the chain of calls as its traceback.
 pub fn of(file: &str, mut error: EvalAltResult) -> Error {
     let (mut file, mut calls) = (file.to_owned(), Vec::new());
     while let EvalAltResult::ErrorInFunctionCall(function, source, inner, position) = error {
@@ -24,7 +24,7 @@ pub fn of(file: &str, mut error: EvalAltResult) -> Error {
     error.at(file, line).with_traceback(calls.join("\n"))
 }
 
-/// Rhai names no line where a script has run into one of its limits.
+/// Rhai gives no line for a script that has exceeded one of its limits.
 fn place(file: &str, position: Position) -> String {
     position.line().map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
 }

@@ -1,9 +1,9 @@
-//! Disks in [Rhai](https://rhai.rs): how a language is added to nbdkit-script.
+//! Disks in [Rhai](https://rhai.rs): an example of how to add a language to nbdkit-script.
 //!
-//! This file is what the framework asks of a language, `engine.rs` is Rhai itself with the module
-//! `nbdkit`, and `errors.rs` is what scripts fail with. There is nothing here of locks, threads,
-//! defaults, the arguments of callbacks or what is said of a wrong answer.
-//! `docs/adding-a-language.md` goes through it.
+//! This file is what the framework requires of a language, `engine.rs` is Rhai itself with the
+//! module `nbdkit`, and `errors.rs` converts a script's errors. Nothing here deals with locks,
+//! threads, defaults, the arguments of callbacks or messages about wrong return values.
+//! `docs/adding-a-language.md` explains it step by step.
 #![forbid(unsafe_code)]
 
 mod engine;
@@ -22,17 +22,17 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, Map, Scope};
 
 export!(Isolated<Scripted<Rhai>>);
 
-/// A script in an engine of its own.
+/// A script in its own engine.
 struct Rhai {
     engine: Engine,
     interrupt: Arc<Interrupt>,
-    /// What it has taken, if that is limited.
+    /// Counts its memory, if that is limited.
     memory: Option<&'static Account>,
     ast: AST,
     file: String,
     callbacks: Callbacks,
-    /// What the script's top level has defined. The callbacks see it, and what one of them assigns
-    /// the next one reads. They take `&self`, but only one of them runs at a time.
+    /// The variables of the script's top level. Callbacks see them, and each sees what the previous
+    /// one assigned. They take `&self`, but only one of them runs at a time.
     variables: RefCell<Scope<'static>>,
 }
 
@@ -91,7 +91,8 @@ impl Language for Rhai {
         take(Returned::new(self.run(callback, &arguments)?))
     }
 
-    /// A clone of a shared value is the same one: what a callback changes in it, the next one sees.
+    /// A clone of a shared value is the same value: each callback sees the changes of the previous
+    /// one.
     fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Dynamic> {
         self.run(Callbacks::OPEN, &arguments).map(Dynamic::into_shared)
     }
