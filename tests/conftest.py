@@ -9,14 +9,14 @@ import languages
 import nbdkit
 
 
-# What is about one language alone is in a folder of its name.
+# Tests of one language only are in a folder of its name.
 collect_ignore = [name for name in languages.LANGUAGES if name != languages.under_test().name]
 
 
 @pytest.fixture(scope="session")
 def language():
     language = languages.under_test()
-    # A plugin that was not built fails the run. It must not look like a run that passed.
+    # A missing plugin fails the run, which must not look as if it had passed.
     assert language.plugin.is_file(), f"{language.plugin} is missing: cargo build --release"
     return language
 
@@ -59,7 +59,7 @@ def serve(start, language, write_script):
 
 @pytest.fixture
 def many(start, language, write_script):
-    """Serves a script in so many interpreters."""
+    """Serves a script in this many interpreters."""
 
     def many(count, text, *parameters, **options):
         script = write_script(text)

@@ -1,4 +1,4 @@
-"""What the script `counting` knows."""
+"""What the script `counting` has counted."""
 
 FACTS = 2**20
 MEETING = 4096
@@ -10,7 +10,7 @@ def parse(text):
 
 
 def facts(client):
-    """What is known while the server runs."""
+    """The counts while the server runs."""
     return parse(client.pread(65536, FACTS).rstrip(b"\0").decode())
 
 
@@ -26,5 +26,5 @@ def per_interpreter(known, what):
 
 
 def nothing_mixed_up(known):
-    """No interpreter had two requests at once, and no callback another one's handle."""
+    """No interpreter had two requests at once, and no callback got another connection's handle."""
     return "two in one interpreter" not in known and "wrong handles" not in known

@@ -1,4 +1,4 @@
-"""Things that happen at once: threads of a test, and requests in flight on one connection."""
+"""Concurrency: threads of a test, and requests in flight on one connection."""
 
 import concurrent.futures
 
@@ -6,16 +6,16 @@ import nbdkit
 
 
 def at_once(*jobs):
-    """Runs each job in a thread of its own, and returns what they returned.
+    """Runs each job in a separate thread, and returns their results.
 
-    A job that waits for a server cannot hang for good, because no server lives for long.
+    A job that waits for a server cannot hang for ever, because no server lives long.
     """
     with concurrent.futures.ThreadPoolExecutor(len(jobs)) as threads:
         return [future.result() for future in [threads.submit(job) for job in jobs]]
 
 
 class InFlight:
-    """Requests of one connection that have been sent, each with what is to become of it."""
+    """Requests sent on one connection, each with a callback for its completion."""
 
     def __init__(self, client):
         self.client = client
@@ -36,7 +36,7 @@ class InFlight:
         cookie = self.client.aio_pwrite(data, offset)
 
         def written(data=data):
-            # The bytes have to stay until here.
+            # The bytes must live until here.
             done()
 
         self.waiting[cookie] = written
@@ -59,7 +59,7 @@ class InFlight:
         self.waiting[cookie] = lambda: done(found)
 
     def wait_for_some(self):
-        """Waits until one of them or more are answered. Raises the error of one that failed."""
+        """Waits until at least one is complete. Raises the error of one that failed."""
         before = len(self.waiting)
         assert before
         while len(self.waiting) == before:

@@ -1,29 +1,29 @@
-"""The blocks of code in the documents, and the marks that say how each is checked.
+"""The blocks of code in the documents, and the marks that say how to check each.
 
-A block without a mark is a whole script. A block that is not is preceded by a comment
+A block without a mark is a whole script. Any other block follows a comment
 
     <!-- check: fragment KEY=VALUE ... -->
 
-and is appended to a disk that defines all callbacks of data requests. A whole script that needs keys
-is marked as `script`. The keys:
+and is appended to a disk that defines all callbacks for data requests. A whole script that needs
+keys is marked as `script`. The keys:
 
-    api=2         the API version of that disk; 1 without
+    api=2         the API version of that disk; by default 1
     with=K=V      a parameter of the command line; may be given several times
     size=N        the size that the client sees
-    reads=TEXT    what the first bytes read as
-    errno=NAME    the error that a read ends with
+    reads=TEXT    the first bytes that the client reads
+    errno=NAME    the error of a read
     log=PATTERN   the end of a line in the log, with * for anything; may be given several times
     fails=TEXT    nbdkit does not start, and says this
-    uncalled=F    a callback that is not called; any other has to be
-    together=N    N clients at once send requests, several of each at once; what they write to a
-                  whole script's disk, all of them read
+    uncalled=F    a callback that is not called; all others must be
+    together=N    N clients send requests at the same time, each several at once; all of them read
+                  what they write to a whole script's disk
     alone=yes     what one client writes, another does not read
-    needs=5.3     the release of Lua that it is written for; skipped on older ones
+    needs=5.3     the release of Lua for which it is written; skipped on older ones
     nbdkit=1.36   the release of nbdkit that it needs; on older ones it must fail and say so
-    unless=WORD   what it needs besides that; then it is only loaded
+    unless=WORD   something else that it needs; then it is only loaded
 
 Whatever the mark, a client sends every kind of request that the disk offers, every callback that
-the block defines has to be called, and the log may have no other lines than those named.
+the block defines has to be called, and the log may contain no lines other than those named.
 """
 
 import re
@@ -88,5 +88,5 @@ def blocks(document):
 
 
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
-# Those in the language under test.
+# The blocks in the language under test.
 SCRIPTS = [block for block in BLOCKS if block.language == under_test().name]

@@ -1,6 +1,6 @@
 """Clients that are killed in the middle of their work: `dying_clients.py URI COUNT DEPTH FROM TO`.
 
-Each sends so many requests to that part of the disk and is killed when they are on their way.
+Each sends DEPTH requests to that part of the disk and is killed while they are under way.
 """
 
 import os
@@ -17,7 +17,7 @@ BLOCK = 4096
 def work(uri, depth, first, last, report):
     client = nbd.NBD()
     client.connect_uri(uri)
-    # What comes into it is of no interest.
+    # Its contents do not matter.
     buffer = bytearray(BLOCK)
     for number in range(depth):
         offset = random.randrange(first, last - BLOCK)
@@ -27,7 +27,7 @@ def work(uri, depth, first, last, report):
             client.aio_pwrite(b"k" * BLOCK, offset)
     os.write(report, b".")
     while True:
-        # Each answer is followed by another request.
+        # Each reply is followed by another request.
         while (cookie := client.aio_peek_command_completed()) > 0:
             client.aio_command_completed(cookie)
             client.aio_pread(buffer, first)
@@ -50,7 +50,7 @@ def main(uri, count, depth, first, last):
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         os.close(report)
-        # It was us who ended it.
+        # We ended it ourselves.
         assert (began, os.WTERMSIG(status)) == (b".", signal.SIGKILL), status
 
 

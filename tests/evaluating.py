@@ -1,4 +1,4 @@
-"""Code from a test: one server that runs any number of pieces of it, each in a `pwrite`."""
+"""Runs code from a test: one server runs any number of pieces, each in a `pwrite`."""
 
 import re
 import struct
@@ -12,7 +12,7 @@ class Evaluator:
     def __init__(self, server, language, number=1):
         self.server, self.language = server, language
         self.client = server.connect()
-        # Which of the connections it is, as the log counts them.
+        # The number of this connection in the log.
         self.number = number
 
     def run(self, code):
@@ -20,30 +20,30 @@ class Evaluator:
         self.client.pwrite(code, 0)
 
     def bytes(self, code):
-        """What the code returns, as bytes."""
+        """The code's result as bytes."""
         self.run(code)
         text = self.client.pread(65536, 0)
         (length,) = struct.unpack_from("<I", text)
         return bytes(text[4 : 4 + length])
 
     def answer(self, code):
-        """What this code of `spelling.py` has for a value, as text."""
+        """The value of code from `spelling.py`, as text."""
         return self.value(self.language.answer(code))
 
     def value(self, code):
-        """What the code returns, as text: several values have a space in between."""
+        """The code's result as text: several values are separated by a space."""
         return self.bytes(code).decode()
 
     def values(self, *pieces):
         return {code: self.value(code) for code in pieces}
 
     def error(self, code):
-        """The line in the log after `pwrite: `, about code that fails."""
+        """The rest of the log's line after `pwrite: `, for code that fails."""
         before = len(self.server.errors())
         try:
             self.run(code)
         except nbd.Error:
-            # What nbdkit itself logged about the reason comes first.
+            # nbdkit's own line about the reason comes first.
             lines = self.server.errors()[before:]
             prefix = self.language.prefix("pwrite", self.number)
             assert lines and lines[-1].startswith(prefix), lines
@@ -51,7 +51,7 @@ class Evaluator:
         raise AssertionError(f"no error: {code}")
 
     def message(self, code):
-        """What is after the place in the script, about code that fails."""
+        """The message after the place in the script, for code that fails."""
         line = self.error(code)
         place, message = re.fullmatch(r"(\w+:\d+|\w+\.\w+:\d+): (.*)", line).groups()
         assert place.startswith(("code:", f"disk.{self.language.extension}:")), line

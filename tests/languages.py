@@ -1,8 +1,8 @@
 """The language under test: which plugin it is, and how a script in it is written.
 
-A test is written once for all languages. The scripts that it serves are in `scripts/`, a file for
-each language, and what a language has its own words for is here or in `spelling.py`.
-NBDKIT_SCRIPT_LANGUAGE says which language a run tests.
+A test is written once for all languages. Its scripts are in `scripts/`, with one file per language;
+anything that a language expresses differently is here or in `spelling.py`. NBDKIT_SCRIPT_LANGUAGE
+selects the language that a run tests.
 """
 
 import functools
@@ -15,7 +15,7 @@ from spelling import LuaSpelling, TclSpelling
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The arguments of each callback that depend on nothing, or on the API version.
+# The arguments of each callback, some of which depend on the API version.
 ARGUMENTS = {
     "open": "readonly",
     "preconnect": "readonly",
@@ -49,13 +49,13 @@ class Language:
     def __repr__(self):
         return self.name
 
-    # The name that nbdkit knows the official plugin by, and that stands in the log.
+    # nbdkit's name for the official plugin, which also appears in the log.
     name: str
-    # What it is called in a sentence.
+    # Its name in a sentence.
     title: str
     extension: str
     plugin: Path
-    # What --dump-plugin says about the engine, as a regular expression.
+    # A regular expression for the line of --dump-plugin about the engine.
     version: str
 
     @property
@@ -64,26 +64,26 @@ class Language:
         return True
 
     def holds(self, value):
-        """Whether an integer is one of the language, exactly."""
+        """Whether the language can represent an integer exactly."""
         return True
 
     @property
     def reads_utf8(self):
-        """Whether scripts, and what comes from outside, are characters to it, and not bytes."""
+        """Whether scripts and input from outside are characters to it, not bytes."""
         return False
 
     def callback(self, name):
-        """What a script calls one of nbdkit's callbacks."""
+        """The script's name for one of nbdkit's callbacks."""
         return name
 
     # --- scripts ---
 
     def script(self, module, name=None, /, **replacements):
-        """A script of scripts/: see `script_files.py`."""
+        """A script from scripts/: see `script_files.py`."""
         return script_files.script(self.extension, module, name, **replacements)
 
     def pieces(self, module, name, /, **replacements):
-        """A list of small pieces of code of scripts/, by their keys."""
+        """Small pieces of code from scripts/, by their keys."""
         return script_files.pieces(self.extension, module, name, **replacements)
 
     def example(self, name):
@@ -95,7 +95,7 @@ class Language:
         return self.procedure(self.callback(callback), arguments.split(), body) + "\n"
 
     def place(self, script, text, name="disk"):
-        """FILE:LINE of the first line of a script that has this text in it."""
+        """FILE:LINE of the first line of a script that contains this text."""
         for number, line in enumerate(script.split("\n"), 1):
             if text in line:
                 return f"{name}.{self.extension}:{number}"
@@ -104,7 +104,7 @@ class Language:
     # --- the log ---
 
     def logged(self, callback, message, connection=1):
-        """The line of the log about a callback that failed."""
+        """The log's line about a failed callback."""
         return self.prefix(callback, connection) + message
 
     def prefix(self, callback, connection=1):
@@ -112,7 +112,7 @@ class Language:
 
 
 LUA_ENGINES = {
-    # The first distribution that has it has few modules for it.
+    # The first distribution to have it has few modules for it.
     "lua55": {"version": r"5\.5(\.\d+)?", "release": (5, 5), "c_modules": {"lfs"}},
     "lua54": {"version": r"5\.4(\.\d+)?", "release": (5, 4)},
     "lua53": {"version": r"5\.3(\.\d+)?", "release": (5, 3)},
@@ -128,11 +128,11 @@ LUA_ENGINES = {
 @dataclass(frozen=True, repr=False)
 class Lua(LuaSpelling, Language):
     engine: str = "lua54"
-    # The release of the language that scripts are written in, such as (5, 4).
+    # The release of the language, such as (5, 4).
     release: tuple = field(default=(5, 4))
-    # Whether it is a part of the plugin, which then cannot load modules written in C.
+    # Whether the engine is part of the plugin, which then cannot load modules written in C.
     compiled_in: bool = False
-    # Those of the tests that distributions have for it.
+    # The modules that the tests use and that distributions have for it.
     c_modules: frozenset = frozenset({"lfs", "cjson"})
 
     @property
@@ -144,7 +144,7 @@ class Lua(LuaSpelling, Language):
 
     @property
     def interrupts_for_clients(self):
-        """Whether a callback is interrupted whose client has gone."""
+        """Whether a callback is interrupted when its client has gone."""
         return self.engine != "luajit"
 
     @property
@@ -156,14 +156,14 @@ class Lua(LuaSpelling, Language):
         return f"function {name}({', '.join(arguments)}) {body} end"
 
     def without(self, callback):
-        """Code that takes a definition back."""
+        """Code that removes a definition."""
         return f"{callback} = nil\n"
 
     def set_global(self, name, value):
         return f"{name} = {value}\n"
 
     def load_error(self, line, message):
-        """What is said of a script whose top level fails there."""
+        """The message about a script whose top level fails there."""
         return f"could not run Lua script: disk.lua:{line}: {message}"
 
 
@@ -215,7 +215,7 @@ LANGUAGES = {"lua": lua, "tcl": tcl}
 
 
 def plugin(name):
-    """`libnbdkit_NAME.so`, or what NBDKIT_SCRIPT_NAME says."""
+    """`libnbdkit_NAME.so`, or the path in NBDKIT_SCRIPT_NAME."""
     default = ROOT / f"target/release/libnbdkit_{name}.so"
     return Path(os.environ.get(f"NBDKIT_SCRIPT_{name.upper()}", default)).resolve()
 
@@ -226,7 +226,7 @@ def under_test():
 
 
 def only(**by_language):
-    """The cases that not all languages have, as of a dictionary or list, for the one under test.
+    """The cases, as a dictionary or list, that only some languages have, for the one under test.
 
     All languages are named, so that none is left out by mistake.
     """
@@ -235,6 +235,6 @@ def only(**by_language):
 
 
 def rust_plugin(name):
-    """A plugin written in Rust: `libNAME.so`, or what NBDKIT_SCRIPT_NAME says."""
+    """A plugin written in Rust: `libNAME.so`, or the path in NBDKIT_SCRIPT_NAME."""
     default = ROOT / f"target/release/lib{name}.so"
     return Path(os.environ.get(f"NBDKIT_SCRIPT_{name.upper()}", default)).resolve()

@@ -1,4 +1,4 @@
-"""nbdkit on a socket that the test has bound, which is how it can be any TCP port that is free."""
+"""nbdkit on a socket that the test has bound, so that it can use any free TCP port."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Starts real nbdkit servers and ends them, whatever happens to the test in between."""
+"""Starts real nbdkit servers, and ends them whatever happens to the test in between."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbd
 
-# Nothing here takes anywhere near as long. It only has to be long enough for a busy machine.
+# Nothing here takes nearly as long. It only has to be long enough for a busy machine.
 DEADLINE = 180
 
 
@@ -30,8 +30,8 @@ def wait_until(condition, what):
 def error_lines(log):
     """The log without what `nbdkit -v` adds, as a list of lines.
 
-    Bytes that are not UTF-8 come out as surrogates, so that no two logs look the same that are
-    not. Only a line feed ends a line here: a stray carriage return has to be seen.
+    Bytes that are not UTF-8 become surrogates, so that different logs never look the same. Only a
+    line feed ends a line here: a stray carriage return must show.
     """
     text = log.decode("utf-8", "surrogateescape")
     lines = text.split("\n")
@@ -42,11 +42,11 @@ def error_lines(log):
 
 
 class Nbdkit:
-    """One nbdkit process, serving on a Unix socket in a directory of its own.
+    """One nbdkit process, serving on a Unix socket in its own directory.
 
-    It runs in the foreground unless `daemon` is true, as a user starts it then: the command
-    returns when the server is ready. `prefix` is a command to run nbdkit under. It is killed after
-    `lifetime` seconds.
+    It runs in the foreground unless `daemon` is true, when it starts as it would for a user: the
+    command returns once the server is ready. `prefix` is a command that runs nbdkit. The server is
+    killed after `lifetime` seconds.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Nbdkit:
         env=None,
         lifetime=2 * DEADLINE,
     ):
-        # Not pytest's tmp_path: the address of a Unix socket may be only 107 bytes long.
+        # Not pytest's tmp_path: the address of a Unix socket is limited to 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="nbdkit-test-"))
         self.socket = self.directory / "socket"
         self.pid_file = self.directory / "pid"
@@ -80,7 +80,7 @@ class Nbdkit:
             )
         self.daemon = daemon
         self.arguments = arguments
-        # A server that hangs would make the test hang that waits for its answer.
+        # A hanging server would also hang the test that waits for its reply.
         self.watchdog = threading.Timer(lifetime, self.kill)
         self.watchdog.daemon = True
         self.watchdog.start()
@@ -92,7 +92,7 @@ class Nbdkit:
             return self.pid_file.exists() and self.pid_file.read_text().endswith("\n")
 
         def dead():
-            # The command that starts a daemon ends well when the daemon is about to be ready.
+            # The command that starts a daemon succeeds when the daemon is about to be ready.
             return self.process.poll() is not None and not (
                 self.daemon and self.process.returncode == 0
             )
@@ -103,19 +103,18 @@ class Nbdkit:
         self.pid = int(self.pid_file.read_text())
         self.pidfd = os.pidfd_open(self.pid)
         if any(str(argument).endswith(".so") for argument in self.arguments):
-            # A plugin of ours has a thread that begins about now, which is not to be taken for
-            # one of a connection.
+            # Our plugins start a thread about now, which must not be mistaken for a connection's.
             wait_until(lambda: "watcher" in self.threads() or dead(), "the watcher to begin")
         self.threads_when_idle = len(self.threads())
         return self
 
     def peak_memory(self):
-        """The most memory that it has had so far, in bytes."""
+        """Its peak memory so far, in bytes."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)[1]) << 10
 
     def threads(self):
-        """The names of the server's threads; none if it is gone."""
+        """The names of the server's threads; empty if it has gone."""
         names = []
         for task in Path(f"/proc/{self.pid}/task").glob("*/comm"):
             with contextlib.suppress(OSError):
@@ -123,9 +122,9 @@ class Nbdkit:
         return names
 
     def wait_idle(self):
-        """Waits until nbdkit has done with every connection, which its clients have ended.
+        """Waits until nbdkit has finished with all connections, which their clients have ended.
 
-        nbdkit has a thread for each. A signal that comes while one is at its end can make nbdkit
+        nbdkit has a thread for each. A signal that arrives while one is ending can make nbdkit
         exit without calling `close`.
         """
         wait_until(
@@ -137,7 +136,7 @@ class Nbdkit:
         return f"nbd+unix:///?socket={self.socket}"
 
     def log(self):
-        """What the server has written so far, as bytes."""
+        """The server's output so far, as bytes."""
         return self.log_file.read_bytes()
 
     def errors(self):
@@ -146,7 +145,7 @@ class Nbdkit:
     def connect(self, strict=True):
         """A client that has opened the default export.
 
-        Without `strict` libnbd also sends requests that the server did not offer.
+        Without `strict`, libnbd even sends requests that the server did not offer.
         """
         client = nbd.NBD()
         if not strict:
@@ -157,7 +156,7 @@ class Nbdkit:
         return client
 
     def disconnect(self):
-        """Ends all connections of `connect` as a client should."""
+        """Ends all connections made by `connect`, as a client should."""
         for client in self.connections:
             try:
                 client.shutdown()
@@ -169,7 +168,7 @@ class Nbdkit:
     def stop(self, disconnect=True):
         """Ends the server and returns its exit code and its log.
 
-        The exit code of a daemon is not ours to see, so it is None.
+        We cannot see the exit code of a daemon, so it is None.
         """
         if disconnect:
             self.disconnect()
@@ -196,11 +195,11 @@ class Nbdkit:
             self.process.kill()
 
     def discard(self):
-        """For the end of a test: leaves no process and no file."""
+        """For the end of a test: leaves no process and no file behind."""
         self.watchdog.cancel()
         self.connections.clear()
         if self.daemon and self.pidfd is None and self.process.wait(DEADLINE) == 0:
-            # The daemon is there although the test has not got as far as knowing it.
+            # The daemon exists even if the test never got as far as knowing it.
             self.wait_ready()
         self.kill()
         self.process.wait(DEADLINE)
@@ -210,13 +209,13 @@ class Nbdkit:
 
 
 def end(servers):
-    """For the end of a test: leaves none of these servers, whatever is wrong with one of them."""
+    """For the end of a test: ends all these servers, even if one of them cannot be stopped."""
     unclean = []
     with contextlib.ExitStack() as stack:
         for server in servers:
             stack.callback(server.discard)
         for server in servers:
-            # A test that stopped its server has looked at this already; the others have not.
+            # A test that stopped its server has already checked this; the others have not.
             if server.process.poll() is not None or server.daemon:
                 continue
             try:
@@ -229,7 +228,7 @@ def end(servers):
 
 
 def run(*arguments, cwd, prefix=(), env=None):
-    """Runs an nbdkit that is expected to end by itself, and returns what came of it."""
+    """Runs an nbdkit that should end by itself, and returns its result."""
     with tempfile.TemporaryDirectory(prefix="nbdkit-test-") as directory:
         return subprocess.run(
             [*prefix, "nbdkit", "-f", "-U", f"{directory}/socket", *arguments],

@@ -1,4 +1,4 @@
-"""Everything that a user and a client can see of a plugin, as text that can be compared."""
+"""Everything that a user and a client can see of a plugin, as text for comparison."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ import nbdkit
 
 
 def shown(data):
-    """Bytes, in full where they are short."""
+    """Bytes, in full if they are short."""
     data = bytes(data)
     if len(data) <= 32:
         return repr(data)
@@ -18,10 +18,10 @@ def shown(data):
 
 
 def request(client, name, *arguments):
-    """One request and what came of it, as a line."""
+    """A request and its outcome, as a line."""
     fast_zero = name == "zero" and arguments[2:] == (nbd.CMD_FLAG_FAST_ZERO,)
     if fast_zero and not client.can_fast_zero():
-        # nbdkit 1.32 fails an assertion, whatever the plugin, if it is sent all the same.
+        # With any plugin, nbdkit 1.32 fails an assertion if this is sent anyway.
         return f"{name} {' '.join(map(str, arguments))}: not offered"
     words = " ".join(shown(word) if isinstance(word, bytes) else str(word) for word in arguments)
     try:
@@ -37,13 +37,13 @@ OFFERS = ("can_flush", "can_trim", "can_zero", "can_fast_zero", "can_fua", "can_
 
 
 def connection(server, requests):
-    """One client from beginning to end."""
+    """A client from beginning to end."""
     try:
         client = server.connect(strict=False)
     except nbd.Error:
         server.disconnect()
         return ["connection refused"]
-    # Without strict checks, because also that is to be seen: what happens to what is not offered.
+    # Without strict checks, to see what happens to requests that were not offered.
     lines = [f"size {client.get_size()}"]
     lines.append("offers " + " ".join(name for name in OFFERS if getattr(client, name)()))
     lines += [request(client, *each) for each in requests]

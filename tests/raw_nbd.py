@@ -1,7 +1,7 @@
-"""An NBD client that sends whatever it is told to, where libnbd would refuse or end the process.
+"""An NBD client that sends whatever it is told, where libnbd would refuse or end the process.
 
-It negotiates structured replies and base:allocation, and sends requests without waiting for the
-answers to those before. It needs no libnbd, so that thousands of requests take next to no time.
+It negotiates structured replies and base:allocation, and sends requests without waiting for earlier
+replies. It does not need libnbd, so thousands of requests take next to no time.
 """
 
 import select
@@ -37,12 +37,12 @@ REQUEST = struct.Struct(">IHHQQI")
 SIMPLE = struct.Struct(">IIQ")
 STRUCTURED = struct.Struct(">IHHQI")
 
-# Nothing takes as long, on a machine that is busy with something else as well.
+# Nothing takes as long, even on a busy machine.
 DEADLINE = 60
 
 
 class Refused(Exception):
-    """The server has not let the client in."""
+    """The server has refused the client."""
 
 
 class Gone(Exception):
@@ -55,7 +55,7 @@ class Request:
     flags: int = 0
     offset: int = 0
     count: int = 0
-    # What is written; `count` zeroes if it is None.
+    # The data to write; None means `count` zeroes.
     data: bytes | None = None
 
     def __str__(self):
@@ -74,16 +74,16 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    # One of the protocol's, 0 for none.
+    # An error of the protocol; 0 for none.
     error: int = 0
-    # What was read.
+    # The data that was read.
     data: bytes | None = None
-    # Lengths and types, by turns.
+    # Lengths and types, alternating.
     extents: tuple = ()
 
 
 class Connection:
-    """`export` is its name, text or bytes; with `lists` the exports are asked for first."""
+    """`export` is its name, text or bytes; `lists` asks for the exports first."""
 
     def __init__(self, path, export="", lists=False):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -131,7 +131,7 @@ class Connection:
                 self.size, self.flags = struct.unpack_from(">QH", data, 2)
 
     def option(self, option, data, may_fail=False):
-        """Sends an option, and returns the replies to it."""
+        """Sends an option, and returns its replies."""
         self.socket.sendall(OPTION_MAGIC + struct.pack(">II", option, len(data)) + data)
         replies = []
         while True:
@@ -159,7 +159,7 @@ class Connection:
     def ask(self, requests):
         """Sends all of them, and returns the replies in the order of the requests.
 
-        If the server is gone before the last one, those that are missing are None.
+        If the server ends before the last one, missing replies are None.
         """
         replies = [None] * len(requests)
         missing = len(requests)
@@ -190,12 +190,12 @@ class Connection:
         return replies
 
     def replies(self, replies):
-        """Takes the replies that are there as a whole, and returns how many requests they end."""
+        """Takes all complete replies, and returns how many requests they finish."""
         received, at, ended = self.received, 0, 0
         while len(received) - at >= SIMPLE.size:
             magic, error, cookie = SIMPLE.unpack_from(received, at)
             if magic == SIMPLE_REPLY:
-                # Without structured replies there would be data behind it.
+                # Without structured replies, data would follow.
                 assert replies[cookie] is None, f"a second answer to request {cookie}"
                 replies[cookie] = Reply(error)
                 at += SIMPLE.size

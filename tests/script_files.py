@@ -1,14 +1,14 @@
-"""The scripts of the tests, in `scripts/MODULE.EXTENSION`: the same ones in each language.
+"""The scripts of the tests, in `scripts/MODULE.EXTENSION`, the same in each language.
 
-A file is one script, or it has several, each after a line
+A file is one script, or contains several, each after a line
 
     --- NAME
 
-which is a comment of the language: the dashes may follow its own sign. In a script, @NAME@ is a
-place where a test puts something. A list of small pieces has one in each line, `KEY: CODE`, or
-`: CODE` for one that is its own key. Lines that follow and are indented belong to it.
+which is a comment of the language: the dashes may follow its comment sign. In a script, @NAME@ is a
+place that a test fills. A list of small pieces has one per line, `KEY: CODE`, or `: CODE` for a
+piece that is its own key. Indented lines that follow belong to it.
 
-What is not there is an error of the test, never a test less.
+A missing script is an error of the test, never a skipped test.
 """
 
 import functools
@@ -22,7 +22,7 @@ PLACE = re.compile(r"@([a-z_0-9]+)@")
 
 @functools.cache
 def sections(extension, module):
-    """The scripts of a file by name; None is what is before the first name."""
+    """The scripts of a file by name; None is the text before the first name."""
     text = (FOLDER / f"{module}.{extension}").read_text()
     first, *rest = HEADER.split(text)
     names = rest[::2]
@@ -51,7 +51,7 @@ def pieces(extension, module, name, /, **replacements):
 
 
 def filled(text, replacements):
-    """Each place has to be named, and each that is named has to be there."""
+    """Every place must be named, and every named place must exist."""
     places = set(PLACE.findall(text))
     assert places == replacements.keys(), (places, set(replacements))
     return PLACE.sub(lambda place: str(replacements[place[1]]), text)

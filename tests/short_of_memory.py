@@ -1,4 +1,4 @@
-"""Servers of which scripts take all the memory, in the ways of scripts/no_memory.*."""
+"""Servers whose scripts take all the memory, in the ways of scripts/no_memory.*."""
 
 import nbd
 import pytest
@@ -6,38 +6,38 @@ import pytest
 import nbdkit
 from languages import only, under_test
 
-# nbdkit itself has 200 MiB of addresses.
+# nbdkit itself uses 200 MiB of addresses.
 LIMIT = ("prlimit", f"--as={300 << 20}")
 TIMES = 50
 
 WAYS = under_test().pieces("no_memory", "ways")
 
 
-# The engine itself may crash where a script catches errors that it has no memory for.
+# The engine itself may crash if a script catches errors when memory has run out.
 not_luajit = pytest.mark.skipif(
     getattr(under_test(), "engine", None) == "luajit", reason="LuaJIT ends the process itself"
 )
 
 
-# When these have no memory left they collect all garbage for each small allocation, which may take
-# minutes, and keep nothing back for the next request: `time_limit=` is for that.
+# When these run out of memory, they collect all garbage for each small allocation, which may take
+# minutes, and leave nothing for the next request: this needs `time_limit=`.
 slow_lua = getattr(under_test(), "engine", None) in {"lua52", "lua53", "lua55", "vendored55"}
 
 
 def serve_way(serve, language, body, after=""):
-    """Serves a script that takes memory in this way when it is read from offset 0."""
+    """Serves a script that takes memory in this way when offset 0 is read."""
     return serve(language.script("no_memory", "disk", body=body) + after, prefix=LIMIT)
 
 
 def fails_and_goes_on(server, errnos, times=TIMES):
-    """Requests that find no memory, one client after the other, and then one that needs none."""
+    """Requests that find no memory, one client after another, and then one that needs none."""
     client = server.connect()
     for _ in range(times):
         with pytest.raises(nbd.Error) as error:
             client.pread(512, 0)
         assert error.value.errno in errnos, (error.value, server.log()[-300:])
     assert client.pread(4, 512) == b"xxxx"
-    # A client needs a thread and memory of nbdkit's. With Tcl nothing is kept free for that.
+    # A client needs a thread, and memory for nbdkit. With Tcl, nothing is kept free for that.
     if only(lua=True, tcl=False):
         assert server.connect().pread(4, 512) == b"xxxx"
     code, log = server.stop()
@@ -46,7 +46,7 @@ def fails_and_goes_on(server, errnos, times=TIMES):
 
 
 def fails_in_time_and_goes_on(start, language, write_script, body):
-    """The same for a script that Lua has no end with; what is left may be too little for a read."""
+    """The same for a script that Lua never finishes; what is left may be too little for a read."""
     script = write_script(language.script("no_memory", "disk", body=body))
     server = start(language.plugin, "time_limit=1", script, prefix=LIMIT)
     client = server.connect()

@@ -1,6 +1,6 @@
-"""How each language writes values and calls: what a test makes code of.
+"""How each language writes values and calls, from which tests make code.
 
-In the arguments of a call a Python value stands for that value, and `Code` for what it says.
+In the arguments of a call, a Python value stands for itself, and `Code` for its text.
 """
 
 
@@ -9,7 +9,7 @@ class Code(str):
 
 
 class Word(Code):
-    """What is a word of its own in Tcl, such as a variable, while a call needs brackets."""
+    """A single word in Tcl, such as a variable, while a call needs brackets."""
 
 
 class LuaSpelling:
@@ -24,18 +24,18 @@ class LuaSpelling:
             data = value.encode() if isinstance(value, str) else value
             return '"' + "".join(letter_or(byte, "\\{:03}") for byte in data) + '"'
         if value == -(2**63):
-            # It has no way to write the least integer as it is.
+            # It cannot write the least integer directly.
             return f"({value + 1} - 1)"
         if isinstance(value, (list, tuple)):
             return "{ " + ", ".join(map(self.literal, value)) + " }"
         return {"inf": "1/0", "-inf": "-1/0", "nan": "0/0"}.get(repr(value), repr(value))
 
     def text(self, text):
-        """A text of any characters, while `literal` has one of bytes."""
+        """A string of any characters, while `literal` has one of bytes."""
         return Word(self.literal(text))
 
     def values(self, *values):
-        """What a callback returns that has several results."""
+        """The return values of a callback with several results."""
         return ", ".join(map(self.literal, values))
 
     def error(self, text):
@@ -50,15 +50,15 @@ class LuaSpelling:
         return f"nbdkit.{name}"
 
     def call(self, name, *arguments):
-        """A call of a function of the module nbdkit."""
+        """A call to a function of the module nbdkit."""
         return Code(f"nbdkit.{name}({', '.join(map(self.literal, arguments))})")
 
     def method(self, variable, name, *arguments):
-        """A call of a method of a buffer or a disk that is in a variable."""
+        """A call to a method of a buffer or a disk in a variable."""
         return Code(f"{variable}:{name}({', '.join(map(self.literal, arguments))})")
 
     def new_buffer(self, variable, contents):
-        """A buffer with these bytes or so many zeroes, in a global variable."""
+        """A buffer with these bytes or this many zeroes, in a global variable."""
         return self.assign(variable, self.call("buffer", contents))
 
     def disk_with_buffer(self, disk, method, buffer, offset):
@@ -71,7 +71,7 @@ class LuaSpelling:
         return Code(f"{variable} = {self.literal(code)}\n")
 
     def answer(self, code):
-        """Code that has this value, for `evaluate`."""
+        """Code with this value, for `evaluate`."""
         return Code(f"return {self.literal(code)}")
 
 
@@ -135,7 +135,7 @@ class TclSpelling:
 
 
 def letter_or(byte, escape):
-    """What has no meaning to a language as it is, and all else by its number."""
+    """Characters without a special meaning as they are, and all others by number."""
     letter = chr(byte)
     plain = letter.isascii() and (letter.isalnum() or letter in " _-=,.:;/+*()<>?!")
     return letter if plain else escape.format(byte)

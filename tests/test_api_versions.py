@@ -7,7 +7,7 @@ from languages import only, under_test
 
 NUMBERS = {version: under_test().pieces("api_versions", f"version {version}") for version in (1, 2)}
 NONE = under_test().pieces("api_versions", "no version")
-# What the message says of each; a text is told from a number.
+# How the message shows each; strings and numbers differ.
 SHOWN = {"3": "3", "0": "0", "-1": "-1", "1.5": "1.5"} | only(
     lua={"0/0": "nan", "2 ^ 53": "", "{}": "table", "true": "true", "function": "function"},
     tcl={"true": "true", "list": "", "empty": '""', "1 and a word": "1 x", "word": "two"},
@@ -15,7 +15,7 @@ SHOWN = {"3": "3", "0": "0", "-1": "-1", "1.5": "1.5"} | only(
 
 
 def versioned(language, prefix):
-    """A script that answers everything, and logs the arguments in the file that log= names."""
+    """A script with every callback, which logs the arguments in the file that log= names."""
     return prefix + "\n" + language.script("api_versions", "logged")
 
 
@@ -56,7 +56,7 @@ def signatures_of_version_1(serve, language, tmp_path, script):
         "get_size handle",
         f"pread handle {at}",
         f"pwrite handle string:{'z' * 512} {n(1024)}",
-        # There is no argument for flags, so FUA is a flush, whatever can_fua says.
+        # There is no argument for flags, so FUA becomes a flush, whatever can_fua says.
         f"pwrite handle string:{'z' * 512} {n(1024)}",
         "flush handle",
         "flush handle",
@@ -65,14 +65,14 @@ def signatures_of_version_1(serve, language, tmp_path, script):
         f"zero handle {at} boolean:true",
         f"zero handle {at} boolean:false",
         "flush handle",
-        # What the reference does not know is the same in both versions.
+        # Callbacks that the official plugin lacks are the same in both versions.
         f"cache handle {at} {n(0)}",
         f"extents handle {at} {n(4)}",
     ]
 
 
 def test_fast_zero_fails_under_version_1(serve, language, tmp_path):
-    # The script would not know that it was to be fast.
+    # The script would not know that the zero has to be fast.
     client = serve(versioned(language, ""), f"log={tmp_path}/log").connect()
     with pytest.raises(nbd.Error) as error:
         client.zero(512, 1024, nbd.CMD_FLAG_FAST_ZERO)
@@ -175,7 +175,7 @@ def test_random_writes_against_a_model(serve, language, numbers):
             model[offset : offset + count] = model[source : source + count]
         else:
             step("read", offset=offset, count=count)
-    # Lua has a limit for the constants of one function, so each step is one.
+    # Lua limits the constants of a function, so each step is a separate one.
     lines = "".join(language.script("api_versions", "a step", step=line) for line in steps)
     client = serve(disk(language, "steps", lines=lines)).connect()
     client.pread(4096, 0)
@@ -186,7 +186,7 @@ def test_error_after_writing_gives_the_client_nothing(serve, language):
     script = disk(language, "fail once")
     server = serve(script)
     client = server.connect()
-    # Else libnbd writes zeroes into it before it asks.
+    # Otherwise libnbd zeroes it before the request.
     client.set_pread_initialize(False)
     target = nbd.Buffer.from_bytearray(bytearray(b"\x11" * 512))
     request = client.aio_pread(target, 0)
@@ -202,7 +202,7 @@ def test_error_after_writing_gives_the_client_nothing(serve, language):
 
 @pytest.mark.parametrize("kind", under_test().pieces("api_versions", "returned data"))
 def test_data_that_pread_returns_in_place_of_filling_the_buffer(serve, language, kind):
-    # A script that was not moved to version 2 altogether must not answer with zeroes.
+    # A script that was only half converted to version 2 must not serve zeroes.
     body = language.pieces("api_versions", "returned data")[kind]
     server = serve(disk(language, "returned", body=body))
     client = server.connect()

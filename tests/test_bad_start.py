@@ -1,4 +1,4 @@
-"""Scripts and command lines that nbdkit must refuse to start with, each in one clear line."""
+"""Scripts and command lines with which nbdkit must refuse to start, each with one clear line."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from languages import only, under_test
 
 @pytest.fixture
 def required(language):
-    """A disk with what nbdkit requires, and further code."""
+    """A disk with what nbdkit requires, and additional code."""
     return lambda addition="": language.script("bad_start", "required") + addition
 
 
@@ -39,12 +39,12 @@ def test_script_that_may_not_be_read(language, required, write_script, tmp_path)
     (tmp_path / script).chmod(0)
     prefix = ()
     if os.geteuid() == 0:
-        # Nothing is unreadable to root, so be somebody else, who may reach the directory.
+        # Root can read anything, so become another user who can reach the directory.
         for directory in (tmp_path, *tmp_path.parents):
             if directory != directory.parent and not directory.stat().st_mode & 0o001:
                 directory.chmod(directory.stat().st_mode | 0o011)
         prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-    # The plugin itself may lie where that somebody may not look.
+    # That user may not be able to read the plugin's own directory.
     plugin = shutil.copy(language.plugin, tmp_path)
     result = subprocess.run(
         [*prefix, "nbdkit", "-s", plugin, script], cwd=tmp_path, capture_output=True
@@ -66,7 +66,7 @@ def test_empty_script_name(language, tmp_path):
 
 
 LOAD = "could not load Tcl script: disk.tcl: line "
-# What Tcl 8.6 takes for a command.
+# Tcl 8.6 takes the bytes for a command.
 NOT_UTF8 = "found bytes" if under_test().reads_utf8 else "invalid command name "
 BROKEN = only(
     lua={
@@ -74,7 +74,7 @@ BROKEN = only(
         "end": ("\n\n\nfunction open(\n", "could not parse Lua script disk.lua:"),
         "elf": (b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe", "could not parse Lua script disk.lua:1: "),
         "bytes": (bytes(range(1, 256)), "could not parse Lua script disk.lua:1: "),
-        # The mark of precompiled code, and nothing of it.
+        # Only the signature of precompiled code.
         "bytecode": (b"\x1bLua", "could not parse Lua script "),
         "error": ("error('stop here')\n", "could not run Lua script: disk.lua:1: stop here"),
         "arithmetic": ("\nlocal x = nil + 1\n",
@@ -111,9 +111,9 @@ MISSING = {
     "pread": ["pread"],
     "two": ["open", "get_size"],
     **only(
-        # What is called like a callback is one only if it is a function.
+        # Something with a callback's name is only a callback if it is a function.
         lua={"boolean": ["open"], "callable": ["open"]},
-        # It is a command, and not a variable.
+        # It is a command, not a variable.
         tcl={"variable": ["pread"], "other namespace": ["pread"]},
     ),
 }
@@ -162,12 +162,12 @@ def test_error_in_config(expect_failure, required, language):
 def test_a_parameter_without_a_key_that_is_refused(expect_failure, required, language):
     script = required(language.script("bad_start", "unknown parameter"))
     refused = f"config: {language.place(script, 'unknown ')}: unknown script=disk.img"
-    # Where the key comes from is not to be seen in the command line.
+    # The command line does not show where the key comes from.
     assert expect_failure(script, "disk.img") == (
         f"{refused} (the key of a parameter without one is what magic_config_key returns, "
         "else script)"
     )
-    # This script knows of it.
+    # This script knows the key.
     script += language.define("magic_config_key", f"return {language.literal('script')}")
     assert expect_failure(script, "disk.img") == refused
 
@@ -179,7 +179,7 @@ def test_error_in_config_complete(expect_failure, required, language):
 
 
 def test_a_script_that_exits_ends_nbdkit_with_its_code(language, write_script, tmp_path):
-    # It is what the script asked for, and the official plugin does it as well.
+    # The script asked for this, and the official plugin does the same.
     script = write_script(only(lua="os.exit(7)\n", tcl="exit 7\n"))
     result = nbdkit.run(language.plugin, script, cwd=tmp_path)
     assert (result.returncode, nbdkit.error_lines(result.stderr)) == (7, [])

@@ -39,7 +39,7 @@ def row(unit, ours, theirs, wanted=None, **more):
         ("ns/call", [40], [50], ["at most", 1.0], True, 1.25),
         ("MiB/s", [50], [40], ["at least", 1.0], True, 1.25),
         ("requests/s", [40], [50], ["at least", 0.9], False, 0.8),
-        # Medians, not means: one disturbed round is not to count.
+        # Medians, not means: a single disturbed round must not count.
         ("ns/call", [40, 41, 9000], [50, 50, 50], ["at most", 1.0], True, 50 / 41),
     ],
 )
@@ -57,7 +57,7 @@ def test_a_difference_as_the_aim(ours, met):
 @pytest.mark.parametrize(
     "count, least, most",
     [
-        # All five on the same side of the median: the chance of that is 2/32, which is too much.
+        # The chance that all five are on the same side of the median is 2/32, which is too much.
         (5, None, None),
         (6, 1, 6),  # 2/64
         (7, 1, 7),  # 2/128, but with those where one is on the other side it would be 16/128
@@ -73,7 +73,7 @@ def test_the_interval_of_a_median(count, least, most):
 @pytest.mark.parametrize(
     "unit, ours, wanted, verdict",
     [
-        # Of eleven rounds against 100, the interval leaves the lowest and the highest out.
+        # With eleven rounds against 100, the interval excludes the lowest and the highest.
         ("requests/s", [50, *range(101, 110), 500], ["at least", 1.0], "yes"),
         ("requests/s", [50, 99, *range(101, 109), 500], ["at least", 1.0], "yes, within noise"),
         ("requests/s", [50, *range(92, 100), 101, 500], ["at least", 1.0], "no, within noise"),
@@ -82,7 +82,7 @@ def test_the_interval_of_a_median(count, least, most):
         ("ns/call", [50, *range(92, 100), 101, 500], ["at most", 1.0], "yes, within noise"),
         ("ns/call", [50, 99, *range(101, 109), 500], ["at most", 1.0], "no, within noise"),
         ("ns/call", [50, *range(101, 110), 500], ["at most", 1.0], "**no**"),
-        # An aim on the border of the interval is one that the interval contains.
+        # The interval includes its borders.
         ("requests/s", [50, 100, *range(102, 110), 500], ["at least", 1.0], "yes, within noise"),
         # A difference as the aim: 110 is wanted.
         ("ns/call", [50, *range(101, 110), 500], ["at most more", 10], "yes"),

@@ -1,4 +1,4 @@
-"""block_size: what a client is told, and each rule of nbdkit's that an answer may break."""
+"""block_size: what a client learns, and each rule of nbdkit's that a return value may break."""
 
 import nbd
 import pytest
@@ -9,7 +9,7 @@ LIMIT = 4294967295
 
 
 def disk(language, body):
-    """The first client gets this answer, each other one a right one."""
+    """The first client gets this return value, all others a valid one."""
     return language.script("block_size", "disk", body=body)
 
 
@@ -31,7 +31,7 @@ def sizes(client):
         ((65536, 2**25, 2**25), (65536, 1 << 25, 1 << 25)),
         ((4, 512, 516), (4, 512, 516)),
         ((1, 512, 512), (1, 512, 512)),
-        # Three results, or a list as in other languages.
+        # Three results, or a list, as in other languages.
         *only(
             lua=[
                 ((512.0, 4096.0, 2.0**20), (512, 4096, 2**20)),
@@ -53,7 +53,7 @@ def test_sizes_that_are_right(serve, language, version, answer, expected):
 def test_nothing_is_said(serve, language, answer):
     server = serve(disk(language, only(lua=f"do return {answer} end", tcl=f"return {answer}")))
     client = server.connect()
-    # What libnbd has where the server says nothing. nbdkit itself has a maximum.
+    # libnbd's value if the server says nothing. nbdkit itself has a maximum.
     assert sizes(client)[:2] == (0, 0) or sizes(client) == (1, 4096, 4294967295)
     assert client.pread(1, 1) == b"x"
     assert server.errors() == []
@@ -141,7 +141,7 @@ THREE = "expected a list of three numbers: minimum, preferred and maximum size"
         (r"return \{", f'returned "{{", {THREE}'),
     ],
 ))  # fmt: skip
-def test_what_is_no_answer_keeps_the_client_out(serve, language, body, rule):
+def test_an_invalid_return_value_refuses_the_client(serve, language, body, rule):
     keeps_the_client_out(serve, language, body, rule)
 
 
@@ -157,8 +157,8 @@ def keeps_the_client_out(serve, language, body, rule):
 
 
 def test_nbdkit_agrees_about_what_is_wrong(serve, start, language):
-    # Its own plugin for shell commands hands on any numbers, and nbdkit judges them. A client
-    # names the sizes that it gets as its export.
+    # nbdkit's own sh plugin passes on any numbers, and nbdkit judges them. The client's export name
+    # selects the sizes.
     ours = serve(language.script("block_size", "of the export"))
     theirs = start(
         "eval",

@@ -1,4 +1,4 @@
-"""script/bootstrap where there is no apt-get: it says what to install, by the names used there."""
+"""script/bootstrap without apt-get: it says what to install, under the distribution's names."""
 
 import os
 import shutil
@@ -8,13 +8,13 @@ import pytest
 
 from languages import ROOT
 
-# What every system has that can run the script at all.
+# Programs on every system that can run the script at all.
 SYSTEM = ["bash", "dirname", "sed", "sort", "tr"]
 
 
 @pytest.fixture
 def bootstrap(tmp_path):
-    """Runs it on a system with little more than bash and cargo, and this text in os-release."""
+    """Runs it on a system with little more than bash and cargo, and this os-release."""
     (tmp_path / "bin").mkdir()
     for program in SYSTEM:
         (tmp_path / "bin" / program).symlink_to(shutil.which(program))
@@ -70,9 +70,9 @@ def test_packages_by_the_names_used_there(bootstrap, release, set_name):
     assert {"gcc", "libnbd", "file", "e2fsprogs"} <= set(names)
     assert ("git" in names) == (set_name == "test")
     assert ("fio" in names) == (set_name == "bench")
-    # Debian's names are none of theirs.
+    # Debian's names do not exist there.
     assert not {"libc6-dev", "libnbd-bin", "liblua5.4-dev"} & set(names)
-    # It is in the list, or it is said where it is to be had.
+    # It is in the list, or the script says where to get it.
     assert ("nbdkit" in names) == (not remarks)
     assert all(remark.startswith("nbdkit itself is ") for remark in remarks)
 

@@ -1,4 +1,4 @@
-"""Buffers used wrongly: a clear error with its place in the script, and no harm done."""
+"""Misused buffers: a clear error with its place in the script, and no harm done."""
 
 import re
 
@@ -13,12 +13,12 @@ SIZES = {name: int(re.search(r"\d+", name)[0]) // 8 for name in READS}
 
 
 def argument(number):
-    """How a message counts the arguments of a method: Lua's first one is the buffer."""
+    """How messages count the arguments of a method: in Lua, the buffer is the first."""
     return f"argument {number + only(lua=1, tcl=0)}"
 
 
 def found(lua, tcl):
-    """What a message says of a value that is none of those that were expected."""
+    """How a message describes an unexpected value."""
     return only(lua=lua, tcl=f'"{tcl}"')
 
 
@@ -37,7 +37,7 @@ def evaluate(serve, language):
 
 @pytest.fixture
 def message(evaluate, language):
-    """What is said about a call of a method that fails; a variable is given as `{name}`."""
+    """The message of a failing method call; `{name}` stands for a variable."""
 
     def message(name, *arguments):
         def argument(value):
@@ -191,13 +191,13 @@ def test_buffer_of_a_request_that_is_over(serve, language, use):
     use = language.pieces("buffer_errors", "uses of a kept buffer")[use]
     evaluate = evaluating.evaluator(serve, language)
     keep = language.script("buffer_errors", "keep").strip()
-    # From a write that succeeded, from one that failed, and as another connection's.
+    # From a write that succeeded, from one that failed, and from another connection.
     evaluate.run(keep)
     is_gone(evaluate, use)
     evaluate.error(keep + only(lua=" ", tcl="; ") + language.error("failed"))
     is_gone(evaluate, use)
     is_gone(evaluating.Evaluator(evaluate.server, language, 2), use)
-    # Each is gone, not only the last one.
+    # All of them are gone, not just the last.
     evaluate.run(only(lua="first = kept ", tcl="set ::first $::kept; ") + keep)
     is_gone(evaluate, use.replace("kept", "first"))
 
@@ -209,7 +209,7 @@ def is_gone(evaluate, use):
 
 GONE = only(
     lua=r"^code:1: this buffer is gone: it was nbdkit's, and its callback has returned$",
-    # Its command does not exist any more.
+    # Its command no longer exists.
     tcl=r'invalid command name "::nbdkit::buffer\d+"$|found "::nbdkit::buffer\d+", expected ',
 )
 
@@ -248,5 +248,5 @@ def test_copy_within_a_request_when_memory_is_short(serve, language):
         assert client.pread(32 << 20, 32 << 20) == b"a" * (32 << 20)
     except nbd.Error as error:
         assert error.errno in ("EIO", "ENOMEM")
-    # Whatever came of that, it was one request.
+    # Whatever happened, it affected one request.
     assert client.pread(512, 0) == b"a" * 512

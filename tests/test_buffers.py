@@ -8,7 +8,7 @@ import pytest
 import evaluating
 from languages import only
 
-# The suffix of a method, what Python's struct calls it, and whether it has a big-endian form.
+# A method's suffix, the format in Python's struct, and whether there is a big-endian form.
 FORMATS = {
     "i8": "b",
     "u8": "B",
@@ -36,7 +36,7 @@ def buffer(evaluate, language):
 
     class Buffer:
         def new(self, contents):
-            """With these bytes, or so many zeroes."""
+            """With these bytes, or this many zeroes."""
             evaluate.run(language.new_buffer("buf", contents))
 
         def bytes(self):
@@ -118,7 +118,7 @@ def test_making_buffers(buffer, evaluate, language):
         assert buffer.len() == str(len(expected))
     buffer.new(4097)
     assert buffer.len() == "4097"
-    # Memory that another one had is zeroes again.
+    # Memory that another buffer used is zeroed again.
     assert evaluate.value(language.script("buffers", "one after the other")) == "always zero"
 
 
@@ -182,7 +182,7 @@ DIGITS = ("writestring", 0, b"0123456789")
 def test_copying(serve, language, calls, expected, where):
     code = ""
     for name, *arguments in calls:
-        # A text is a variable.
+        # A string is a variable.
         arguments = [language.variable(a) if isinstance(a, str) else a for a in arguments]
         code += language.method("to", name, *arguments) + "\n"
     client = serve(language.script("buffers", f"copying: {where}", code=code)).connect()
@@ -190,7 +190,7 @@ def test_copying(serve, language, calls, expected, where):
 
 
 def test_the_bytes_on_the_disk_are_those_of_struct(serve, language):
-    # Without any language on the other side: each method writes into the client's own read.
+    # Compared without any language: each method writes into the client's own read.
     values = {"i8": -2, "u8": 254, "i16": -300, "u16": 65000, "i32": -70000, "u32": 4000000000}
     values |= {"i64": -(2**52) - 1, "f32": 0.15625, "f64": -1e-300}
     writes, expected = "", b""

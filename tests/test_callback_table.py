@@ -1,4 +1,4 @@
-"""The callbacks of a plugin's life, from the command line to the end, that the reference lacks."""
+"""The callbacks that the official plugin lacks, from the command line to the end."""
 
 import socket
 
@@ -10,12 +10,12 @@ from languages import only
 
 @pytest.fixture
 def required(language):
-    """A disk with what nbdkit requires, and further code."""
+    """A disk with what nbdkit requires, and additional code."""
     return lambda addition="": language.script("callback_table", "required") + addition
 
 
 def once(language, body, answer):
-    """What goes wrong the first time, as the body of a callback in one line."""
+    """Makes a callback fail the first time, as a body in one line."""
     return language.script("callback_table", "once", body=body, answer=answer).strip()
 
 
@@ -98,7 +98,7 @@ def test_thread_model(serve, required, language, number, word):
     for answer in answers:
         script = required(language.define("thread_model", f"return {answer}"))
         server = serve(script, verbose=True)
-        # In the debug log nbdkit says which it is using.
+        # nbdkit's debug log says which one it uses.
         assert f"using thread model: {word}\n".encode() in server.log(), answer
         assert server.connect().pread(4, 0) == b"xxxx"
 
@@ -123,7 +123,7 @@ def test_thread_model(serve, required, language, number, word):
                 ("0.5", 'returned "0.5",'),
                 ("true", 'returned "true",'),
                 ("{1 2}", 'returned "1 2",'),
-                # The words are those of nbdkit, and not shortened as Tcl's options are.
+                # The words are nbdkit's, and cannot be abbreviated as Tcl's options can.
                 ("paral", 'returned "paral",'),
             ],
         ),
@@ -155,14 +155,14 @@ def test_preconnect_comes_before_any_byte_of_the_client(serve, required, languag
     server = serve(script, f"log={tmp_path}/log")
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(server.socket))
-        # The server has not greeted it either.
+        # The server has not even greeted it.
         assert client.recv(1) == b""
     assert (tmp_path / "log").exists()
 
 
 @pytest.fixture
 def configured(required, language):
-    """A disk that reads as its configuration, with further code."""
+    """A disk that reads as its configuration, with additional code."""
     return lambda addition="": required(language.script("callback_table", "config") + addition)
 
 
@@ -212,7 +212,7 @@ def test_can_multi_conn(serve, required, language):
 
 
 def answered_wrongly(serve, required, language, callback, body, answer):
-    """Has the first client's question answered so, and returns the script and what was logged."""
+    """Makes a callback fail for the first client; returns the script and the log's line."""
     script = required(language.script("callback_table", "data"))
     script += language.define(callback, once(language, body, answer))
     server = serve(script)
@@ -244,7 +244,7 @@ def answered_wrongly(serve, required, language, callback, body, answer):
         ],
     ),
 )  # fmt: skip
-def test_answer_that_is_no_boolean(serve, required, language, callback, body, message):
+def test_return_value_that_is_not_a_boolean(serve, required, language, callback, body, message):
     script, line = answered_wrongly(serve, required, language, callback, body, "true")
     if "PLACE" in message:
         message = message.replace("PLACE", language.place(script, "cannot say"))

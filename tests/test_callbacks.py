@@ -1,4 +1,4 @@
-"""Every callback of the reference: when it is called, with what arguments of what types."""
+"""Every callback of the official plugin: when it is called, with arguments of which types."""
 
 import subprocess
 
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def noting(serve, language, tmp_path):
-    """Serves the script that notes its calls; returns the server and a way to read the notes."""
+    """Serves the script that records its calls; returns the server and a way to read the record."""
     notes = tmp_path / "notes"
 
     def start(*parameters, **options):
@@ -19,13 +19,13 @@ def noting(serve, language, tmp_path):
 
 
 def number(language, value):
-    """How the noting script shows a number that the plugin gave it."""
+    """How the recording script shows a number that it got from the plugin."""
     kind = "integer" if language.integers else "number"
     return f"{kind}:{value}"
 
 
 def after(lines, command):
-    """The lines that came since `command` was last noted."""
+    """The lines since `command` was last recorded."""
     names = [line.split(" ")[0] for line in lines]
     last = len(names) - 1 - names[::-1].index(command)
     return lines[last + 1 :]
@@ -43,9 +43,9 @@ def test_configuration_comes_in_order_and_is_strings(noting):
 
 
 def test_config_takes_bytes_that_are_not_utf8(noting, tmp_path, language):
-    # A file name is any bytes. nbdkit has the same command line as bytes.
+    # A file name may be any bytes. nbdkit gets the command line as the same bytes.
     server, notes = noting(b"file=a\xff\xfeb".decode("utf-8", "surrogateescape"))
-    # The script `note` makes bytes of it again, in the encoding of names of files.
+    # The script `note` converts it back to bytes, in the encoding of file names.
     shown = "6:a....b" if language.reads_utf8 else "4:a..b"
     assert f"config string:4:file string:{shown}" in notes()
 
@@ -73,7 +73,7 @@ def test_a_connection_opens_asks_and_closes(noting, options, readonly):
     code, _ = server.stop()
     assert code == 0
     opened = after(notes(), "config_complete")
-    # nbdkit asks each question at most once, and in an order that is its own.
+    # nbdkit calls each of these at most once, in its own order.
     for handle in ("handle1", "handle2"):
         mine = [line for line in opened if line.endswith(f" handle:{handle}")]
         names = [line.split(" ")[0] for line in mine]
@@ -81,14 +81,14 @@ def test_a_connection_opens_asks_and_closes(noting, options, readonly):
         assert names.count("close") == 1
         questions = {"get_size", "can_write", "can_flush", "can_trim", "is_rotational"}
         if readonly == "true":
-            # A client that cannot write is not told how it could.
+            # A client that cannot write does not learn how it could.
             questions -= {"can_write", "can_trim"}
             names = [name for name in names if name not in ("can_write", "can_trim")]
         assert sorted(names[:-1]) == sorted(questions)
     assert opened.count(f"open boolean:{readonly}") == 2
 
 
-def test_the_answers_reach_the_client(noting):
+def test_the_return_values_reach_the_client(noting):
     server, _ = noting()
     client = server.connect()
     assert client.get_size() == 65536
@@ -96,7 +96,7 @@ def test_the_answers_reach_the_client(noting):
     assert client.can_flush()
     assert client.can_trim()
     assert client.is_rotational()
-    # Those the reference does not know have nbdkit's defaults.
+    # Those that the official plugin lacks have nbdkit's defaults.
     assert client.can_zero()
     assert client.can_fast_zero()
     assert client.can_fua()
@@ -105,13 +105,13 @@ def test_the_answers_reach_the_client(noting):
 
 
 @pytest.mark.parametrize("callback", ["can_write", "can_flush", "can_trim", "is_rotational"])
-def test_each_answer_may_be_false(serve, language, callback):
+def test_each_callback_may_return_false(serve, language, callback):
     script = language.script("note") + language.define(callback, "return false")
     client = serve(script, "x=y").connect()
     told = {
         "can_write": not client.is_read_only(),
         "can_flush": client.can_flush(),
-        # nbdkit offers neither trimming nor FUA on a disk that is read-only.
+        # nbdkit offers neither trims nor FUA on a read-only disk.
         "can_trim": client.can_trim() or callback == "can_write",
         "is_rotational": client.is_rotational(),
     }
@@ -174,7 +174,7 @@ def test_a_string_holds_any_bytes_in_both_directions(noting):
 
 
 def test_the_largest_request_that_nbdkit_takes(serve, language):
-    # Not strict, for libnbd sends no more than 32 MiB otherwise from 1.20 on.
+    # Not strict, because otherwise libnbd, from 1.20 on, sends no more than 32 MiB.
     client = serve(language.script("callbacks", "one write")).connect(strict=False)
     data = bytes(range(256)) * (64 * 1024 * 1024 // 256)
     client.pwrite(data, 0)

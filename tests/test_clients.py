@@ -92,7 +92,7 @@ def test_qemu_img(example, tmp_path):
         cwd=tmp_path,
         capture_output=True,
     )
-    # Else the comparisons above would say nothing.
+    # Otherwise the comparisons above would prove nothing.
     assert different.returncode == 1
 
 
@@ -122,7 +122,7 @@ def test_the_file_of_the_file_example_holds_what_was_written(start, language, tm
     client.flush()
     assert backing.read_bytes()[777:786] == b"new bytes"
     client.shutdown()
-    # With -r the script opens the file for reading only.
+    # With -r the script opens the file read-only.
     readonly = start(language.plugin, "-r", language.example("file"), f"file={backing}").connect()
     assert readonly.is_read_only()
     assert readonly.pread(9, 777) == b"new bytes"

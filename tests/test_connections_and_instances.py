@@ -1,4 +1,4 @@
-"""Under `parallel` a connection may be open in any number of interpreters: its handles there."""
+"""The handles of a connection under `parallel`, where it may be open in many interpreters."""
 
 import functools
 import socket
@@ -14,7 +14,7 @@ from listening import tcp_server
 
 @pytest.fixture
 def counting(start, language, write_script, tmp_path):
-    """The script `counting`, and what it knew at the end."""
+    """The script `counting`, and its counts at the end."""
 
     class Counting:
         def __init__(self, interpreters, model="parallel", addition="", options=()):
@@ -31,7 +31,7 @@ def counting(start, language, write_script, tmp_path):
             assert code == 0, log
             known = parse(self.notes.read_text())
             assert nothing_mixed_up(known)
-            # Each `open` that did not fail has its `close`, in the same interpreter.
+            # Each successful `open` has its `close`, in the same interpreter.
             assert per_interpreter(known, "open") == per_interpreter(known, "close")
             return known, log
 
@@ -39,7 +39,7 @@ def counting(start, language, write_script, tmp_path):
 
 
 def read_together(client, wanted, meeting=0):
-    """Reads with as many interpreters as that at once."""
+    """Makes this many interpreters read at once."""
     requests = InFlight(client)
     for _ in range(wanted):
         requests.pread(512, meeting * MEETING + wanted, lambda data: None)
@@ -53,7 +53,7 @@ def exists(path):
 def test_open_runs_where_a_connection_is_first_served_and_close_in_each_of_these(counting):
     disk = counting(4)
     first, second = disk.connect(), disk.connect()
-    # One after the other there is no need for another interpreter.
+    # Sequential requests need no other interpreter.
     for _ in range(20):
         first.pread(512, 0)
     assert facts(first)["opened"] == 2
@@ -92,7 +92,7 @@ def test_open_that_fails_in_another_interpreter_fails_the_request_only(counting,
     (line,) = disk.server.errors()
     assert f"pwrite: {language.callback('open')}: disk.{language.extension}:" in line
     assert line.endswith("no room for another"), line
-    # It goes on where it is open, and is tried again in the other one.
+    # It goes on where it is open, and tries again in the other interpreter.
     assert client.pread(512, 0) == b"x" * 512
     read_together(client, 2, meeting=1)
     known, _ = disk.end()
@@ -100,7 +100,7 @@ def test_open_that_fails_in_another_interpreter_fails_the_request_only(counting,
 
 
 def at_once_on(client, count):
-    """The outcomes of so many writes in flight at once: None, or the name of an errno."""
+    """The outcomes of this many writes in flight at once: None, or the name of an errno."""
     cookies = [client.aio_pwrite(bytearray(512), 0) for _ in range(count)]
     outcomes = {}
     while len(outcomes) < count:
@@ -125,7 +125,7 @@ def test_the_first_open_that_fails_refuses_the_connection(counting, language):
 
 
 def test_an_error_does_not_touch_requests_that_run_meanwhile(counting, language):
-    # The last one to come fails, and only then do the others go on.
+    # The last one to arrive fails, and only then do the others go on.
     disk = counting(8, addition=language.script("connections", "the last one fails"))
     client = disk.connect()
     outcomes = at_once_on(client, 8)
@@ -158,7 +158,7 @@ def test_two_hundred_connections_at_once(counting, model, interpreters):
 
 
 def test_connections_that_drop_without_a_word_are_closed_as_well(counting):
-    # nbdkit 1.32 may fail an assertion if several threads serve a client that is gone.
+    # nbdkit 1.32 may fail an assertion if several threads serve a client that has gone.
     disk = counting(4, options=["-t", "1"])
 
     def drop():
@@ -185,7 +185,7 @@ def test_a_close_waits_for_the_requests_of_others_and_they_go_on(counting, langu
     requests.pwrite(b"y", 0)
     for path in inside:
         nbdkit.wait_until(exists(path), "a request in each interpreter")
-    # Both interpreters are at work, and in both the connection that goes is open.
+    # Both interpreters are busy, and the connection that ends is open in both.
     going.shutdown()
     go.touch()
     requests.wait_for_all()
@@ -194,8 +194,8 @@ def test_a_close_waits_for_the_requests_of_others_and_they_go_on(counting, langu
 
 
 def test_a_close_is_not_kept_waiting_by_new_requests_of_others(counting):
-    # There are always more requests than interpreters; a close that had to find all of them idle,
-    # or to wait behind each request that comes, would not end before these do.
+    # There are always more requests than interpreters. A close that had to find all of them idle,
+    # or to wait behind each new request, would not end before these do.
     disk = counting(2)
     going = [disk.connect() for _ in range(10)]
     for meeting, client in enumerate(going):
@@ -219,7 +219,7 @@ def test_a_close_is_not_kept_waiting_by_new_requests_of_others(counting):
         return count
 
     def leave():
-        # The load is there before they leave.
+        # The load has begun before they leave.
         for _ in range(20):
             watching.pread(512, 0)
         try:
@@ -232,7 +232,7 @@ def test_a_close_is_not_kept_waiting_by_new_requests_of_others(counting):
     closed = []
     watching = disk.connect()
     counts = at_once(leave, *(functools.partial(load, client) for client in busy))
-    # The load went on: on a busy machine one of them may have been answered nothing yet.
+    # The load went on, though on a busy machine one of them may not have had a reply yet.
     assert max(counts[1:]) > 4
     known, _ = disk.end()
     assert known["opened"] == known["closed"]

@@ -1,8 +1,8 @@
-"""Random requests of many connections at once on one disk: every answer has to be a right one.
+"""Random requests of many connections at once on one disk: every reply has to be possible.
 
 Each connection owns lanes of the disk, whose bytes it knows exactly. Next to them are blocks that
-all connections write, always as a whole and with a pattern of their own: what is read must be one
-pattern from its first byte to its last, and not one that another had replaced before.
+all connections write, always completely and each with its own pattern: a read must return a single
+pattern from its first byte to its last, and not one that had already been replaced.
 """
 
 import itertools
@@ -22,28 +22,28 @@ SECONDS = float(os.environ.get("NBDKIT_SCRIPT_CONSISTENCY_SECONDS", "5"))
 
 CONNECTIONS = 6
 LANES_EACH = 6
-# Not a multiple of anything, so that a page of the disk has bytes of several connections.
+# Not a multiple of anything, so that a page of the disk holds bytes of several connections.
 LANE = 43_210
 LANES_END = CONNECTIONS * LANES_EACH * LANE
-# In one page, in a few, and longer than anything that the disk could lock at once.
+# Within one page, within a few, and longer than anything the disk could lock at once.
 SHARED = [512, 4096, 65_536, 200_000, 1_500_000]
 SIZE = LANES_END + sum(SHARED)
 WRITER = struct.Struct("<IIQ")
 
-# All events in one order, for all threads.
+# One order of all events, for all threads.
 clock = itertools.count(1)
 
 
 class SharedBlock:
-    """What may be read from a block that all connections write."""
+    """The patterns that may be read from a block that all connections write."""
 
     def __init__(self, number, offset, length):
         self.number, self.offset, self.length = number, offset, length
         self.lock = threading.Lock()
-        # When each pattern was there for sure; zeroes are the pattern (0, 0).
+        # When each pattern was certainly there; zeroes are the pattern (0, 0).
         self.written = {(0, 0): 0}
         self.zeroes_in_flight = 0
-        # When the last begun of all completed writes began. What had ended before it is gone.
+        # When the latest of all completed writes began. Anything that had ended before it is gone.
         self.replaced_before = 0
 
     def pattern(self, writer, sequence):
@@ -83,7 +83,7 @@ class SharedBlock:
 
 
 class Worker:
-    """A connection, and the requests that it has in flight: one in each lane, one in a block."""
+    """A connection and its requests in flight: one in each lane, one in a block."""
 
     def __init__(self, number, client, blocks, seed, end):
         self.number, self.blocks, self.end = number, blocks, end
@@ -219,7 +219,7 @@ def test_the_check_of_shared_blocks_sees_what_is_wrong():
     "model, interpreters", [("parallel", 4), ("parallel", 16), ("serialize_requests", 4)]
 )
 def test_random_requests(start, language, write_script, numbers, model, interpreters):
-    # The time is for all the cases of this test together.
+    # The time is for all cases of this test together.
     seconds = SECONDS / 3
     server = start(
         language.plugin,
@@ -245,7 +245,7 @@ def test_random_requests(start, language, write_script, numbers, model, interpre
     done = at_once(*(worker.run for worker in workers))
     answers, read = (sum(column) for column in zip(*done, strict=True))
     print(f"{model}, {interpreters} interpreters: {answers} answers, {read} of them checked reads")
-    # Every connection got its turn, and not only at the end.
+    # Every connection got its turn, not just at the end.
     assert all(count > 20 for count, _ in done), done
     assert read > CONNECTIONS * LANES_EACH
     assert server.stop() == (0, b"")

@@ -1,4 +1,4 @@
-"""What a script leaves out behaves as nbdkit has it for a C plugin that leaves it out."""
+"""Callbacks that a script omits behave as in a C plugin that omits them."""
 
 import nbd
 import pytest
@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture
 def disk(serve, language):
-    """Serves a script with what nbdkit requires, and these callbacks besides."""
+    """Serves a script with what nbdkit requires, and these callbacks."""
 
     def disk(*parts, addition=""):
         text = [language.script("defaults", name) for name in ("required", *parts)]
@@ -30,17 +30,17 @@ def calls(client):
     [
         ([], set()),
         (["flush"], {"flush"}),
-        # nbdkit writes zeroes itself; a fast zero it refuses, which is a fast answer.
+        # nbdkit writes zeroes itself; it refuses a fast zero, which is a fast reply.
         (["pwrite"], {"write", "zero", "fast_zero"}),
         (["pwrite", "flush"], {"write", "zero", "fast_zero", "flush", "fua"}),
         (["pwrite", "trim"], {"write", "zero", "fast_zero", "trim"}),
-        # A script's own zero may be slow. nbdkit would take a fast one all the same: it fails.
+        # A script's own zero may be slow. nbdkit would accept a fast one anyway: it fails.
         (["pwrite", "zero"], {"write", "zero", "fast_zero"}),
         (
             ["pwrite", "flush", "trim", "zero"],
             {"write", "zero", "fast_zero", "flush", "fua", "trim"},
         ),
-        # Without pwrite the disk is read-only whatever else there is.
+        # Without pwrite, the disk is read-only whatever else there is.
         (["trim", "zero"], set()),
     ],
     ids=[
@@ -90,7 +90,7 @@ def test_extents_say_that_all_is_data(disk):
         client.block_status(65536, 0, lambda context, offset, extents, error: found.append(extents))
         assert found == [[65536, 0]]
     else:
-        # nbdkit does not offer the context where there is nothing to say.
+        # nbdkit does not offer the context if it has nothing to report.
         with pytest.raises(nbd.Error):
             client.block_status(65536, 0, lambda *_: 0)
 
@@ -98,8 +98,8 @@ def test_extents_say_that_all_is_data(disk):
 @pytest.mark.parametrize(
     "callback, request_, errno",
     [
-        # The errno that nbdkit itself has for a C plugin with a NULL pointer there, as NBD has it:
-        # EROFS becomes EPERM.
+        # nbdkit's own errno for a C plugin with a NULL pointer there, as translated for NBD: EROFS
+        # becomes EPERM.
         ("write", lambda c: c.pwrite(bytes(512), 0), "EPERM"),
         ("flush", lambda c: c.flush(), "EINVAL"),
         ("trim", lambda c: c.trim(512, 0), "EINVAL"),
@@ -121,14 +121,14 @@ def test_a_promise_without_the_callback_is_an_error(
 
 
 def test_the_optional_callbacks_of_the_whole_plugin_may_be_absent(disk):
-    # No dump_plugin, config, config_complete, close: nothing is missed.
+    # No dump_plugin, config, config_complete or close: nothing is missing.
     server = disk()
     server.connect().shutdown()
     assert server.stop() == (0, b"")
 
 
 def test_config_help_and_magic_parameter(start, language, write_script):
-    # `script=` may be written out or left out.
+    # `script=` may be given or omitted.
     script = write_script(language.script("defaults", "required"))
     assert start(language.plugin, f"script={script}").connect().get_size() == 65536
     assert start(language.plugin, script).connect().get_size() == 65536

@@ -1,6 +1,6 @@
-"""Ours against the official plugin: the same script and requests, and all that is seen of them.
+"""Ours against the official plugin: the same script and requests, and everything one can observe.
 
-What is compared is in `differential/`, for each language. What is different on purpose is in its
+`differential/` contains the cases for each language. Deliberate differences are in its
 `LANGUAGE_differences.py`, and nowhere else.
 """
 
@@ -21,7 +21,7 @@ DIFFERENCES = differential.differences_of(under_test())
 
 @pytest.fixture(scope="session")
 def official(language):
-    """The oracle. If it is not installed the run fails."""
+    """The official plugin. If it is not installed, the run fails."""
     found = subprocess.run(
         ["nbdkit", "--dump-plugin", language.name], capture_output=True, text=True, check=True
     )
@@ -48,7 +48,7 @@ def test_case(official, language, write_script, tmp_path, name):
 
 
 def test_no_script_at_all(official, language, tmp_path):
-    # Older releases of the official plugin serve then, and fail each client; ours does not start.
+    # Then older releases of the official plugin serve, and fail each client; ours does not start.
     server = nbdkit.Nbdkit(official, cwd=tmp_path)
     try:
         try:
@@ -72,7 +72,7 @@ def test_every_difference_belongs_to_a_case():
 
 
 def random_requests(numbers, size, count):
-    """Requests of all kinds, most of them small, some of them overlapping, some out of bounds."""
+    """Requests of all kinds, mostly small, some overlapping, some out of bounds."""
     for _ in range(count):
         length = numbers.choice((1, 100, 512, 4096, 5000, 65536))
         offset = numbers.randrange(size - length + 1)
@@ -99,7 +99,7 @@ def test_random_requests_on_a_disk_in_memory(
     clients = [requests[:100], requests[100:], [("pread", size, 0)]]
     theirs, ours = both(official, language, write_script(CASES.DISK), clients, cwd=tmp_path)
     assert ours == differential.expected(DIFFERENCES, differential.RANDOM, theirs)
-    # That something was compared: most of the requests must have worked.
+    # Something has been compared: most of the requests must have worked.
     assert theirs.count(": ok\n") > 100 and "exit 0" in theirs
 
 

@@ -1,8 +1,8 @@
-"""Runs what the documentation shows: every block in the language under test is loaded, served and
-used by a client. `documents.py` tells how a block says what is to come of it.
+"""Runs the documentation's examples: every block in the language under test is loaded, served and
+used by a client. `documents.py` explains how a block states the expected result.
 
-Whatever it says, a client sends every kind of request that the disk offers, every callback that the
-block defines has to be called, and the log may have no other lines than those named.
+In any case, a client sends every kind of request that the disk offers, every callback that the
+block defines has to be called, and the log may contain no lines other than those named.
 """
 
 import fnmatch
@@ -33,10 +33,10 @@ class Look:
 
     definition: str
     function: str
-    # Of a method of the disk or of the dictionary.
+    # For a method of the disk or of the dictionary.
     disk: str
     shared: str
-    # How many examples there are at the least, or this has lost its way to the documents.
+    # The least number of examples; fewer would mean that this no longer finds the documents.
     examples: int
 
 
@@ -73,7 +73,7 @@ def test_every_block_is_one_that_is_checked():
 
 
 def library(file, pattern):
-    """Names in the framework's library, which all languages have."""
+    """Names in the framework's API for scripts, which all languages have."""
     names = re.findall(pattern, (ROOT / "nbdkit-script/src/script/api" / file).read_text())
     assert names, file
     return set(names)
@@ -141,7 +141,7 @@ def test_script(block, start, language, write_script, tmp_path):
     )
     assert dumped.returncode == 0, dumped.stderr
     if fails or block.value("unless"):
-        # It is loaded; a client would find out, or would need more than there is here.
+        # Only loaded: a client would notice, or would need more than there is here.
         return
 
     interpreters = [f"interpreters={INTERPRETERS}"] if "thread_model" in names else []
@@ -154,7 +154,7 @@ def test_script(block, start, language, write_script, tmp_path):
         first.pwrite(b"a" * COUNT, 0)
         assert first.pread(COUNT, 0) != second.pread(COUNT, 0)
     server.disconnect()
-    # It may have ended already, by itself.
+    # It may already have ended by itself.
     code, log = server.stop()
     assert code == 0, log
 
@@ -180,7 +180,7 @@ def glob(pattern):
 
 
 def use(server, block):
-    """Sends whatever the disk offers."""
+    """Sends every kind of request that the disk offers."""
     lister = nbd.NBD()
     lister.set_opt_mode(True)
     lister.connect_uri(server.uri)
@@ -235,15 +235,15 @@ def use(server, block):
 
 
 def use_together(server, block, count):
-    """Has so many clients send writes, flushes and reads at once, more than one of each.
+    """Makes this many clients send writes, flushes and reads at once, more than one of each.
 
-    They are shorter than the buffer of a file, in which they could get stuck.
+    They are shorter than a file's buffer, where they could get stuck.
     """
     clients = [server.connect() for _ in range(count)]
     places = {page: bytes([page + 1]) * SHORT for page in range(2 * count)}
 
     def at_once(send):
-        """Calls with each place and a client, and waits for all the requests."""
+        """Calls this with each place and a client, and waits for all the requests."""
         sent = [(clients[page % count], send(clients[page % count], page)) for page in places]
         for client, cookie in sent:
             while not client.aio_command_completed(cookie):
@@ -287,7 +287,7 @@ def test_relative_links_lead_somewhere(document):
 
 
 def anchors(path):
-    """Of the headings, as GitHub makes them."""
+    """The anchors of the headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -312,10 +312,10 @@ def test_rust(block, start, tmp_path, tmp_path_factory):
     (tmp_path / "Cargo.toml").write_text(text)
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "lib.rs").write_text(block.text)
-    # The versions that the repository is tested with, which are on this machine.
+    # The versions with which the repository is tested, which are on this machine.
     shutil.copy(ROOT / "Cargo.lock", tmp_path)
     cargo = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
-    # They have the framework in common, so only the first one takes its time.
+    # They share the framework, so only the first one takes its time.
     target = tmp_path_factory.getbasetemp() / "rust-target"
     subprocess.run(
         [cargo, "build", "--offline", "--quiet", "--target-dir", target],

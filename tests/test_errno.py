@@ -1,4 +1,4 @@
-"""Which error number reaches the client, by each of the ways in which a script may name one."""
+"""Which errno reaches the client, for each way in which a script can set one."""
 
 import errno
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from languages import only, under_test
 
-# What nbdkit 1.32 makes of an errno on the way to the client.
+# How nbdkit 1.32 translates an errno for the client.
 SENT = {
     "EPERM": "EPERM",
     "EROFS": "EPERM",
@@ -19,7 +19,7 @@ SENT = {
     "EFBIG": "ENOSPC",
     "EDQUOT": "ENOSPC",
     "ESHUTDOWN": "ESHUTDOWN",
-    # The protocol has ENOTSUP for a fast zero alone, and no others.
+    # The protocol has ENOTSUP only for a fast zero, and no other errors.
     "EOPNOTSUPP": "EINVAL",
     "ENOTSUP": "EINVAL",
     "EOVERFLOW": "EINVAL",
@@ -31,7 +31,7 @@ SENT = {
 
 
 def disk(language, body):
-    """What is read at 0 ends so, and all else is there."""
+    """A disk where reads at 0 end this way, and all others succeed."""
     return language.script("errno", "disk", body=body)
 
 
@@ -46,12 +46,12 @@ def failed_read(serve, language, body, **options):
     return error.value.errno, line.removeprefix(language.prefix("pread"))
 
 
-# With @name@ for the name of an errno.
+# @name@ stands for the name of an errno.
 WAYS = under_test().pieces("errno", "ways", name="@name@")
-# These tell the place by themselves; the others have whatever was thrown.
+# These add the place themselves; the others show whatever was thrown.
 PLACED = only(
     lua={"set_error by name", "set_error by number", "error by name", "error by number"},
-    # What fails by `return` fails where it was called, and that is in no script.
+    # A failure by `return` happens where the callback was called, which is in no script.
     tcl=set(WAYS) - {"return"},
 )
 
@@ -142,7 +142,7 @@ def test_set_error_without_an_error_is_forgotten(serve, language):
         assert error.value.errno == "EIO"
 
 
-# What begins it, and the lines that called what failed.
+# The traceback's first line, and the lines of the calls that led to the failure.
 TRACEBACK = only(
     lua=["stack traceback", "disk.lua:6"],
     tcl=["while executing", 'procedure "deeper"', 'procedure "pread"'],
@@ -163,7 +163,7 @@ def test_traceback_is_in_the_debug_log_only(serve, language):
 
 
 def test_numbers_are_those_of_this_system(serve, language):
-    # Any errno that Python knows: the name and the number are one error.
+    # For any errno that Python knows, the name and the number are the same error.
     for name in ("ENOSPC", "ENOMEM", "EPERM", "ESHUTDOWN"):
         call = language.call("error", getattr(errno, name), "why")
         place = language.place(disk(language, "HERE"), "HERE")
@@ -172,7 +172,7 @@ def test_numbers_are_those_of_this_system(serve, language):
 
 @pytest.mark.parametrize("way", under_test().pieces("errno", "long messages"))
 def test_message_that_is_larger_than_what_memory_is_left(serve, language, way):
-    # The message is there once; there is no room for it to be there three times.
+    # The message appears once; there is no room for it to appear three times.
     body = language.pieces("errno", "long messages")[way]
     server = serve(disk(language, body), prefix=("prlimit", f"--as={512 << 20}"))
     client = server.connect()

@@ -1,4 +1,4 @@
-"""Which exports there are and what is said of them, as libnbd and nbdinfo see it."""
+"""Exports and their descriptions, as libnbd and nbdinfo see them."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from languages import only, under_test
 
 @pytest.fixture
 def disk(serve, language):
-    """Serves a disk with such a callback."""
+    """Serves a disk with this callback."""
 
     def disk(callback, body):
         script = language.script("exports", "disk") + language.define(callback, body)
@@ -20,17 +20,17 @@ def disk(serve, language):
     return disk
 
 
-# Where such a callback is: behind the disk, in one line.
+# The place of this callback: after the disk, in one line.
 PLACE = f"disk.{under_test().extension}:{under_test().script('exports', 'disk').count(chr(10)) + 1}"
 
 
 def as_code(language, answer):
-    """Code as it is, and any other value as it is written in the language."""
+    """Code as it is, and any other value in the language's notation."""
     return answer if isinstance(answer, str) else language.literal(answer)
 
 
 def listed(server):
-    """What a client that only asks is told: each name with its description."""
+    """What a client that only asks learns: each name with its description."""
     client = nbd.NBD()
     client.set_opt_mode(True)
     client.connect_uri(server.uri)
@@ -60,7 +60,7 @@ def listed(server):
                 ("{ 'caf\\195\\169', 'with space' }", [("caf\u00e9", ""), ("with space", "")]),
                 ("{ tostring(readonly), 'tls ' .. tostring(is_tls) }",
                  [("false", ""), ("tls false", "")]),
-                # What is behind a hole in a list is not in it.
+                # Anything after a hole in a list is not part of it.
                 ("{ 'a', nil, 'c' }", [("a", "")]),
             ],
             tcl=[
@@ -170,7 +170,7 @@ def test_default_export(disk, language, name):
     assert client.get_canonical_export_name() == name
     assert client.pread(4, 0) == b"xxxx"
     client.shutdown()
-    # The default of a list that the script does not give.
+    # The default of a list that the script does not provide.
     assert listed(server) == [(name, "")]
 
 
@@ -225,7 +225,7 @@ def test_without_a_default_export_only_named_ones_open(disk, body, message):
         ],
         tcl=[
             ('return "the disk $h"', "the disk "),
-            # A value that is nothing is none.
+            # An empty value means none.
             ("return", None),
             ("return [string repeat d 4096]", "d" * 4096),
             (r"return caf\u00e9", "caf\u00e9"),

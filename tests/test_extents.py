@@ -1,4 +1,4 @@
-"""extents: what a client learns of data and holes, and every list that is refused."""
+"""extents: what a client learns about data and holes, and every list that is rejected."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ SIZE = 65536
 
 
 def disk(language, body):
-    """Requests at 4096 get this answer, all others are for a client that goes on."""
+    """Requests at 4096 get this list; all others serve a client that goes on."""
     return language.script("extents", "disk", body=body)
 
 
@@ -47,12 +47,12 @@ def goes_on(client):
         ([[4096, 61440, "hole,zero"]], [(61440, HOLE | ZERO)]),
         ([[4096, 61440, "zero,hole"]], [(61440, HOLE | ZERO)]),
         ([[4096, 4096, 0], [8192, 57344, 3]], [(4096, DATA), (57344, HOLE | ZERO)]),
-        # What is before the request is cut off, and what is behind the end of the disk.
+        # Anything before the request is cut off, and anything past the end of the disk.
         ([[0, 4096, 1], [4096, 61440, 3]], [(61440, HOLE | ZERO)]),
         ([[0, 8192, 1], [8192, 2**50, 3]], [(4096, HOLE), (57344, HOLE | ZERO)]),
-        # Neighbours of one kind are one.
+        # Adjacent extents of one type are merged.
         ([[4096, 4096, 0], [8192, 57344, 0]], [(61440, DATA)]),
-        # It need not go all the way.
+        # The list need not cover the whole request.
         ([[4096, 512, 3]], [(512, HOLE | ZERO)]),
         *only(
             lua=[
@@ -80,7 +80,7 @@ def test_lists_that_are_right(serve, language, version, answer, expected):
 
 
 def as_code(language, answer):
-    """Code as it is, and any other value as it is written in the language."""
+    """Code as it is, and any other value in the language's notation."""
     return answer if isinstance(answer, str) else language.literal(answer)
 
 
@@ -127,7 +127,7 @@ INFINITE = float("inf")
                 ([[4096, 512, 0.5]], "extent 1: the type is number, expected"),
                 ([[4096, 512, True]], "extent 1: the type is boolean, expected"),
                 ("{ setmetatable({}, { __index = function() error('deep') end }) }", "deep"),
-                # A list is what is in the table itself.
+                # A list consists of the table's own entries.
                 ("setmetatable({}, { __index = function() error('deep') end })", "no extents"),
             ],
             tcl=[
@@ -185,7 +185,7 @@ def is_refused(serve, language, body, message):
 
 
 def test_as_many_extents_as_nbdkit_takes(serve, language):
-    # nbdkit keeps 2^20 of them for one request and ignores the others.
+    # nbdkit keeps 2^20 extents for one request and ignores the others.
     server = serve(language.script("extents", "a million"))
     found = status(server.connect(), 2**30, 0)
     assert found[:3] == [(512, HOLE), (512, DATA), (512, HOLE)]
@@ -201,9 +201,9 @@ def test_one_extent_is_asked_for(serve, language):
 
 
 def test_an_extent_that_is_longer_than_any_request(serve, language):
-    # An assertion of nbdkit's would end it, if it were told of more than it can be asked for.
+    # An assertion would end nbdkit if it got more than a client can ask for.
     client = serve(language.script("extents", "one that is longer than any request")).connect()
-    # Newer releases of nbdkit tell of whole parts of 64 KiB where it is more.
+    # If there is more, newer releases of nbdkit report whole multiples of 64 KiB.
     longest = 2**32 - 2**16
     for count in (2**32 - 1, 2**32 - 512, 4096):
         for offset in (0, 4096):
@@ -214,10 +214,10 @@ def test_an_extent_that_is_longer_than_any_request(serve, language):
 
 def test_can_extents(serve, language):
     script = disk(language, language.error("not to be called"))
-    # nbdkit says of a disk that cannot tell that it is all data.
+    # For a disk without extents, nbdkit reports that everything is data.
     client = serve(script + language.define("can_extents", "return false")).connect()
     assert status(client) == [(SIZE - 4096, DATA)]
-    # And a script that says it can, but has no extents, fails the request.
+    # A script that promises extents but has no such callback fails the request.
     without = script + language.without("extents")
     server = serve(without + language.define("can_extents", "return true"))
     client = server.connect()
@@ -265,7 +265,7 @@ def test_qemu_img_map(mapped):
 
 
 def test_nbdcopy_reads_only_the_data(mapped, tmp_path):
-    # The script fails a read of anything else.
+    # The script fails any other read.
     subprocess.run(["nbdcopy", mapped.uri, tmp_path / "copy"], check=True)
     mib = 1 << 20
     assert (tmp_path / "copy").read_bytes() == (b"d" * mib + bytes(mib)) * 2

@@ -1,4 +1,4 @@
-"""Clients that die, a server that is told to end, and errors, each while a lot is going on."""
+"""Clients that die, a server that is told to end, and errors, each under load."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ from crowd import InFlight, at_once
 
 SIZE = 8 << 20
 BLOCK = 4096
-# What dying clients read and write is before it, and what others check is after it.
+# Dying clients read and write before this offset, and the others check what is after it.
 BORDER = SIZE // 2
 
 KILLS_EACH = 150
@@ -31,7 +31,7 @@ def disk(start, language, write_script, tmp_path):
 
         def __init__(self, model, interpreters, addition="", options=()):
             text = language.script("shared_disk")
-            # Each interpreter says at its end what happened in it.
+            # At its end, each interpreter reports what happened in it.
             text += language.script("faults_under_load", "counting", notes=self.notes)
             self.server = start(
                 *options, language.plugin, f"interpreters={interpreters}",
@@ -47,8 +47,8 @@ def disk(start, language, write_script, tmp_path):
 
 @pytest.mark.parametrize("model, interpreters", [("parallel", 4), ("serialize_requests", 4)])
 def test_clients_that_are_killed(disk, model, interpreters):
-    # One thread for each connection. If several answer a client that is gone, nbdkit 1.32 fails an
-    # assertion (sock >= 0 in connections.c), whatever the plugin.
+    # One thread per connection. If several reply to a client that has gone, nbdkit 1.32 fails an
+    # assertion (sock >= 0 in connections.c), with any plugin.
     disk = disk(model, interpreters, options=["-t", "1"])
     server = disk.server
     content = random.Random(1).randbytes(SIZE - BORDER)
@@ -76,7 +76,7 @@ def test_clients_that_are_killed(disk, model, interpreters):
             begin = numbers.randrange(len(content) - BLOCK)
             assert client.pread(BLOCK, BORDER + begin) == content[begin : begin + BLOCK]
             if reads % 20 == 0:
-                # One that comes while others go.
+                # One that arrives while others leave.
                 client.shutdown()
                 client = server.connect()
             reads += 1
@@ -84,11 +84,11 @@ def test_clients_that_are_killed(disk, model, interpreters):
     at_once(kill_all, *(functools.partial(check, seed) for seed in range(3)))
     client = server.connect()
     assert client.pread(len(content), BORDER) == content
-    # What the dead ones wrote is there as a whole or not at all.
+    # The writes of the dead clients are there completely or not at all.
     assert set(client.pread(BORDER, 0)) <= {0, ord("k")}
     code, log = server.stop()
     assert code == 0
-    # nbdkit may say that a client was gone. The script has nothing to say.
+    # nbdkit may log that a client has gone. The script logs nothing.
     assert b"disk." not in log and b"panicked" not in log, log
     counts = disk.counts()
     assert len(counts) == interpreters
@@ -132,7 +132,7 @@ def test_a_server_that_is_told_to_end_under_load(disk, model, interpreters, roun
     code, *_ = at_once(end, *(functools.partial(load, index) for index in range(len(clients))))
     assert code == 0, server.log()
     assert b"disk." not in server.log() and b"panicked" not in server.log(), server.log()
-    # `cleanup` ran in every one, and once.
+    # `cleanup` ran in every one, once.
     assert len(disk.counts()) == interpreters
 
 
@@ -151,7 +151,7 @@ def test_a_server_that_is_told_to_end_while_requests_sleep(disk, language):
 
     nbdkit.wait_until(all_asleep, "seven requests")
     disk.server.process.send_signal(signal.SIGTERM)
-    # They are woken and fail. nbdkit then still waits for the client's next word, or its end.
+    # They wake up and fail. nbdkit then still waits until the client sends more, or leaves.
     errors = set()
     while sleeping:
         client.poll(nbdkit.DEADLINE * 1000)
@@ -190,7 +190,7 @@ def test_a_storm_of_errors(disk, language, model):
         assert set(outcomes) == {(0, "EIO"), (1, "ENOSPC"), (2, None)}
     code, log = disk.server.stop()
     assert code == 0
-    # A line for each, and each of them whole.
+    # A line for each, and all of them complete.
     errors = [line for line in nbdkit.error_lines(log) if "error: pwrite: " in line]
     assert len(errors) == len(nbdkit.error_lines(log)) == 8 * 200
     assert sum(line.endswith("storm") for line in errors) == 8 * 100

@@ -4,10 +4,10 @@ import pytest
 
 from languages import only, under_test
 
-# The kinds of values that there are, and a test on each that only this very value passes.
+# The kinds of values, each with a test that only this very value passes.
 HANDLES = under_test().pieces("handles", "kinds of values")
 SAME = under_test().pieces("handles", "whether it is the same")
-# Values that are nothing to tell connections by.
+# Values by which connections cannot be told apart.
 EQUAL = under_test().pieces("handles", "values that are equal")
 
 
@@ -52,7 +52,7 @@ def test_handles_of_connections_that_have_ended_take_no_memory(serve, language, 
 
 @pytest.mark.parametrize("value", EQUAL)
 def test_connections_with_equal_handles_are_apart(serve, language, value):
-    # A handle that is nothing to tell connections by must not end the others with its own.
+    # When one such connection ends, those with an equal handle must go on.
     server = serve(language.script("handles", "equal", value=EQUAL[value]))
     clients = [server.connect() for _ in range(4)]
     while clients:

@@ -1,5 +1,5 @@
-"""nbdkit's headers, as they are installed here: what a plugin may call and define, and whether the
-framework knows it. A newer nbdkit that has more fails here, and not at a user's."""
+"""nbdkit's installed headers: what a plugin may call and define, and whether the framework knows it.
+A newer nbdkit with more functions fails here, and not at a user's."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ FUNCTIONS = {
     "the parsers of 64 bits do it, and `parse_int` knows the ranges",
 )
 
-# Fields of `struct nbdkit_plugin` that are no callbacks, or none of ours.
+# Fields of `struct nbdkit_plugin` that are not callbacks, or not ours.
 FIELDS = {
     "_struct_size": "set by register.rs",
     "_api_version": "set by the crate `nbdkit`",
@@ -60,7 +60,7 @@ def functions(header):
 
 
 def fields(header):
-    """Those of version 2: what stands behind `#if NBDKIT_API_VERSION == 1` is left out."""
+    """The fields of version 2: anything inside `#if NBDKIT_API_VERSION == 1` is skipped."""
     struct = re.search(r"struct nbdkit_plugin \{(.*?)\n\};", without_comments(header), re.S)[1]
     struct = re.sub(r"#if NBDKIT_API_VERSION == 1\n.*?#else\n(.*?)#endif", r"\1", struct, flags=re.S)
     assert "#" not in struct, struct
@@ -72,7 +72,7 @@ def fields(header):
 
 
 def known_functions():
-    """Those of functions.rs, with the number of their arguments; None for printf's."""
+    """The functions of functions.rs, with the number of their arguments; None for printf's."""
     source = (SOURCE / "host/functions.rs").read_text()
     found = dict.fromkeys(re.findall(r"^functions!\(@one (nbdkit_\w+)", source, re.M))
     for name, arguments in re.findall(r"(nbdkit_\w+) since \"[\d.]+\":\s*fn\(([^)]*)\)", source):
@@ -113,7 +113,7 @@ def test_every_function_is_known(common, plugin):
 def test_every_field_is_known(plugin):
     assert len(fields(plugin)) >= 45
     assert unknown_fields(plugin) == set()
-    # What is known is there: nbdkit 1.32 has all of it.
+    # Everything that we know is there: nbdkit 1.32 has it.
     assert known_callbacks() <= set(fields(plugin))
     assert FIELDS.keys() <= set(fields(plugin))
 
@@ -128,11 +128,11 @@ def test_functions_take_as_many_arguments_as_the_header_says(common):
     for name, count in known_functions().items():
         declared = re.search(rf"NBDKIT_EXTERN_DECL \([^,()]*, {name}, \(([^()]*)\)", flat)
         if declared is None:
-            # A newer nbdkit has it.
+            # Only a newer nbdkit has it.
             assert name not in functions(common)
             continue
         arguments = [] if declared[1].strip() == "void" else declared[1].split(",")
-        # A header of 1.48 has attributes behind the arguments.
+        # The header of 1.48 has attributes after the arguments.
         expected = None if "..." in declared[1] else len(arguments)
         assert count == expected, name
 
@@ -141,12 +141,12 @@ def test_functions_take_as_many_arguments_as_the_header_says(common):
     ("NBDKIT_EXTERN_DECL (int, nbdkit_new_one,\n  (const char *s));", "nbdkit_new_one"),
     ("NBDKIT_EXTERN_DECL (const char *, nbdkit_other, (void));", "nbdkit_other"),
 ])  # fmt: skip
-def test_a_new_function_is_told(common, end, name):
+def test_a_new_function_is_reported(common, end, name):
     assert unknown_functions(common + end) == {name}
 
 
 @pytest.mark.parametrize("field", ["int (*new_one) (void *handle,\n  int);", "const char *new_one;"])
-def test_a_new_field_is_told(plugin, field):
+def test_a_new_field_is_reported(plugin, field):
     with_more = re.sub(r"(struct nbdkit_plugin \{.*?)\n\};", rf"\1\n  {field}\n}};", plugin,
                        count=1, flags=re.S)  # fmt: skip
     assert unknown_fields(with_more) == {"new_one"}

@@ -12,7 +12,7 @@ import nbdkit
 
 
 def disk(language, body, addition=""):
-    """What is read at 0 does this first."""
+    """A disk whose reads at 0 do this first."""
     return language.script("hostile", "disk", body=body) + addition
 
 
@@ -54,7 +54,7 @@ def test_script_that_removes_its_callbacks_while_it_serves(serve, language):
         language.logged("pwrite", "this callback is not defined"),
         language.logged("flush", "this callback is not defined"),
     ]
-    # Who connects now sees a disk that cannot be written.
+    # A client that connects now sees a read-only disk.
     assert server.connect().is_read_only()
 
 
@@ -70,7 +70,7 @@ def test_script_that_removes_a_required_callback_while_it_serves(serve, language
 
 
 def client_process(code, uri):
-    """A client in a process of its own, that can be killed."""
+    """A client in a separate process, which can be killed."""
     return subprocess.Popen(
         [sys.executable, "-c", f"import nbd\nh = nbd.NBD()\nh.connect_uri({uri!r})\n{code}"],
         stdout=subprocess.PIPE,

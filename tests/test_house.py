@@ -1,4 +1,4 @@
-"""The house is as docs/architecture.md draws it: imports go down its floors, and never round."""
+"""The code is layered as docs/architecture.md shows: imports only go down, never in a circle."""
 
 import re
 import subprocess
@@ -7,8 +7,8 @@ import pytest
 
 from languages import ROOT
 
-# The rooms of nbdkit-script/src, from the top. A file imports from its own room and from those
-# below it.
+# The rooms of nbdkit-script/src, from the top. A file imports only from its own room and those
+# below.
 FLOORS = """
     lib script serve runner plugin callbacks buffer interrupt report host memory values panic
     system error
@@ -60,7 +60,7 @@ class Crate:
                 yield bool(public), self.absolute(module, path.split("::"))
 
     def absolute(self, module, path):
-        """A path from the crate's root, or nothing for another crate's."""
+        """A path from the crate's root, or nothing for a path into another crate."""
         here = list(module)
         if path[0] == "crate":
             return tuple(path)
@@ -72,7 +72,7 @@ class Crate:
         return (*module, *path) if (*module, path[0]) in self.texts else ()
 
     def home(self, path, seen=()):
-        """The file where a name is defined: what a module only passes on is not there."""
+        """The file that defines a name, rather than one that only re-exports it."""
         for length in range(len(path), 0, -1):
             module = path[:length]
             if module not in self.texts:
@@ -89,7 +89,7 @@ class Crate:
         return found - {module, None}
 
     def circle(self):
-        """One, if there is any."""
+        """A circle of imports, if there is one."""
         done = set()
 
         def visit(module, way):
@@ -128,7 +128,7 @@ def test_imports_go_down_the_floors():
 
 
 def test_lines_end_at_100_columns():
-    """Comments as well, which rustfmt leaves as they are."""
+    """Even in comments, which rustfmt does not touch."""
     files = subprocess.run(
         ["git", "ls-files", "*.rs"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()

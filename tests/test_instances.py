@@ -1,4 +1,4 @@
-"""The interpreters of `interpreters=N`: each is set up, used and ended like one that is alone."""
+"""The interpreters of `interpreters=N`: each is set up, used and ended like a single one."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from languages import only
 
 COUNTS = [1, 3, 16]
 
-# A call of what fails in the third interpreter.
+# A call to the function that fails in the third interpreter.
 FAIL = only(lua="fail_in_three()", tcl="fail_in_three")
 
 
 @pytest.fixture
 def disk(language):
-    """A disk that serves requests in parallel, and further code."""
+    """A disk that serves requests in parallel, and additional code."""
     return lambda addition="": language.script("instances", "disk") + addition
 
 
 @pytest.fixture
 def refused(language, write_script, tmp_path):
-    """The line with which nbdkit refuses to start a script in so many interpreters."""
+    """The line with which nbdkit refuses to start a script in this many interpreters."""
 
     def refused(count, text, *parameters, options=()):
         script = write_script(text)
@@ -32,7 +32,7 @@ def refused(language, write_script, tmp_path):
 
 @pytest.fixture
 def noting(language, tmp_path):
-    """Each interpreter notes what it sees, in a file of its own in the folder `notes`."""
+    """Each interpreter records what it sees, in its own file in the folder `notes`."""
 
     def noting(model="parallel"):
         notes = tmp_path / "notes"
@@ -119,7 +119,7 @@ def test_after_the_script_the_parameter_is_the_scripts_own(start, disk, language
 @pytest.mark.parametrize("callback", [None, "config", "config_complete", "get_ready"])
 def test_an_interpreter_that_fails_is_named(refused, disk, language, callback):
     script = disk(language.define(callback, FAIL) if callback else FAIL + "\n")
-    # The line is that of `fail_in_three` where the language knows it.
+    # If the language knows it, the line is that of `fail_in_three`.
     said = f"{callback}: {language.place(script, 'error')}: three"
     if callback is None:
         line = only(lua=script.split("error")[0], tcl=script.split(FAIL + "\n")[0]).count("\n") + 1
@@ -128,7 +128,7 @@ def test_an_interpreter_that_fails_is_named(refused, disk, language, callback):
 
 
 def test_a_callback_that_nbdkit_requires_has_to_be_in_each_interpreter(refused, disk, language):
-    # A server that starts all the same ends at once, and not with a failure.
+    # A server that starts anyway ends at once, and without a failure.
     script = disk(language.script("instances", "no pread in three"))
     line = refused(4, script, options=["--run", "true"])
     assert line.startswith("instance 3 of 4: ")
@@ -168,7 +168,7 @@ def test_bare_parameters_and_their_magic_key_in_each_interpreter(many, noting, l
 
 
 def test_the_script_is_read_once_for_all(start, disk, language, write_script, tmp_path):
-    # What is at its path when the other interpreters are made is another script.
+    # By the time the other interpreters are made, another script is at its path.
     script = write_script(disk(language.script("instances", "breaks its own file")))
     server = start(language.plugin, "interpreters=4", script, "text=y")
     assert (tmp_path / script).read_text() == "= broken"
@@ -188,6 +188,6 @@ def test_other_files_and_relative_paths_work_in_each_interpreter(many, disk, lan
     (tmp_path / "data").write_text("d")
     script = disk(language.script("instances", "with other files"))
     server = many(5, script, "file=data", daemon=True)
-    # Under this model the next connection goes to the next interpreter.
+    # Under this model, the next connection goes to the next interpreter.
     for _ in range(5):
         assert server.connect().pread(4, 0) == b"mddd"

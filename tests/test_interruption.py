@@ -38,7 +38,7 @@ def begin(server, notes, offset=512):
 
 
 def terminate(server):
-    """The exit code and the log, while all clients are still there."""
+    """Ends the server while all clients are still there; returns the exit code and the log."""
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(nbdkit.DEADLINE)
     return server.process.returncode, server.errors()
@@ -68,7 +68,7 @@ def test_a_client_that_leaves_does_not_leave_its_callback_behind(serve, language
     # One request runs at a time.
     client = server.connect()
     assert client.pread(512, 0) == b"x" * 512
-    # The error number of the interruption is not that of the next failure.
+    # The errno of the interruption does not become that of the next failure.
     with pytest.raises(nbd.Error) as error:
         client.pwrite(b"x" * 512, 0)
     assert error.value.errno == "EIO"
@@ -91,7 +91,7 @@ def test_idle_clients_do_not_keep_the_server(many, language, tmp_path, model):
     assert terminate(server) == (0, [])
     ran = notes.read_text().split()
     closed = ran.count("close")
-    # Each in the instances that it was opened in; then all instances clean up.
+    # Each in the instances where it was opened; then all instances clean up.
     assert clients <= closed <= clients * 2
     assert ran[:closed] == ["close"] * closed and set(ran[closed:]) == {"cleanup"}
 
@@ -221,7 +221,7 @@ def test_a_plugin_in_rust_learns_that_nobody_waits(start):
     server.connections.clear()
     del client
     nbdkit.wait_until(lambda: b"nobody waits any more" in server.log(), "the read to fail")
-    # And at the end of the server, one is told that waits then.
+    # At the end of the server, a read that is waiting then fails too.
     assert other.pread(512, 512) == b"x" * 512
     wait(other, 2)
     code, log = terminate(server)

@@ -1,6 +1,6 @@
-"""script/matrix on machines that lack what it needs, and when it is ended in the middle.
+"""script/matrix on machines that lack what it needs, and when it is ended halfway.
 
-No system is made here: a debootstrap of a few lines stands in for the real one.
+No system is created here: a few lines stand in for the real debootstrap.
 """
 
 import os
@@ -27,7 +27,7 @@ def executable(path, text):
 
 @pytest.fixture
 def environment(tmp_path):
-    """With a place for a debootstrap first in PATH, and a target directory of its own."""
+    """With a directory for a debootstrap first in PATH, and a separate target directory."""
     (tmp_path / "bin").mkdir()
     return {
         **os.environ,
@@ -46,7 +46,7 @@ def debootstrap(tmp_path, environment):
 
 
 def one_line(command, environment, code):
-    """The line that it ends with, and all that it says to who started it."""
+    """The line with which it ends, and all its output."""
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=4 * nbdkit.DEADLINE
     )
@@ -58,7 +58,7 @@ def one_line(command, environment, code):
 
 @pytest.fixture
 def namespaces():
-    """Skips what needs root's rights, and mounts of its own."""
+    """Skips a test that needs root's rights and private mounts."""
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "true"]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
         pytest.skip("this needs root, and a machine that allows mounts")
@@ -86,7 +86,7 @@ def test_usage(environment, arguments):
 
 
 def test_no_debootstrap(environment, tmp_path):
-    # All that it needs to get so far, and nothing else.
+    # Everything that it needs to get this far, and nothing else.
     for program in ("bash", "dirname", "unshare", "setpriv", "chroot", "flock"):
         (tmp_path / "bin" / program).symlink_to(shutil.which(program, path=environment["PATH"]))
     environment["PATH"] = str(tmp_path / "bin")
@@ -99,7 +99,7 @@ def test_no_debootstrap(environment, tmp_path):
 def test_no_root(environment, debootstrap):
     command = ["script/matrix", "trixie"]
     with tempfile.TemporaryDirectory() as place:
-        # Where anybody may read it, unlike a directory of pytest's or of root's.
+        # Where anybody can read it, unlike pytest's or root's directories.
         os.chmod(place, 0o755)
         shutil.copytree(ROOT / "script", f"{place}/script")
         shutil.copytree(Path(environment["PATH"].split(":")[0]), f"{place}/bin")
@@ -147,7 +147,7 @@ def test_two_at_once_in_the_same_system(environment, debootstrap, namespaces, tm
         line = one_line([MATRIX, "trixie"], environment, CANNOT)
         assert line.startswith("script/matrix: another script/matrix is at work in ")
     finally:
-        # `sleep` has the lock as well.
+        # `sleep` holds the lock as well.
         subprocess.run(["kill", "--", *children(holder.pid)], check=True)
         holder.wait(nbdkit.DEADLINE)
 
@@ -170,12 +170,12 @@ def test_nothing_is_left_of_one_that_is_ended(
         [MATRIX, "trixie"],
         env=environment,
         stdout=subprocess.DEVNULL,
-        # Python's own children ignore no signals, but a shell's in the background would.
+        # Python's own children ignore no signals, but a shell's background jobs would.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         nbdkit.wait_until(begun.exists, "debootstrap")
-        # The mount is there, and not here.
+        # The mount exists inside, not here.
         (debootstrap_pid,) = holders(mark)[:1]
         assert str(tmp_path) in Path(f"/proc/{debootstrap_pid}/mountinfo").read_text()
         assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
@@ -184,7 +184,7 @@ def test_nothing_is_left_of_one_that_is_ended(
         assert code == (-number if number == signal.SIGKILL else 128 + number)
         nbdkit.wait_until(lambda: not holders(mark), "all that it has started to end")
         assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
-        # What is half made is taken away by the next run, which begins anew.
+        # The next run removes anything half made, and starts from the beginning.
         debootstrap(f"[ ! -e {tmp_path}/target/roots/trixie.new/proc ] || echo still there; exit 1")
         subprocess.run([MATRIX, "trixie"], env=environment, capture_output=True)
         assert (tmp_path / "target/roots/trixie.log").read_text() == ""

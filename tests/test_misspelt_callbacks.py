@@ -1,4 +1,4 @@
-"""Callbacks that look misspelt: a warning, and none where nothing is wrong."""
+"""Callbacks that look misspelt: a warning, and none if nothing is wrong."""
 
 import re
 
@@ -27,7 +27,7 @@ MISSPELT = [
     ("config_compleet", LANGUAGE.callback("config_complete")),
     ("thread_modle", LANGUAGE.callback("thread_model")),
     ("clsoe", LANGUAGE.callback("close")),
-    # What another language calls it.
+    # Another language's name for it.
     *only(
         lua=[("plugin_flush", "flush"), ("plugin_close", "close")],
         tcl=[("plugin_flsuh", "plugin_flush"), ("nbdkit_close", "plugin_close")],
@@ -37,7 +37,7 @@ MISSPELT = [
 
 @pytest.fixture
 def required(language):
-    """A disk with what nbdkit requires, and further functions of these names."""
+    """A disk with what nbdkit requires, and additional functions with these names."""
 
     def required(*names):
         functions = [language.procedure(name, [], "") + "\n" for name in names]
@@ -72,7 +72,7 @@ def test_misspelt_callback_that_is_required(language, write_script, tmp_path, na
     ]
 
 
-def test_several_are_all_told(serve, required, language):
+def test_several_misspelt_callbacks_are_all_named(serve, required, language):
     server = serve(required("can_wirte", "flsuh"))
     assert sorted(re.findall(r"did you mean (\w+)", server.log().decode())) == sorted(
         ["can_write", language.callback("flush")]
@@ -94,7 +94,7 @@ def test_no_alarm_over_a_helper(serve, required, name):
 
 
 def test_no_alarm_over_what_is_there_as_well(serve, required, language):
-    # A helper whose name is close to a callback's, in a script that has the callback.
+    # A helper with a name close to a callback's, in a script that has the callback.
     flush = language.callback("flush")
     names = ["pwrite", "write", flush, "flushed", *only(lua=["opens", "read"], tcl=["reads"])]
     server = serve(required(*names) + language.script("misspelt_callbacks", "local"))
@@ -109,7 +109,7 @@ def examples():
 
 @pytest.mark.parametrize("example", examples(), ids=lambda path: path.stem)
 def test_no_alarm_over_the_examples(language, tmp_path, example):
-    # None of them starts without its parameters; a warning would come before that is known.
+    # None of them starts without its parameters; a warning would come earlier.
     result = nbdkit.run(language.plugin, example, cwd=tmp_path)
     assert b"warning" not in result.stderr
     assert b"could not" not in result.stderr

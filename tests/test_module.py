@@ -1,4 +1,4 @@
-"""The module `nbdkit`: what is in it, and what its functions say to wrong arguments."""
+"""The module `nbdkit`: its contents, and its functions' errors about wrong arguments."""
 
 import errno
 import re
@@ -11,13 +11,13 @@ import pytest
 import evaluating
 from languages import only
 
-# Those that take nothing.
+# Functions without arguments.
 BARE = """
     export_name is_tls peer_gid peer_name peer_pid peer_uid stdio_safe
 """.split()
 
-# Those that nbdkit 1.32 lacks, with the version that has them, right arguments, and what they
-# answer to a client without TLS.
+# Functions that nbdkit 1.32 lacks, with the version that has them, valid arguments, and what they
+# return for a client without TLS.
 LACKING = {
     "peer_tls_dn": ("1.40", (), ""),
     "peer_tls_issuer_dn": ("1.40", (), ""),
@@ -39,7 +39,7 @@ def running_version():
 
 
 def numbers_of(evaluate, name):
-    """NAME=VALUE words, as the module has them."""
+    """The module's constants, as NAME=VALUE words."""
     found = evaluate.value(evaluate.language.script("module", name))
     return {name: int(value) for name, value in (pair.split("=") for pair in found.split())}
 
@@ -79,17 +79,17 @@ def test_what_this_nbdkit_may_lack(evaluate, language, name):
             f"{language.function(name)}: nbdkit_{name} is not in this nbdkit: "
             f"it needs nbdkit {version}"
         )
-        # ENOTSUP, which nbdkit sends as this but for a fast zero.
+        # ENOTSUP, as nbdkit translates it except for a fast zero.
         assert evaluate.errno(call) == "EINVAL"
     elif answer is not None:
         assert evaluate.answer(call) == answer
 
 
-def test_a_client_of_whom_no_security_context_is_known(evaluate, language):
+def test_a_client_without_a_known_security_context(evaluate, language):
     name = "peer_security_context"
     if not this_nbdkit_has(name):
         return  # The test above is about that.
-    # Most systems have none. nbdkit says so in its debug log only, which we have to tell.
+    # Most systems have none. nbdkit says so only in its debug log, and our message has to say that.
     if evaluate.errno(language.call(name)) is not None:
         assert evaluate.message(language.call(name)) == (
             f"{language.function(name)}: nbdkit_{name} failed: "
@@ -109,7 +109,7 @@ def test_disconnect_ends_a_connection_and_no_other(evaluate, language):
 
 
 @pytest.mark.parametrize("name", BARE)
-def test_surplus_arguments_of_what_takes_none(evaluate, language, name):
+def test_surplus_arguments_of_functions_without_any(evaluate, language, name):
     for arguments in ((1,), ("",), (1, 2), ("a", "b", "c")):
         assert evaluate.message(language.call(name, *arguments)) == (
             f"{language.function(name)}: {len(arguments)} arguments, expected at most 0"
@@ -122,7 +122,7 @@ ERRNO = "argument 1 (the error number): found"
 
 
 def found(lua, tcl):
-    """What a message says of a value that is none of those that were expected."""
+    """How a message describes an unexpected value."""
     return only(lua=lua, tcl=f'"{tcl}"')
 
 
@@ -180,7 +180,7 @@ def test_wrong_arguments(evaluate, language, call, message):
 
 
 def test_a_wrong_call_does_nothing(evaluate, language):
-    # A surplus argument is a mistake, and what was meant is unknown: nothing is done.
+    # A surplus argument is a mistake of unknown intent: nothing is done.
     line = evaluate.message(language.call("shutdown", 1))
     assert line.startswith(f"{language.function('shutdown')}: 1 arguments")
     assert evaluate.answer(1) == "1"

@@ -1,4 +1,4 @@
-"""The module's functions about the client: who it is, where it is, and what it asked for."""
+"""The module's functions about the client: who it is, where it is, and what it wants."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ from crowd import InFlight
 
 @pytest.fixture
 def asking(serve, language):
-    """A disk that reads as what its `open` was told about the client."""
+    """A disk that reads as what its `open` learnt about the client."""
     return serve(language.script("module_client", "asking", questions=ALL))
 
 
@@ -30,7 +30,7 @@ def answers(client):
 
 @pytest.fixture
 def group():
-    """The client's group: where the tests may choose, another number than that of its user."""
+    """The client's group: if the tests can choose, not the same number as its user."""
     before = os.getegid()
     if os.geteuid() == 0:
         os.setegid(12_345)
@@ -94,7 +94,7 @@ def test_export_name_of_each_of_many_connections(asking):
     [(socket.AF_INET, "127.0.0.1", "127.0.0.1"), (socket.AF_INET6, "::1", "[::1]")],
 )
 def test_over_tcp(language, write_script, tmp_path, family, host, shown):
-    # nbdkit logs that there is no process to name.
+    # nbdkit logs that it knows no process.
     questions = "export_name is_tls peer_name"
     script = write_script(language.script("module_client", "asking", questions=questions))
     with listening.tcp_server(family, host, language.plugin, script, cwd=tmp_path) as address:
@@ -150,13 +150,13 @@ def test_in_every_callback_of_a_connection(serve, language, tmp_path):
 
 # --- what is known in `close`, when nbdkit has closed the client's socket ---
 
-# With those that this nbdkit may lack.
+# Including those that this nbdkit may lack.
 EVERYTHING = f"{ALL} peer_security_context peer_tls_dn peer_tls_issuer_dn"
 MODELS = ["serialize_connections", "serialize_all_requests", "serialize_requests", "parallel"]
 
 
 class Notes:
-    """What a script of `noting all` has written, and the arguments to serve it with."""
+    """What the script `noting all` has written, and the arguments to serve it with."""
 
     def __init__(self, language, write_script, directory, interpreters, pread, model, questions):
         script = language.script("module_client", "noting all", questions=questions, pread=pread)
@@ -165,7 +165,7 @@ class Notes:
         self.arguments += [f"log={self.file}", f"model={model}"]
 
     def lines(self):
-        """WHERE, EXPORT and {FUNCTION: ANSWER}, in the order in which they were written."""
+        """WHERE, EXPORT and {FUNCTION: RESULT}, in the order in which they were written."""
         for line in self.file.read_text().splitlines():
             where, export, *answers = line.split("|")
             yield where, export, dict(answer.split("=", 1) for answer in answers)
@@ -186,7 +186,7 @@ def noting(language, write_script, tmp_path):
 
 
 def without_contexts(answers):
-    """They are another failure in `close` on a system that has none."""
+    """On a system without them, they fail differently in `close`."""
     return {name: found for name, found in answers.items() if name != "peer_security_context"}
 
 
@@ -222,7 +222,7 @@ def test_in_close_in_each_interpreter_that_a_connection_was_open_in(start, langu
 
 @pytest.mark.parametrize("model", MODELS[1:])
 def test_in_close_it_is_the_client_that_is_gone(language, noting, tmp_path, model):
-    # The number of a socket that nbdkit has closed is the next client's.
+    # The next client gets the number of a socket that nbdkit has closed.
     questions = "peer_name peer_pid"
     notes = noting(model=model, questions=questions)
     names = {}
@@ -318,7 +318,7 @@ def test_in_close_over_tls(start, noting, tls_files):
 
 @pytest.fixture
 def tls_files(tmp_path):
-    """Certificates for a server and a client, and the client that has them."""
+    """Certificates for a server and a client, and a client that uses them."""
     directory = tmp_path / "pki"
     directory.mkdir()
 
@@ -379,9 +379,8 @@ def test_a_client_on_standard_input_adds_nothing_to_the_log(noting, tmp_path, pi
     assert len(notes.all("close")) == 1
 
 
-def test_no_callback_is_the_end_of_the_server(start, language, write_script):
-    # From nbdkit 1.40 on, an assertion of nbdkit's fails where a certificate is asked for and there
-    # is no connection.
+def test_no_callback_ends_the_server(start, language, write_script):
+    # From nbdkit 1.40 on, asking for a certificate without a connection fails an assertion.
     script = language.script("module_client", "asks everywhere", questions=EVERYTHING)
     server = start(language.plugin, write_script(script), verbose=True)
     client = nbd.NBD()
@@ -393,6 +392,6 @@ def test_no_callback_is_the_end_of_the_server(start, language, write_script):
     client.shutdown()
     code, log = server.stop()
     assert code == 0
-    # Outside a connection it is no matter of what socket there is, and no message says so.
+    # Outside a connection, the kind of socket is irrelevant, and no message mentions it.
     assert b"peer_pid failed: nbdkit knows no process of a client here\n" in log
     assert b"Unix domain" not in log

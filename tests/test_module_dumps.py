@@ -1,4 +1,4 @@
-"""Bytes and the time of day in nbdkit's log, by functions that newer nbdkits have."""
+"""Bytes and the current time in nbdkit's log, through functions of newer nbdkit versions."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 import evaluating
 from languages import only
 
-# The version that has each, and right arguments.
+# The version that has each function, and valid arguments.
 NEWER = {
     "debug_hexdump": ((1, 46), (b"abc",)),
     "debug_hexdiff": ((1, 48), (b"abc", b"abd")),
@@ -32,7 +32,7 @@ def evaluate(serve, language):
 
 
 def dumped(evaluate, code):
-    """What is in the log of what the code had written there: prefixes, offsets, bytes and texts."""
+    """The parts of the log's lines that the code wrote: prefixes, offsets, bytes and texts."""
     before = len(evaluate.server.log())
     evaluate.run(code)
     log = evaluate.server.log()[before:].decode()
@@ -50,7 +50,7 @@ def test_an_older_nbdkit_is_told_which_one_it_needs(evaluate, language, name):
     assert evaluate.message(call) == (
         f"{language.function(name)}: nbdkit_{name} is not in this nbdkit: it needs nbdkit {needed}"
     )
-    # ENOTSUP, which nbdkit sends as this but for a fast zero.
+    # ENOTSUP, as nbdkit translates it except for a fast zero.
     assert evaluate.errno(call) == "EINVAL"
 
 
@@ -72,7 +72,7 @@ def test_wrong_arguments(evaluate, language, call, message):
     assert line.startswith(f"{language.function(call[0])}: {message}"), line
 
 
-def test_what_is_no_data_is_refused(evaluate, language):
+def test_values_that_are_not_data_are_refused(evaluate, language):
     values = only(lua={"nil": "nil", "{}": "table", "5": "5", "nbdkit.disk('d', 512)": "userdata"},
                   tcl={r"\u20ac": "the character U+20AC"})  # fmt: skip
     for value, shown in values.items():

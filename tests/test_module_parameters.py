@@ -1,7 +1,7 @@
-"""The parameters that nbdkit 1.32 does not read itself: probabilities and times.
+"""The parameters that nbdkit 1.32 does not parse itself: probabilities and times.
 
-Where nbdkit has the function it is asked, and elsewhere the framework reads the text. One table
-holds for both.
+If nbdkit has the function, it parses the text; otherwise the framework does. One table applies to
+both.
 """
 
 import pytest
@@ -24,9 +24,9 @@ TIMES = {
     "0": (0, 0), "1": (1, 0), "1.5": (1, 500_000_000), "1.2s": (1, 200_000_000), " 1": (1, 0),
     "+1": (1, 0), "120ms": (0, 120_000_000), "1.2us": (0, 1200), "3\u03bcs": (0, 3000), "7ns": (0, 7),
     "0x10": (16, 0), "1e-3": (0, 1_000_000), "1500ms": (1, 500_000_000), "1e-400": (0, 0),
-    # Rounded. A half goes up or to an even number, as nbdkit's release has it.
+    # Rounded. A half goes up or to the even number, depending on nbdkit's release.
     "4.4ns": (0, 4), "4.6ns": (0, 5), "0.0055\u03bcs": (0, 6), "1.0000000004": (1, 0),
-    # nbdkit has 1000000000 nanoseconds of it.
+    # nbdkit returns 1000000000 nanoseconds.
     "0.9999999999": (1, 0), "1.9999999995s": (2, 0),
     "4294967295": (4294967295, 0),
 }  # fmt: skip
@@ -42,9 +42,9 @@ def evaluate(serve, language):
 
 
 def read(evaluate, function, text):
-    """The numbers that a function of the module makes of a text; None if it is refused."""
+    """The numbers that a function of the module makes from a text; None if it rejects it."""
     language = evaluate.language
-    # A text that is in a script would come as it is written there.
+    # In a script, the text would depend on how it is written there.
     text = language.text(text) if language.reads_utf8 else text.encode()
     call = language.call(function, "it", text)
     if evaluate.errno(evaluate.language.answer(call)) == "EINVAL":
@@ -64,8 +64,8 @@ def test_times(evaluate):
 
 
 @pytest.mark.parametrize("function", ["parse_probability", "parse_delay"])
-def test_what_is_refused_is_told_with_what_it_is(evaluate, language, function):
-    # nbdkit's own function writes a line before ours.
+def test_rejected_text_is_in_the_message(evaluate, language, function):
+    # nbdkit's own function logs a line before ours.
     evaluate.error(language.call(function, "the chance", "x y"))
     lines = evaluate.server.errors()
     assert any("the chance: " in line and "x y" in line for line in lines), lines

@@ -14,7 +14,7 @@ from languages import only
 
 @pytest.fixture
 def disk(language):
-    """A disk, and further code."""
+    """A disk, and additional code."""
     return lambda addition="": language.script("module_values", "disk") + addition
 
 
@@ -33,11 +33,11 @@ def test_parse_size(evaluate, language, text, size):
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1Q", "1.5M", "99999999999999999999", "1K1"])
-def test_parse_size_of_what_is_none(evaluate, language, text):
+def test_parse_size_of_text_that_is_not_a_size(evaluate, language, text):
     code = language.call("parse_size", text)
     name = language.function("parse_size")
     assert evaluate.message(code).startswith(f"{name}: nbdkit_parse_size failed")
-    # nbdkit says why, in a line of its own.
+    # nbdkit logs the reason in a separate line.
     assert f"nbdkit: {language.name}[1]: error: " in evaluate.server.errors()[-2]
     assert evaluate.errno(code) == "EINVAL"
 
@@ -166,7 +166,7 @@ def test_nanosleep(evaluate, language):
     "step", ["", "config_complete", "thread_model", "get_ready", "after_fork", "cleanup"]
 )
 def test_nanosleep_where_there_is_no_client(serve, disk, language, step):
-    # nbdkit would end by a failed assertion if it were asked to, before it serves.
+    # Before it serves, nbdkit would fail an assertion if we asked it to.
     sleep = only(lua="pcall(nbdkit.nanosleep, 0.001)", tcl="catch {nbdkit::nanosleep 0.001};")
     server = serve(disk(language.define(step, f"{sleep} return 1") if step else sleep + "\n"))
     assert server.connect().pread(4, 0) == b"xxxx"
@@ -198,10 +198,10 @@ def test_shutdown_ends_the_server(serve, disk, language):
     [
         ("plain", b"plain"),
         ("one\ntwo", b"one two"),
-        # As nbdkit 1.36 and later escape what goes into the debug log, whichever nbdkit this is.
+        # Escaped as in the debug log of nbdkit 1.36 and later, with any version.
         ("caf\u00e9 100% %s %n", rb"caf\xc3\xa9 100% %s %n"),
         (b"a\x1b[1m\tb\rc\x7f", rb"a\x1b[1m\tb\rc\x7f"),
-        # A NUL byte would end nbdkit's string, so it is made a text before.
+        # A NUL byte would end nbdkit's string, so it becomes text first.
         (b"a\0b\\n", rb"a\\0b\\n"),
         *only(lua=[(b"caf\xc3\xa9 \xff", rb"caf\xc3\xa9 \xff")], tcl=[]),
     ],

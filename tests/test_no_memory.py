@@ -1,4 +1,4 @@
-"""No memory is the failure of one request: the server goes on, and serves what there is memory for."""
+"""Running out of memory fails one request: the server goes on, and serves what it still can."""
 
 import nbd
 import pytest
@@ -26,13 +26,13 @@ def test_a_request_without_memory_fails_alone(
         fails_in_time_and_goes_on(start, language, write_script, body)
         return
     lines = fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM"])
-    # nbdkit logs what it has no memory for as well.
+    # nbdkit also logs what it has no memory for.
     lines = [line for line in lines if line.startswith(language.prefix("pread"))]
     assert len(lines) == TIMES
 
 
-def test_what_is_deleted_makes_room(serve, language):
-    """The same server keeps something new when a script has let go of what was there."""
+def test_deleting_makes_room(serve, language):
+    """The same server can store new values once a script has dropped the old ones."""
     body = language.script("no_memory", "until it fails", way=WAYS["large values"])
     server = serve_way(serve, language, body, language.script("no_memory", "delete"))
     client = server.connect()
@@ -60,7 +60,7 @@ def test_a_plugin_in_rust(start):
             client.pwrite(chunk, offset + number * len(chunk))
         assert error.value.errno == "ENOMEM"
         assert client.pread(512, 0) == chunk[:512]
-    # What is trimmed is memory again.
+    # A trim frees memory.
     client.trim(offset, 0)
     client.pwrite(chunk, 0)
     assert server.connect().pread(512, 0) == chunk[:512]

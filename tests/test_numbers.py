@@ -8,10 +8,10 @@ from languages import only
 
 @pytest.fixture
 def echo(serve, language):
-    """A disk whose bytes say what was asked for."""
+    """A disk whose bytes show the request."""
 
     def echo(size):
-        # %d in an engine with integers is exact, and refuses a float with a fraction.
+        # In an engine with integers, %d is exact, and rejects a float with a fraction.
         replacements = only(lua={"form": "%d" if language.integers else "%.0f"}, tcl={})
         return serve(language.script("numbers", "echo", size=size, **replacements))
 
@@ -41,7 +41,7 @@ def test_offsets_are_exact_up_to_where_the_disk_ends(echo, language):
 
 
 def refused_size(server):
-    """The line of the log about it."""
+    """The log's line about it."""
     with pytest.raises(nbd.Error):
         server.connect()
     (line,) = server.errors()
@@ -49,12 +49,12 @@ def refused_size(server):
 
 
 def test_offsets_between_2_to_53_and_the_end_are_exact_or_refused(echo, language):
-    # The least one may be what was rounded from the next.
+    # The smallest one may be the next number, rounded.
     for size in () if language.integers else (2**53, 2**53 + 4096):
         assert f"{size} is past 2^53 - 1: " in refused_size(echo(f"{size}"))
     server = echo(only(lua="2 ^ 53 + 4096", tcl=2**53 + 4096))
     if language.integers:
-        # The size is a float that is a whole number; the offsets are integers all the same.
+        # The size is a whole float; the offsets are integers anyway.
         client = server.connect()
         assert client.get_size() == 2**53 + 4096
         for offset in (2**53, 2**53 + 1, 2**53 + 3):
@@ -68,8 +68,7 @@ def test_offsets_between_2_to_53_and_the_end_are_exact_or_refused(echo, language
         ("1", 1),
         ("1048576", 2**20),
         *only(
-            # Lua takes a string for a number where that is what it looks like, and so does the
-            # official plugin.
+            # Lua accepts a string that looks like a number, and so does the official plugin.
             lua=[
                 ("512.0", 512),
                 ("2 ^ 40", 2**40),

@@ -1,4 +1,4 @@
-"""A disk in a buffer of one interpreter of several is warned of, once."""
+"""A disk in a buffer of one of several interpreters draws a warning, once."""
 
 import nbd
 import pytest
@@ -25,7 +25,7 @@ def disk(many, language):
 
 
 def written(server):
-    """Writes from several connections; the errors in the log."""
+    """Writes from several connections; returns the errors in the log."""
     for _ in range(2):
         client = server.connect()
         for offset in (0, 512, 0):
@@ -37,7 +37,7 @@ def written(server):
 @pytest.mark.parametrize("model", SEVERAL)
 @pytest.mark.parametrize("version, name", MISTAKES)
 def test_it_is_warned_of_once(disk, language, version, name, model):
-    # The page is made by the first write of an interpreter, and is older than the second.
+    # The first write in an interpreter makes the page, which is older than the second.
     server = disk(2, MISTAKES[version, name], version, model)
     (line,) = written(server)
     assert line.startswith(f"nbdkit: {language.name}")
@@ -58,7 +58,7 @@ def test_one_interpreter_has_all_that_there_is(disk, count, model):
 
 @pytest.mark.parametrize("model", SEVERAL)
 @pytest.mark.parametrize("name", RIGHT)
-def test_what_is_no_mistake(disk, name, model):
+def test_no_warning_without_a_mistake(disk, name, model):
     assert written(disk(2, RIGHT[name], 2, model)) == []
 
 

@@ -11,7 +11,7 @@ import nbdkit
 PLUGIN = languages.rust_plugin("panicking")
 PLACE = r"panicked at [^ ]*tests/panicking/src/lib\.rs:\d+:\d+"
 
-# As many as the plugin says.
+# The plugin's number of instances.
 INSTANCES = 3
 
 REQUESTS = {
@@ -37,7 +37,7 @@ def goes_on(client):
 
 def the_line(errors, callback, text="as told"):
     (line,) = errors
-    # nbdkit names the plugin, with the thread or the connection where there is one.
+    # nbdkit names the plugin, and the thread or the connection if there is one.
     where = r"(panicking(\.\d+|\[\d+\]): )?"
     text = f": {re.escape(text)}" if text else ":"
     assert re.fullmatch(f"nbdkit: {where}error: {callback}: {PLACE}{text}", line), line
@@ -88,7 +88,7 @@ def test_panic_while_a_client_connects(panic, callback):
         server.connect()
     first = server.errors()
     the_line(first, callback)
-    # The server still answers: the next client is refused in the same way.
+    # The server still replies: the next client is refused in the same way.
     with pytest.raises(nbd.Error):
         server.connect()
     assert len(server.errors()) == 2 * len(first)
@@ -97,7 +97,7 @@ def test_panic_while_a_client_connects(panic, callback):
 
 
 @pytest.mark.parametrize("callback", ["list_exports", "default_export", "export_description"])
-def test_panic_in_what_clients_may_ask(panic, callback):
+def test_panic_in_a_callback_that_clients_trigger(panic, callback):
     server = panic(f"panic={callback}")
     client = nbd.NBD()
     client.set_opt_mode(True)
@@ -107,11 +107,11 @@ def test_panic_in_what_clients_may_ask(panic, callback):
         client.opt_list(lambda name, description: 0)
         client.opt_info()
     except nbd.Error:
-        # Whether it is an error to have no answer is up to nbdkit.
+        # nbdkit decides whether a missing result is an error.
         pass
     client.opt_abort()
     del client
-    # nbdkit has its own line about a client that asks for a default export where there is none.
+    # nbdkit logs its own line about a client that asks for a missing default export.
     lines = [line for line in server.errors() if "default export" not in line]
     assert lines
     for line in lines:
@@ -142,7 +142,7 @@ def test_panic_at_the_end_of_the_server(panic, callback):
     goes_on(server.connect())
     code, _ = server.stop()
     assert code == 0
-    # Each instance has its own end, whatever became of the one before.
+    # Each instance ends on its own, whatever happened to the previous one.
     errors = server.errors()
     assert len(errors) == INSTANCES
     for line in errors:
@@ -159,7 +159,7 @@ def test_panic_while_nbdkit_starts(tmp_path, callback):
 
 
 def test_panic_in_load(tmp_path):
-    # It happens before there are parameters; `load` has no way to fail, so a later step does.
+    # It happens before there are parameters; `load` cannot fail, so a later step does.
     for parameters in ([], ["other=x"]):
         result = nbdkit.run(PLUGIN, *parameters, cwd=tmp_path, env={"NBDKIT_PANIC": "load"})
         assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""The flags of writes, zeroes and trims, and the can_ callbacks that say which may come."""
+"""The flags of writes, zeroes and trims, and the can_ callbacks that allow them."""
 
 import nbd
 import pytest
@@ -11,7 +11,7 @@ MAY_TRIM = 1
 
 @pytest.fixture
 def disk(serve, language):
-    """Serves a disk that reads as all requests so far, with further code or callbacks."""
+    """Serves a disk that reads as all requests so far, with additional code or callbacks."""
 
     def disk(addition="", **callbacks):
         script = language.script("request_flags", "disk") + addition
@@ -27,7 +27,7 @@ def calls(client):
 
 
 def levels(word, number):
-    """The ways to answer: a number, a word, and a constant."""
+    """The possible return values: a number, a word, and a constant."""
     kind, name = word.split("_")
     constant = only(lua=f"nbdkit.{word}", tcl=f"$nbdkit::{word}")
     return [str(number), only(lua=f"'{name.lower()}'", tcl=name.lower()), constant]
@@ -102,11 +102,11 @@ def test_zero_that_is_not_supported_is_written(serve, language, version, way):
     assert calls(client) == ["zero", "pwrite:0"]
     client.zero(512, 0, NO_HOLE)
     assert calls(client) == ["zero", "pwrite:0"]
-    # Unless it was to be fast, which a write is not.
+    # Unless the zero has to be fast, which a write is not.
     with pytest.raises(nbd.Error) as error:
         client.zero(512, 0, FAST_ZERO)
     assert error.value.errno == "ENOTSUP"
-    # A script of version 1 is not asked: it could not be told that it was to be fast.
+    # A script of version 1 is not called: it could not know that the zero has to be fast.
     assert calls(client) == (["zero"] if version == 2 else [])
 
 
@@ -144,8 +144,8 @@ def test_can_zero_true_without_a_zero(disk, language):
 @pytest.mark.parametrize("answer", [True, False])
 def test_can_fast_zero(disk, answer):
     client = disk(can_fast_zero=str(answer).lower()).connect()
-    # nbdkit takes a fast zero whatever it has offered, and an assertion of its own ends it if the
-    # plugin has said no.
+    # nbdkit accepts fast zeroes whether it has offered them or not, and fails an assertion if the
+    # plugin has refused them.
     assert client.can_fast_zero()
     if answer:
         client.zero(512, 0, FAST_ZERO)
@@ -160,7 +160,7 @@ def test_can_fast_zero(disk, answer):
 @pytest.mark.parametrize("way", NOT_SUPPORTED)
 @pytest.mark.parametrize("callback", ["pwrite", "flush"])
 def test_only_zero_may_say_that_it_is_not_supported(serve, language, way, callback):
-    # Out of a write or a flush that belong to a zero, an assertion of nbdkit's ends it.
+    # From a write or a flush that belongs to a zero, it would fail an assertion in nbdkit.
     script = language.script("request_flags", "version 2")
     body = NOT_SUPPORTED[way]
     script += language.script("request_flags", "failing zero", body=body if callback == "pwrite" else "")
@@ -177,7 +177,7 @@ def test_only_zero_may_say_that_it_is_not_supported(serve, language, way, callba
     assert client.pread(512, 0)
 
 
-# Not a multiple of what the framework writes at once.
+# Not a multiple of the framework's largest write.
 LARGE = (96 << 20) + 12_345
 
 

@@ -1,4 +1,4 @@
-"""examples/rhai: a language that was added to the framework, from its script to a client."""
+"""examples/rhai: a language that was added to the framework, from its scripts to a client."""
 
 import os
 import random
@@ -17,7 +17,7 @@ DISK = ROOT / "examples/rhai/disk.rhai"
 SIZE = 4 << 20
 HOLE_AND_ZERO = 3
 
-# What a script needs, where only one callback of it is looked at.
+# The rest of a script in tests of a single callback.
 REST = {
     "open": "fn open(readonly) {}",
     "get_size": "fn get_size(h) { 65536 }",
@@ -27,7 +27,7 @@ REST = {
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    # A plugin that was not built fails the run. It must not look like a run that passed.
+    # A missing plugin fails the run, which must not look as if it had passed.
     command = "cargo build --release -p nbdkit-script-rhai-example"
     assert PLUGIN.is_file(), f"{PLUGIN} is missing: {command}"
 
@@ -39,7 +39,7 @@ def disk(start):
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes a script, with what it needs and does not define, and returns its name."""
+    """Writes a script, completed with the callbacks it needs, and returns its name."""
 
     def write(text, rest=REST):
         lines = [text, *(line for name, line in rest.items() if f"fn {name}(" not in text)]
@@ -136,7 +136,7 @@ def test_many_connections_with_many_requests_in_flight(disk):
 
 
 def test_requests_of_one_connection_meet_in_different_engines(start, write):
-    # Each read says on the shared disk that it is there, and waits for the other three.
+    # Each read marks its arrival on the shared disk, and waits for the other three.
     server = start(
         PLUGIN,
         "interpreters=4",
@@ -241,7 +241,7 @@ def test_what_a_script_prints_does_not_reach_the_client(tmp_path, write):
     assert b"top\nconfig\nget_ready\n" in log.read_bytes()
 
 
-# --- what a script answers ---
+# --- what a script returns ---
 
 
 def test_callbacks_that_are_not_defined_have_nbdkits_defaults(start, write):
@@ -253,7 +253,7 @@ def test_callbacks_that_are_not_defined_have_nbdkits_defaults(start, write):
     assert server.stop() == (0, b"")
 
 
-def test_each_answer(start, write):
+def test_each_return_value(start, write):
     server = start(
         PLUGIN,
         write("""
@@ -351,7 +351,7 @@ def test_a_function_imports_from_beside_the_script_when_nbdkit_has_gone_to_the_r
 def test_a_callback_that_ends_with_an_error_it_has_caught_has_failed(start, write, callback):
     full = 'throw #{ errno: "ENOSPC", message: "full" }'
     body = f"fn {callback} {{ try {{ {full} }} catch (e) {{ return e; }} }}"
-    # A map of another kind is no error.
+    # A map of another kind is not an error.
     others = "fn can_flush(h) { true } fn pwrite(h, data, offset, flags) { #{ written: data.len() } }"
     server = start(PLUGIN, write(body if "pwrite" in callback else f"{others}\n{body}"))
     client = server.connect()
@@ -452,7 +452,7 @@ def test_the_largest_request_that_nbdkit_takes(start, write):
     assert server.stop() == (0, b"")
 
 
-# --- what a script fails with ---
+# --- how a script fails ---
 
 
 @pytest.mark.parametrize(
@@ -480,10 +480,10 @@ def test_the_largest_request_that_nbdkit_takes(start, write):
         ('try { nbdkit::disk("d", -1) } catch (e) { throw #{ errno: "ENOSPC", message: e } }',
          "ENOSPC", "disk.rhai:2: disk: argument 2, the size: found -1, expected a whole number "
          "from 0 on"),
-        # Rhai's own limits have no line.
+        # Errors about Rhai's own limits have no line.
         ("pread(h, count, offset)", "EIO", "disk.rhai: Stack overflow"),
         ("blob(1 << 50, 0)", "EIO", "disk.rhai: Size of array/BLOB too large"),
-        # Answers that do not do.
+        # Invalid return values.
         ('"text"', "EIO", "returned string, expected a blob"),
         ("", "EIO", "returned (), expected a blob"),
         ("blob(count - 1, 0)", "EIO", "returned 511 bytes, expected 512"),
@@ -542,11 +542,11 @@ def test_the_calls_that_led_to_an_error_are_in_the_debug_log(start, write):
         ("fn block_size(h) { [1, 2] }",
          "block_size: returned array, expected a list of three numbers: minimum, preferred and "
          "maximum size"),
-        # Rhai tells functions apart by their parameters, too.
+        # Rhai also tells functions apart by their parameters.
         ("fn get_size() { 512 }", "get_size: disk.rhai: Function not found: get_size"),
     ],
 )  # fmt: skip
-def test_a_wrong_answer_refuses_the_client(start, write, script, line):
+def test_a_wrong_return_value_refuses_the_client(start, write, script, line):
     server = start(PLUGIN, write(script))
     with pytest.raises(nbd.Error):
         server.connect()
@@ -574,7 +574,7 @@ def test_wrong_extents_fail_the_request(start, write, answer, line):
 
 
 def test_no_memory_fails_one_request(start, write):
-    """What is small comes from the plugin's reserve, and the script ends before that is used up."""
+    """Small values come from the plugin's reserve, and the script ends before that is used up."""
     script = write(
         "let kept = [];\n"
         "fn pread(h, count, offset) {\n"
@@ -594,7 +594,7 @@ def test_no_memory_fails_one_request(start, write):
     assert code == 0
 
 
-# --- what never ends, and takes all the memory ---
+# --- callbacks that never end, and that take all the memory ---
 
 LOOP = """
 fn pread(h, count, offset) {
@@ -618,12 +618,12 @@ def test_a_client_that_leaves_does_not_leave_its_callback_behind(start, write):
     server = start(PLUGIN, write(LOOP), verbose=True)
     client = server.connect()
     client.aio_pread(nbd.Buffer(512), 0)
-    # A request that the server has not seen yet is none of a client that has gone.
+    # The server must have seen the request before its client goes.
     nbdkit.wait_until(lambda: b"pread count=512 offset=0" in server.log(), "the read")
     server.connections.clear()
     del client
     assert server.connect().pread(512, 512) == bytes(512)
-    # The read of the second one may have been served before that of the first one.
+    # The second client's read may have been served before the first one's.
     nbdkit.wait_until(
         lambda: any("interrupted: the client has gone" in line for line in server.errors()),
         "the callback to be interrupted",
@@ -644,7 +644,7 @@ def test_memory_limit(start, write):
         with pytest.raises(nbd.Error) as error:
             client.pread(512, 0)
         assert error.value.errno == "ENOMEM"
-        # What requests take and give back is not taken for what is kept.
+        # Memory that requests take and free does not count as kept.
         for _ in range(1000):
             assert client.pread(32768, 512) == bytes(32768)
     assert all("memory_limit=8388608: not enough memory" in line for line in server.errors())

@@ -134,7 +134,7 @@ def test_the_handle_counts_the_requests_of_its_connection(ramdisk):
 
 
 def test_sixteen_requests_in_flight_against_a_model(ramdisk, numbers):
-    """Random requests of two connections, each slot of the disk with at most one in flight."""
+    """Random requests of two connections, with at most one in flight per slot of the disk."""
     slot_size = 40_000  # Not a multiple of the page: neighbours share one.
     slots = SIZE // slot_size
     model = [bytes(slot_size) for _ in range(slots)]

@@ -1,4 +1,4 @@
-"""Every script of a test is there in all languages, under the same name."""
+"""Every script of a test exists in all languages, under the same name."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from languages import LANGUAGES
 from script_files import FOLDER, sections
 
-# What is about one language alone, for the tests in its own folder.
+# Scripts of one language only, for the tests in its own folder.
 OWN = tuple(f"{name}_" for name in LANGUAGES)
 MODULES = sorted(
     {file.stem for file in FOLDER.iterdir() if not file.stem.startswith(OWN)}
@@ -25,7 +25,7 @@ def test_every_script_is_used_by_a_test():
     for module in MODULES:
         assert f'"{module}"' in text, module
         for name in sections("lua", module).keys() - {None}:
-            # Some names are made of two parts.
+            # Some names have two parts.
             beginnings = [name[: space.end()] for space in re.finditer(" ", name)]
             used = [f'"{name}"', *(f'"{beginning}{{' for beginning in beginnings)]
             assert any(quoted in text for quoted in used), (module, name)

@@ -1,4 +1,4 @@
-"""Servers end with their test, also where one of them cannot be stopped."""
+"""Servers end with their test, even if one of them cannot be stopped."""
 
 import pytest
 
@@ -6,7 +6,7 @@ import nbdkit
 
 
 class Fake:
-    """What `nbdkit.end` uses of a server."""
+    """The part of a server that `nbdkit.end` uses."""
 
     daemon = False
 

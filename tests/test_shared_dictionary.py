@@ -1,4 +1,4 @@
-"""The dictionary that all interpreters of a server see, `nbdkit.shared` in Lua."""
+"""The dictionary that all interpreters of a server share, `nbdkit.shared` in Lua."""
 
 import functools
 
@@ -12,7 +12,7 @@ REFUSED = only(lua=lambda word: f"nil {word}", tcl=lambda word: None)
 
 
 class Dictionary:
-    """Its operations, as calls of the language; what they return comes back as text."""
+    """Its operations, as calls in the language; their results come back as text."""
 
     def __init__(self, evaluate):
         self.evaluate = evaluate
@@ -38,7 +38,7 @@ def shared(evaluate):
 
 
 TRUE, FALSE = only(lua=("true", "false"), tcl=("1", "0"))
-# What is returned where there is nothing: the other languages ask for a value to return then.
+# The result if there is no value: other languages pass a default for it.
 ABSENT = only(lua=((), "nil"), tcl=(("none",), "none"))
 
 
@@ -132,14 +132,14 @@ def test_what_cannot_be_done_says_why(shared, reason, call):
     shared.rpush("list", 1)
     operation, *arguments = call
     if REFUSED(reason):
-        # It is told, and not an error.
+        # It is reported, but not as an error.
         assert getattr(shared, operation)(*arguments) == REFUSED(reason)
     else:
         assert shared.error(*call) == f"nbdkit::shared {operation}: {reason}"
     assert (shared.get("word"), shared.llen("list")) == ("five", "1")
 
 
-def test_what_lives_for_a_while_is_gone_then(evaluate, language, shared):
+def test_keys_with_a_time_to_live_expire(evaluate, language, shared):
     shared.set("k", 1, 0.02)
     evaluate.run(language.script("shared_dictionary", "until it is gone"))
     assert shared.add("k", 2).split()[0] == TRUE

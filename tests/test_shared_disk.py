@@ -54,7 +54,7 @@ def disks(evaluate, language):
             return int(evaluate.answer(language.method(variable, "size")))
 
         def extents(self, variable, count, offset):
-            """How many there are."""
+            """The number of extents."""
             extents = language.literal(language.method(variable, "extents", count, offset))
             counting = language.script("shared_disk_calls", "how many", list=extents)
             return int(evaluate.value(counting))
@@ -113,7 +113,7 @@ def test_other_interpreters_may_not_ask_for_another_size(expect_failure, start, 
     assert line.startswith("instance 2 of ") and line.endswith(
         'the disk "d" has 1001 bytes, and 1002 were asked for'
     )
-    # It is not a matter of the file: with one interpreter it starts.
+    # The file is fine: with one interpreter it starts.
     assert start(language.plugin, "interpreters=1", script).connect().get_size() == 512
 
 
@@ -135,7 +135,7 @@ def test_holes_read_as_zeroes_and_are_extents(disk):
     assert client.pread(2 * PAGE, PAGE) == bytes(7) + b"x" + bytes(2 * PAGE - 8)
     assert extents() == [(PAGE, True), (PAGE, False), (8 * PAGE, True), (100, False)]
     assert extents(PAGE + 3, PAGE) == [(PAGE - 3, False), (3, True)]
-    # A part of a page is made zeroes, and a whole page a hole.
+    # Part of a page becomes zeroes, and a whole page a hole.
     client.trim(PAGE // 2, PAGE)
     assert extents()[:2] == [(PAGE, True), (PAGE, False)]
     client.zero(PAGE, PAGE)
@@ -155,13 +155,13 @@ def test_a_last_page_that_is_a_short_one_becomes_a_hole_as_well(disks):
 
 
 def resident(server):
-    """The memory that the server has, in bytes."""
+    """The memory that the server uses, in bytes."""
     status = Path(f"/proc/{server.pid}/status").read_text()
     return int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
 
 @pytest.mark.parametrize("request_", ["trim", "zero"])
-def test_what_is_trimmed_is_given_back_to_the_system(disk, request_):
+def test_trimmed_memory_goes_back_to_the_system(disk, request_):
     server = disk(1 << 40)
     client = server.connect()
     client.pwrite(b"x" * MIB, 1 << 39)
@@ -171,7 +171,7 @@ def test_what_is_trimmed_is_given_back_to_the_system(disk, request_):
     written = resident(server)
     assert written - before > 60 * MIB
     getattr(client, request_)(64 * MIB, 0)
-    # Half of it is more than buffers of requests could hide.
+    # Half of it is more than the buffers of requests could account for.
     assert resident(server) - before < 32 * MIB
     assert client.pread(MIB, 63 * MIB) == bytes(MIB)
     assert client.pread(MIB, 1 << 39) == b"x" * MIB
@@ -207,7 +207,7 @@ def test_the_largest_disk(disk, disks, evaluate, language):
         disks.make("d", "largest", largest)
         disks.do("d", "pwrite", b"end", largest - 3)
         assert disks.bytes("d", 3, largest - 3) == b"end"
-    # nbdkit's own limit is a little lower than what a disk may have.
+    # nbdkit's own limit is a little lower than a disk's.
     client = disk(min(largest, 2**53 - 1) // PAGE * PAGE // 2).connect()
     assert client.pread(4, client.get_size() - 4) == bytes(4)
 
@@ -252,7 +252,7 @@ OUT_OF_RANGE = [
 ]
 
 
-def test_what_is_out_of_range_is_refused(disks, evaluate, language):
+def test_requests_out_of_range_are_refused(disks, evaluate, language):
     disks.make("d", "d", 1000)
     disks.do("d", "pwrite", b"k" * 1000, 0)
     for call, (offset, count) in OUT_OF_RANGE:
@@ -270,17 +270,17 @@ def test_wrong_calls_are_refused_and_change_nothing(disks, evaluate, language, w
     disks.make("d", "d", 1000)
     disks.do("d", "pwrite", b"k" * 1000, 0)
     message = evaluate.message(language.pieces("shared_disk_calls", "wrong calls")[way])
-    # Whatever was expected is named.
+    # The message names what was expected.
     assert re.search("expected|wrong # args", message), message
     assert disks.bytes("d", 1000, 0) == b"k" * 1000
-    # None of these has made a disk.
+    # None of these has created a disk.
     disks.make("new", "new", 77)
     assert disks.size("new") == 77
 
 
 def test_more_than_there_is_memory_is_an_error_and_not_the_end(disks, evaluate, language):
     disks.make("d", "d", 2**52)
-    # LuaJIT has a word of its own for it, and Tcl a limit.
+    # LuaJIT has its own wording for it, and Tcl a limit.
     line = evaluate.error(language.method("d", "pread", 2**51, 0))
     assert re.search("memory|userdata length overflow|more than a value of Tcl holds", line), line
     assert len(disks.bytes("d", 10, 0)) == 10
@@ -289,7 +289,7 @@ def test_more_than_there_is_memory_is_an_error_and_not_the_end(disks, evaluate, 
 @pytest.mark.parametrize("length", [4096, PAGE + 100, 3 * MIB + 5])
 @pytest.mark.parametrize("model", ["parallel", "serialize_requests"])
 def test_overlapping_requests_are_never_torn(disk, model, length):
-    # Writes of one letter each, some of them shifted, meet reads of the part that all have.
+    # Writes of one letter each, some of them shifted, overlap with reads of the common part.
     shift = length // 3
     server = disk(length + shift, model)
     rounds = max(20, min(300, 30 * MIB // length))
@@ -321,7 +321,7 @@ def test_overlapping_requests_are_never_torn(disk, model, length):
         try:
             requests = InFlight(server.connect())
             reads = 0
-            # Long enough to have been there while it changed.
+            # Long enough for it to change meanwhile.
             while reads < rounds or len(seen) < 3:
                 requests.pread(length - shift, shift, check)
                 reads += 1

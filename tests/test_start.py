@@ -1,4 +1,4 @@
-"""Starting nbdkit in all the ways there are, and what a script may do while it is loaded."""
+"""All ways to start nbdkit, and what a script may do while it is loaded."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ import nbdkit
 
 @pytest.fixture
 def disk(language):
-    """A disk that reads as its `text`, and further code."""
+    """A disk that reads as its `text`, and additional code."""
     return lambda addition="": language.script("start", "disk") + addition
 
 
@@ -40,7 +40,7 @@ def test_only_the_first_script_parameter_names_the_script(start, disk, language,
 
 
 def test_executable_script(disk, language, tmp_path):
-    # The kernel gives the interpreter all that follows its name as one argument: the plugin.
+    # The kernel passes everything after the interpreter's name as one argument: the plugin.
     script = tmp_path / "disk"
     script.write_text(f"#!{shutil.which('nbdkit')} {language.plugin}\n{disk()}")
     script.chmod(0o755)
@@ -70,7 +70,7 @@ def test_a_first_line_that_begins_with_a_hash_is_skipped_but_counts(serve, langu
             client.pread(1, 0)
         except nbdkit.nbd.Error:
             pass
-        # Line 1 is the first one of the file, whatever is in it.
+        # Line 1 is the first line of the file, whatever it contains.
         place = language.place(script, "here it fails")
         assert place == f"disk.{language.extension}:6"
         assert server.errors() == [language.logged("pread", f"{place}: here it fails")]
@@ -122,7 +122,7 @@ def test_help_names_the_parameter(language):
 
 
 def test_relative_paths_work_until_the_server_is_started(serve, language, tmp_path):
-    # nbdkit changes to / before it serves; what is opened before that stays open.
+    # nbdkit changes to / before it serves; files opened earlier stay open.
     (tmp_path / "data").write_bytes(b"0123456789abcdef")
     server = serve(
         language.script("start", "opened file"),
@@ -140,7 +140,7 @@ def test_daemon(serve, disk, language, tmp_path):
         disk(language.script("start", "note of the close", notes=notes)),
         daemon=True,
     )
-    # The command that started it has ended well; the server is another process.
+    # The command that started it has succeeded; the server is another process.
     assert server.process.wait(nbdkit.DEADLINE) == 0
     assert server.pid != server.process.pid
     assert Path(f"/proc/{server.pid}/cwd").readlink() == Path("/")

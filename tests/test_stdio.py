@@ -1,4 +1,4 @@
-"""`nbdkit -s` serves a client on its standard output: nothing a script prints may get in there."""
+"""`nbdkit -s` serves a client on standard output: nothing that a script prints may go there."""
 
 import os
 
@@ -54,6 +54,6 @@ def test_a_script_may_print_where_the_output_is_its_own(serve, language):
     assert server.connect().pread(512, 0) == b"x" * 512
     code, log = server.stop()
     assert code == 0
-    # nbdkit itself turns off the output of a server that runs, but not that of its start.
+    # nbdkit itself redirects the output of a running server, but not during its start.
     for line in (b"print top\n", b"write config\n", b"execute config_complete\n"):
         assert line in log

@@ -1,7 +1,7 @@
-"""Every request at every kind of disk: no server ends, and each answer is right.
+"""Every request at every kind of disk: no server ends, and each reply is right.
 
-NBDKIT_SCRIPT_SWEEP=full does all of it, which takes minutes; else a part that takes seconds. What
-is swept is told in `sweep/__init__.py`.
+NBDKIT_SCRIPT_SWEEP=full sweeps everything, which takes minutes; by default a part, which takes
+seconds. `sweep/__init__.py` describes the requests and disks.
 """
 
 import os
@@ -19,13 +19,13 @@ FULL = os.environ.get("NBDKIT_SCRIPT_SWEEP") == "full"
 
 
 def serve(*arguments, cwd):
-    """A server with one thread for each connection."""
+    """A server with one thread per connection."""
     return nbdkit.Nbdkit("-t", "1", *arguments, cwd=cwd, lifetime=LIFETIME).wait_ready()
 
 
 @pytest.fixture
 def sweep(capsys):
-    """Serves these disks with what `start` starts for one, and all must be well."""
+    """Serves these disks with the servers that `start` starts, and everything must be right."""
 
     def sweep(what, found, start, alike):
         report = Report()
@@ -62,7 +62,7 @@ def test_no_request_ends_a_server(sweep, language, tmp_path, version):
 
 
 def rhai(disk):
-    """The script of a disk: Rhai cannot take back a callback while it serves."""
+    """The script of a disk: Rhai cannot remove a callback while it serves."""
 
     def answer(name, offset="offset", count="count"):
         places = dict(name=name, offset=offset, count=count, bit=requests.BITS[name])
@@ -88,7 +88,7 @@ def test_no_request_ends_a_server_of_rhai(sweep, tmp_path):
         script.write_text(rhai(disk))
         return serve(plugin, script, cwd=tmp_path)
 
-    # It has one version, which is told the flags as the second one is.
+    # It has one version, which gets the flags like version 2.
     found = [disk for disk in disks(2, 2**63 - 1, FULL) if not disk.returns_text]
     if not FULL:
         # Each server serves one disk.

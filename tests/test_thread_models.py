@@ -1,4 +1,4 @@
-"""The four thread models: how many interpreters there are, and what runs in them at once."""
+"""The four thread models: how many interpreters there are, and what runs at the same time."""
 
 import threading
 
@@ -24,7 +24,7 @@ def counting(start, language, write_script):
 
 
 def read_many(client, count, at_once_too):
-    """Reads `count` times with all requests in flight, each waiting for so many at work."""
+    """Reads `count` times with all requests in flight, each waiting for this many at work."""
     requests = InFlight(client)
     for _ in range(count):
         requests.pread(512, at_once_too, check_bytes)
@@ -110,14 +110,14 @@ def test_serialize_requests_is_one_request_of_a_connection_but_several_connectio
     read_many(alone, 16, 0)
     assert most_at_once(facts(alone)) == 1
     others = [server.connect() for _ in range(3)]
-    # Nobody gets an answer before all four are at work. That is at another meeting: at the first
-    # one, those who came for the reads above are counted already.
+    # Nobody gets a reply before all four are at work. They use another meeting: the first one has
+    # already counted those who came for the reads above.
     at_once(*(lambda c=client: read_many(c, 8, MEETING + 4) for client in [alone, *others]))
     known = facts(alone)
     assert known["interpreters"] == 4
     assert most_at_once(known) == 4
     assert nothing_mixed_up(known)
-    # Each connection has all its requests done in the interpreter that it belongs to.
+    # All requests of a connection run in the interpreter to which it belongs.
     assert per_interpreter(known, "reads") == {1: 24, 2: 8, 3: 8, 4: 8}
     assert per_interpreter(known, "open") == {1: 1, 2: 1, 3: 1, 4: 1}
 
@@ -129,7 +129,7 @@ def test_more_connections_than_interpreters_under_serialize_requests(counting):
     known = facts(clients[0])
     assert most_at_once(known) == 3
     assert nothing_mixed_up(known)
-    # They are spread evenly, and a place that became free is used again.
+    # They are spread evenly, and a freed place is used again.
     assert per_interpreter(known, "open") == {1: 3, 2: 3, 3: 3}
     for client in clients[::3]:
         client.shutdown()
@@ -188,7 +188,7 @@ def test_there_are_several_interpreters_if_none_are_asked_for(counting):
 
 @pytest.mark.parametrize("name", MODELS[2:])
 def test_what_belongs_to_no_connection_goes_to_a_free_interpreter(counting, language, name):
-    # A request occupies one of the two until another one has listed the exports.
+    # A request occupies one of the two until another has listed the exports.
     listing = language.script("thread_models", "until listed")
     server = counting(name, interpreters=2, addition=listing)
     client = server.connect()
@@ -199,7 +199,7 @@ def test_what_belongs_to_no_connection_goes_to_a_free_interpreter(counting, lang
     requests.pread(512, 0, check_bytes)
     names = []
     other.opt_list(lambda name, description: names.append(name) or 0)
-    # It would have waited in vain for a list that had to wait for it.
+    # It would have waited for ever for a list that had to wait for it.
     requests.wait_for_all()
     other.opt_abort()
     assert names == ["only"]

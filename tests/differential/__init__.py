@@ -1,20 +1,19 @@
-"""What a language brings to be compared with its official plugin, and how the two are compared.
+"""What a language needs for comparison with its official plugin, and how the two are compared.
 
 A language has two modules here:
 
 - `LANGUAGE_cases.py`: CASES, the scripts that both plugins run and the requests that clients send,
-  by name; DISK, a script of all callbacks for random requests; FILE_IS_FLUSHED, whether the
+  by name; DISK, a script with all callbacks for random requests; FILE_IS_FLUSHED, whether the
   official plugin offers flush for the example `file`; NO_SCRIPT, what that plugin logs about
-  each client if it is given no script, and NO_SCRIPT_NEWER, why its newer releases do not start
-  then; and `plain`, which takes out of a line of the log what differs from one release of the
-  language to the next.
-- `LANGUAGE_differences.py`: DIFFERENCES, all that ours does otherwise on purpose, and nothing else.
+  each client if it gets no script, and NO_SCRIPT_NEWER, why its newer releases do not start then;
+  and `plain`, which removes the parts of a log line that differ between releases of the language.
+- `LANGUAGE_differences.py`: DIFFERENCES, all deliberate differences of ours, and nothing else.
 """
 
 import importlib
 from dataclasses import dataclass
 
-# Names for what the test has besides the cases: random requests on DISK, and on the example `file`.
+# Names for the test's own cases: random requests on DISK, and on the example `file`.
 RANDOM = "random"
 FILE = "file"
 
@@ -22,7 +21,7 @@ FILE = "file"
 @dataclass(frozen=True)
 class Case:
     script: object
-    # One list of requests for each client, one after the other.
+    # One list of requests per client, one client after another.
     clients: tuple
     parameters: tuple = ()
     options: tuple = ()
@@ -32,7 +31,7 @@ class Case:
 class Difference:
     # The names of cases.
     cases: tuple
-    # What is seen of the official plugin, and of ours in its place.
+    # The official plugin's observed text, and ours in its place.
     official: str
     ours: str
     reason: str
@@ -51,9 +50,9 @@ def differences_of(language):
 
 
 def expected(differences, case, official):
-    """What is to be seen of ours in a case, from what is seen of the official plugin.
+    """The expected observation of ours in a case, derived from the official plugin's.
 
-    A row whose official text is not there any more is as wrong as one whose own is not.
+    A row is wrong if either its official text or its own text does not occur.
     """
     text = official
     for difference in differences:

@@ -1,10 +1,10 @@
-"""What both Lua plugins run."""
+"""The cases that both Lua plugins run."""
 
 import re
 
 from differential import Case
 
-# A disk in one global string, as nbdkit's own test of its Lua plugin has it, with all callbacks.
+# A disk in one global string, as in nbdkit's own test of its Lua plugin, with all callbacks.
 DISK = """
 disk = string.rep("\\0", 262144)
 
@@ -28,10 +28,10 @@ function zero(h, count, offset, may_trim)
 end
 """
 
-# The official plugin offers no flush for a script that does not say can_flush.
+# The official plugin offers no flush unless the script defines can_flush.
 FILE_IS_FLUSHED = False
 
-# No script at all is what it serves, and it fails each client.
+# It serves without any script, and fails each client.
 NO_SCRIPT = "error: open: attempt to call a nil value"
 NO_SCRIPT_NEWER = "the first parameter must be script=/path/to/script.lua"
 
@@ -58,8 +58,8 @@ TOUCH_ALL = [
 
 
 def plain(line):
-    """A line of the log without what differs from one release of Lua to the next."""
-    # Which variable it was: "(global 'x')", or before the type in Lua 5.1.
+    """A line of the log without the parts that differ between releases of Lua."""
+    # The name of the variable: "(global 'x')", or before the type in Lua 5.1.
     line = re.sub(r"(:\d+: attempt to (call|index|perform arithmetic|compare|concatenate)).*",
                   r"\1 ...", line)  # fmt: skip
     line = re.sub(r"file \(0x[0-9a-f]+\)", "file (0x...)", line)
@@ -78,7 +78,7 @@ CASES = {
     "hash in the first line": case("#!/bin/false\n" + DISK, TOUCH_ALL),
 }
 
-# How a read goes wrong.
+# Ways for a read to fail.
 for name, body in {
     "nil": "return",
     "table": "return {}",
@@ -140,13 +140,13 @@ for name, size in {
     script = f"{REQUIRED}function get_size(h) return {size} end\n"
     CASES[f"size: {name}"] = case(script, [("pread", 512, 512)])
 
-# Questions that are answered badly, or by an error; and the answers that are as good as absent.
+# can_ callbacks with wrong return values or errors, and values that count as absent.
 for question in ("can_write", "can_flush", "can_trim", "is_rotational"):
     for answer in ("return", "return 1", "return 'yes'", "error('cannot say')", "return false"):
         script = f"{DISK}function {question}(h) {answer} end\n"
         CASES[f"{question}: {answer}"] = case(script, TOUCH_ALL)
 
-# Callbacks that are absent, with and without a promise that they are there.
+# Absent callbacks, with and without a promise that they exist.
 for absent in ("pwrite", "flush", "trim", "zero", "can_write", "can_flush", "can_trim",
                "is_rotational", "close"):  # fmt: skip
     CASES[f"absent: {absent}"] = case(f"{DISK}{absent} = nil\n", TOUCH_ALL)
@@ -157,7 +157,7 @@ for absent in ("pwrite", "flush", "trim"):
     )
 CASES["absent: all but the required"] = case(REQUIRED, [("pread", 512, 512)])
 
-# Errors in the others.
+# Errors in other callbacks.
 for failing in ("open", "close", "pwrite", "flush", "trim", "zero"):
     CASES[f"{failing}: error"] = case(f"{DISK}function {failing}() error('no') end\n", TOUCH_ALL)
 

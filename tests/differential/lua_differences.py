@@ -1,4 +1,4 @@
-"""What ours does otherwise than the official Lua plugin, on purpose: all of it, in one table."""
+"""All deliberate differences from the official Lua plugin, in one table."""
 
 import languages
 from differential import FILE, RANDOM, row

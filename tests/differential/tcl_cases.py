@@ -1,4 +1,4 @@
-"""What both Tcl plugins run."""
+"""The cases that both Tcl plugins run."""
 
 from differential import Case
 
@@ -27,7 +27,7 @@ proc pwrite {h buf offset} { replace_bytes $offset $buf }
 proc plugin_flush {h} {}
 proc trim {h count offset} { replace_bytes $offset [string repeat "\0" $count] }
 proc zero {h count offset may_trim} {
-    # What may not be trimmed is made to differ, so that a wrong argument is seen.
+    # A range that may not be trimmed gets other bytes, so that a wrong argument shows.
     replace_bytes $offset [string repeat [expr {$may_trim ? "\0" : "N"}] $count]
 }
 """
@@ -62,7 +62,7 @@ TOUCH_ALL = [
 
 
 def plain(line):
-    """A line of the log; nothing of it differs from one release of Tcl to the next."""
+    """A line of the log, none of which differs between releases of Tcl."""
     return line
 
 
@@ -82,7 +82,7 @@ CASES = {
     ),
 }
 
-# What a read returns, and how it goes wrong.
+# Return values of reads, and ways for them to fail.
 for name, body in {
     "nothing": "return",
     "short": "return [string repeat y 100]",
@@ -189,7 +189,7 @@ for name, size in {
 }.items():
     CASES[f"size: {name}"] = case(f"{REQUIRED}proc get_size {{h}} {{ return {size} }}\n", READ_GOOD)
 
-# Questions, and all spellings of their answers.
+# can_ callbacks, and all spellings of their return values.
 QUESTIONS = ("can_write", "can_flush", "can_trim", "is_rotational")
 for answer in ("1", "0", "true", "false", "yes", "no", "on", "off", "YES", "t", "n", "2", "-1",
                "0x0", "0.0", "0.5", '" 1 "'):  # fmt: skip
@@ -204,7 +204,7 @@ for question in QUESTIONS:
         requests = TOUCH_ALL if body == "return no" else READ_GOOD
         CASES[f"{question}: {body}"] = case(script, requests)
 
-# Callbacks that are absent, with and without a promise that they are there.
+# Absent callbacks, with and without a promise that they exist.
 for absent in ("pwrite", "plugin_flush", "trim", "zero", "plugin_close", *QUESTIONS):
     CASES[f"absent: {absent}"] = case(f'{DISK}rename {absent} ""\n', TOUCH_ALL)
 for absent, question in (("pwrite", "can_write"), ("plugin_flush", "can_flush"),
@@ -213,7 +213,7 @@ for absent, question in (("pwrite", "can_write"), ("plugin_flush", "can_flush"),
     CASES[f"absent: {absent} and its question"] = case(script, TOUCH_ALL)
 CASES["absent: all but the required"] = case(REQUIRED, READ_GOOD)
 
-# Errors in the others.
+# Errors in other callbacks.
 for failing, arguments in {
     "plugin_open": "readonly",
     "plugin_close": "h",
@@ -250,13 +250,13 @@ CASES["while serving: zero removed"] = case(
     DISK + 'proc plugin_flush {h} { rename zero "" }\n', TOUCH_ALL
 )
 
-# A channel that one thread has opened and another one closes.
+# A channel that one thread opens and another closes.
 CASES["channel"] = case(
     REQUIRED + "set channel [open /dev/null]\nproc plugin_close {h} { close $::channel }\n",
     READ_GOOD,
 )
 
-# The value of a parameter, as many characters as the size says.
+# The value of a parameter: the size shows its number of characters.
 for name, value in {"ASCII": "abc", "UTF-8": "caf\u00e9", "bytes": "a\udcff\udc80"}.items():
     CASES[f"parameter: {name}"] = case(
         REQUIRED

@@ -1,4 +1,4 @@
-"""What ours does otherwise than the official Tcl plugin, on purpose: all of it, in one table."""
+"""All deliberate differences from the official Tcl plugin, in one table."""
 
 from differential import RANDOM, row
 from differential.tcl_cases import CASES, QUESTIONS, READ_GOOD
@@ -43,7 +43,7 @@ TEXT = "Tcl reads a script byte by byte; its bytes are shown as the UTF-8 that i
 
 
 def place(cases, line, callback="pread"):
-    """All that an error says gets the file and the line in front."""
+    """Every error message gets the file and the line in front."""
     before = f"error: {callback}: "
     return row(cases, before, f"{before}disk.tcl:{line}: ", PLACE)
 
@@ -93,7 +93,7 @@ DIFFERENCES = [
       for name, errno in {"error with a code of POSIX": "ENOSPC", "throw": "EPERM",
                           "return -code error -errorcode": "ENOMEM",
                           "error caught and passed on": "EPERM",
-                          # What the protocol makes of ENOENT.
+                          # The protocol's translation of ENOENT.
                           "open": "EINVAL"}.items()),
     row([f"{failing}: error of POSIX" for failing in ("pwrite", "plugin_flush", "trim", "zero")],
         "EIO", "ENOSPC", CODE),
@@ -108,8 +108,8 @@ DIFFERENCES = [
     place([f"read: {name}" for name in RAISED], 1),
     row("read: error empty", "disk.tcl:1: \n", "disk.tcl:1:\n", ONE_LINE),
     place("read: error in a procedure", 3),
-    # The command that returned with such a code, and for those of loops Tcl says no more than in
-    # which procedure it was.
+    # The command that returned with such a code. For the codes of loops, Tcl only names the
+    # procedure.
     place("read: return -code error", 6),
     place("read: return -code error -errorcode", 6),
     place("read: return -code break", 5),
@@ -161,7 +161,7 @@ DIFFERENCES = [
 ]  # fmt: skip
 
 UTF8 = "Tcl 9 reads a script as UTF-8"
-# The official plugin has Tcl 8.6. What is so with ours and Tcl 9 is so because of Tcl.
+# The official plugin uses Tcl 8.6. These differences with ours and Tcl 9 are due to Tcl.
 DIFFERENCES += [
     row("read: error with UTF-8", "caf\u00c3\u00a9", "caf\u00e9", UTF8),
     row("read: script in UTF-8", "pread 512 0: 512 bytes, sha256 57ed0ef12199207a",

@@ -1,4 +1,4 @@
-"""Case after case, until the time is over. script/fuzz builds the plugins and starts it."""
+"""Runs case after case until the time is up. script/fuzz builds the plugins and starts it."""
 
 import argparse
 import collections
@@ -13,9 +13,9 @@ from pathlib import Path
 from .case import Case, Engine
 from .play import play
 
-# After so many failures it is time to look at them.
+# After this many failures it is time to look at them.
 ENOUGH = 5
-# How often what has failed is tried again: threads may do otherwise.
+# How often to repeat a failed case, since threads may interleave differently.
 TRIES = 4
 
 
@@ -73,9 +73,9 @@ LUA_ENGINES = ["lua54", "luajit", "vendored", "lua51", "lua52", "lua53", "lua55"
 
 
 def known_engines(options):
-    """Those that are built, of which the options may want some only.
+    """The engines that are built, or the subset that the options select.
 
-    A plugin that the environment names, as for the other tests, is the only one.
+    If the environment names a plugin, as for the other tests, it is the only one.
     """
     found = []
     language = os.environ.get("NBDKIT_SCRIPT_LANGUAGE", "lua")
@@ -134,7 +134,7 @@ def report(case, outcome, options):
 
 
 def fails(case):
-    """The outcome, if it fails once in some tries."""
+    """The outcome, if it fails in one of several tries."""
     for _ in range(TRIES):
         outcome = play(case)
         if outcome.wrong:
@@ -143,7 +143,7 @@ def fails(case):
 
 
 def reduced(case):
-    """A case with fewer rounds and clients that fails as well; None if it does not fail again."""
+    """A case with fewer rounds and clients that also fails; None if it does not fail again."""
     again = fails(case)
     if again is None:
         return None

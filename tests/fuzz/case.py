@@ -1,4 +1,4 @@
-"""What a case is: a script made of pieces, how it is served, and by whom it is asked."""
+"""A case: a script made of pieces, how it is served, and its clients."""
 
 import random
 import re
@@ -19,7 +19,7 @@ CALLBACKS = {*languages.ARGUMENTS, *languages.DATA_ARGUMENTS[2], "plugin_close",
 
 @dataclass(frozen=True)
 class Engine:
-    """A plugin of a language, as it was built."""
+    """A built plugin of a language."""
 
     name: str
     language: str
@@ -36,12 +36,12 @@ class Case:
     seed: int
     number: int
     under_valgrind: bool = False
-    # Which rounds and which clients to have, if not all.
+    # The rounds and clients to keep, if not all.
     rounds: list | None = None
     clients: list | None = None
 
     def __post_init__(self):
-        # The same for all engines of a language, so that they can be compared.
+        # The same for all engines of a language, for comparison.
         self.numbers = self.random("script")
         choose = self.numbers
         self.version = choose.choice(self.engine.dialect.versions)
@@ -52,7 +52,7 @@ class Case:
         self.storage = choose.choice(dialect.shared + dialect.own * alone)
         sizes = [16 * KIB] if self.storage == "numbers" else [64 * KIB, 256 * KIB, 1024 * KIB]
         self.good = choose.choice(sizes)
-        # One `set` writes one sector, and nothing in between.
+        # One `set` writes one sector, atomically.
         self.align = 512 if self.storage == "dictionary" else 1
         self.longest = 2 * KIB if self.storage == "numbers" else 64 * KIB
         self.threads = choose.choice([1, 4, 16])
@@ -62,7 +62,7 @@ class Case:
         self.tells = choose.random() < 0.5
         self.script = self.text()
         if self.clients is None:
-            # Under the first model a client waits until the one before has gone.
+            # Under the first model, a client waits until the previous one has left.
             one_by_one = self.model == ONE_INTERPRETER[0]
             self.clients = list(range(1 if one_by_one else choose.randint(1, 4)))
         if self.rounds is None:
@@ -100,7 +100,7 @@ class Case:
         yield found[choose.choice(opens)]
         there = set()
         for name in choose.sample(others, choose.randint(0, len(others) // 2)):
-            # Not all languages take a second definition.
+            # Not all languages accept a second definition.
             defined = {word for word in re.findall(r"\w+", found[name]) if word in CALLBACKS}
             if not defined & there:
                 there |= defined

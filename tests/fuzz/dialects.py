@@ -1,4 +1,4 @@
-"""How a script is made of pieces, in each language. The pieces are in `scripts/fuzz.*`."""
+"""How to build a script from pieces in each language. The pieces are in `scripts/fuzz.*`."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import script_files
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the pieces of a language are put together: as elements of a list."""
+    """How to combine the pieces of a language: as elements of a list."""
 
     extension: str
     # Around a piece.
@@ -16,12 +16,12 @@ class Dialect:
     yes: str
     no: str
     versions: tuple = (1, 2)
-    # Where interpreters see the same, and where each has its own.
+    # What interpreters share, and what each has for itself.
     shared: tuple = ("disk", "disk", "dictionary")
     own: tuple = ("buffer", "numbers")
 
     def script(self, case, chosen):
-        """`chosen` has lists of pieces by name."""
+        """`chosen` contains lists of pieces by name."""
         listed = lambda name, form: "\n".join(map(form.format, chosen[name]))
         return self.section(
             "disk",
@@ -47,7 +47,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Switches(Dialect):
-    """The same where functions see their parameters only: the pieces are in each callback."""
+    """The same if functions only see their parameters: each callback contains the pieces."""
 
     def script(self, case, chosen):
         requests = self.pieces(f"pieces of {case.storage}")
@@ -83,7 +83,7 @@ class Switches(Dialect):
 
     def pieces(self, name, **places):
         if name == "ways":
-            # Each has its own place for the request.
+            # Each has its own parameters for the request.
             places["f"] = "@f@"
         return super().pieces(name, **places)
 

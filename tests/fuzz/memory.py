@@ -1,4 +1,4 @@
-"""What is known of the bytes of a disk on which requests overlap."""
+"""What is known about the bytes of a disk with overlapping requests."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,14 @@ class Write:
 
 
 class Memory:
-    """It begins as zeroes. Where two writes at once differ, nothing is known until a read."""
+    """It begins as zeroes. Where simultaneous writes differ, nothing is known until a read."""
 
     def __init__(self, size):
         self.bytes = bytearray(size)
         self.known = bytearray(b"\1" * size)
 
     def check(self, reads, writes):
-        """Takes what was read and written at once; returns where something else was read.
+        """Takes simultaneous reads and writes; returns where a read was wrong.
 
         `reads` are pairs of an offset and bytes.
         """
@@ -46,7 +46,7 @@ class Memory:
                 self.known[at] = len(set(values)) == 1
 
     def differences(self, offset, data, writes):
-        """Where a read has what it cannot have, at most one place for each part."""
+        """Where a read has impossible bytes, at most one place for each part."""
         end = offset + len(data)
         near = [write for write in writes if write.begin < end and offset < write.end]
         edges = {offset, end} | {w.begin for w in near} | {w.end for w in near}
@@ -72,7 +72,7 @@ class Memory:
                 self.known[begin:stop] = b"\1" * len(got)
 
     def may_be_zeroes(self, begin, end, writes):
-        """Whether a range can be all zeroes, while these writes go on."""
+        """Whether a range can be all zeroes during these writes."""
         near = [w for w in writes if w.begin < end and begin < w.end]
         if near:
             return True

@@ -1,4 +1,4 @@
-"""A server for a case, and its clients, until something is wrong or all is done."""
+"""A server for a case, and its clients, until something is wrong or everything is done."""
 
 import concurrent.futures
 import re
@@ -14,11 +14,11 @@ from . import traffic
 from .memory import Memory
 
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--num-callers=30"]
-# What no log may have, whatever the script does.
+# What no log may contain, whatever the script does.
 BAD = re.compile(rb"panicked|internal error|Assertion|FATAL|^==\d+==", re.MULTILINE)
-# How long a case may take, in seconds. An answer that never comes is noticed much earlier.
+# How long a case may take, in seconds. A missing reply is noticed much earlier.
 LIFETIME = 600
-# How much is read at once when all of the disk is.
+# The size of each read when the whole disk is read.
 STEP = 64 << 10
 
 
@@ -46,7 +46,7 @@ def play(case):
         )  # fmt: skip
         try:
             server.wait_ready()
-            # Tcl has a thread for its event loop, from the first time on that a script waits.
+            # Tcl has a thread for its event loop once a script has waited.
             server.threads_when_idle += case.engine.language == "tcl"
             Game(case, server, outcome).run()
             code, log = server.stop()
@@ -91,7 +91,7 @@ class Game:
             connection.finish()
 
     def round(self, threads, number):
-        """All clients send at once; what each was answered."""
+        """All clients send at once; returns each one's replies."""
         packs = {}
         for client in self.clients:
             client.begin(number)
@@ -131,7 +131,7 @@ class Game:
             raise Wrong(f"a client is refused: {refused}") from refused
 
     def read_all(self):
-        """At the end all is quiet, and what is known has to be there."""
+        """At the end, with no more requests, all known bytes must be there."""
         for connection in self.connections.values():
             connection.finish()
         self.connections = {0: self.connect_plainly()}

@@ -1,4 +1,4 @@
-"""What clients ask for: what has to be right, what has to fail, and what may be answered anyhow."""
+"""The requests of clients: those that must succeed, must fail, or may do either."""
 
 import raw_nbd
 from raw_nbd import BLOCK_STATUS, CACHE, FLUSH, READ, TRIM, WRITE, WRITE_ZEROES, Request
@@ -33,7 +33,7 @@ class Client:
         return self.numbers.random() < 0.1
 
     def pack(self, offers):
-        """Requests that are sent at once. `offers` are the flags of the export."""
+        """Requests to send at once. `offers` are the flags of the export."""
         count = self.numbers.choice([1, 1, 4, 16, 40])
         return [self.request(offers) for _ in range(count)]
 
@@ -44,7 +44,7 @@ class Client:
         return self.odd() if kind < 0.9 else self.senseless()
 
     def good(self, offers):
-        """One that has to be served, and right."""
+        """A request that must succeed."""
         case, numbers = self.case, self.numbers
         command = numbers.choice(COMMANDS)
         if command in NEEDS and not offers & NEEDS[command]:
@@ -70,7 +70,7 @@ class Client:
         return Request(command, flags, offset, count, data)
 
     def odd(self):
-        """One at a cell, whose script does something odd."""
+        """A request at a cell where the script does something odd."""
         case, numbers = self.case, self.numbers
         command = numbers.choice(COMMANDS)
         cell = numbers.randrange(len(case.kinds))
@@ -81,7 +81,7 @@ class Client:
         return Request(command, 0, case.good + cell * CELL + begin, min(count, CELL - begin))
 
     def senseless(self):
-        """One that may be against the rules, and changes nothing that is known."""
+        """A request that may break the rules, and changes no known bytes."""
         case, numbers = self.case, self.numbers
         command = numbers.choice([*COMMANDS, 8, 9, 77])
         flags = numbers.choice([numbers.randrange(64), numbers.randrange(1 << 16)])
@@ -98,7 +98,7 @@ class Client:
         return Request(command, flags, offset, count)
 
 
-# --- answers ---
+# --- replies ---
 
 
 def is_good(case, request):
@@ -149,7 +149,7 @@ def judge_extents(memory, request, extents, writes):
         end = min(at + length, request.offset + request.count)
         if length == 0:
             yield f"{request}: an extent of length 0"
-        # Its second bit says that it reads as zeroes.
+        # The second bit means that it reads as zeroes.
         if kind & 2 and at < end and not memory.may_be_zeroes(at, end, writes):
             yield f"{request}: no zeroes at {at}, as was told"
         at += length

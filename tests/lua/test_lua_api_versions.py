@@ -1,4 +1,4 @@
-"""What only Lua has of API versions: scripts that return a table, and a collector to measure."""
+"""API versions in Lua only: scripts that return a table, and a collector to measure."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from test_api_versions import (
 
 @pytest.fixture
 def module(language):
-    """A script that returns the callbacks in a table, with an API version in it or beside it."""
+    """A script that returns the callbacks in a table, with the API version inside or outside it."""
 
     def module(inside="", beside=""):
         text = language.script("lua_api_versions", "logged").replace("{}", f"{{ {inside} }}", 1)
@@ -51,15 +51,15 @@ def test_version_that_is_a_string_is_told_from_the_number(expect_failure, langua
     logged = language.script("api_versions", "logged")
     line = expect_failure(f"API_VERSION = {version}\n{logged}")
     assert line.startswith("API_VERSION is ") and line.endswith(", expected 1 or 2"), line
-    # "API_VERSION is 2, expected 1 or 2" would help nobody.
+    # "API_VERSION is 2, expected 1 or 2" would not help anybody.
     assert version in line or "string" in line
 
 
 def test_requests_of_32_mib_leave_no_copy_in_the_memory_of_lua(serve):
-    """The collector is stopped, so that any string or buffer that was made would still count.
+    """The collector is stopped, so that any new string or buffer would still count.
 
-    This proves that neither direction makes an object of Lua's as large as the request: the
-    script works on nbdkit's own bytes. Whether Rust copies them on the way it does not prove.
+    This proves that in neither direction does Lua get an object as large as the request: the
+    script works on nbdkit's own bytes. It does not prove that Rust makes no copy on the way.
     """
     client = serve("""
         API_VERSION = 2

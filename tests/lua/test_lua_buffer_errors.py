@@ -1,4 +1,4 @@
-"""Buffers of Lua used wrongly: values of other types, collectors and coroutines."""
+"""Misused buffers in Lua: values of other types, collectors and coroutines."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def unharmed(lua):
          "nbdkit.buffer: argument 1, the size: found NaN, expected a whole number"),
         ("nbdkit.disk(5, 5)", "nbdkit.disk: argument 1: found number, expected a string"),
         ("nbdkit.disk('d', '5')", "nbdkit.disk: argument 2: found string, expected a number"),
-        # A misspelt variable is nil, which is not 0 in front of what is given.
+        # A misspelt variable is nil, which does not count as 0 before other arguments.
         ("buf:copy(0, buf, nil, 1)", "argument 4: found nil, expected a number"),
         ("buf:copy(0, nbdkit.buffer(8), nil, 1)", "argument 4: found nil, expected a number"),
         ("buf:writestring(nil, 'x', 1)", "argument 2: found nil, expected a number"),

@@ -1,4 +1,4 @@
-"""Buffers as values of Lua: what is its own of numbers, strings and userdata."""
+"""Buffers as values of Lua: what is special about its numbers, strings and userdata."""
 
 import struct
 
@@ -6,7 +6,7 @@ import pytest
 
 import evaluating
 
-# The suffix of a method, what Python's struct calls it, and whether it has a big-endian form.
+# A method's suffix, the format in Python's struct, and whether there is a big-endian form.
 FORMATS = {
     "i8": "b",
     "u8": "B",
@@ -43,7 +43,7 @@ def test_floats_that_are_rounded_or_no_number(lua, name, format):
     assert float(lua.value(f"return buf:read{name}(0)")) == rounded
 
 
-def test_floats_that_are_whole_do_for_integers(lua):
+def test_whole_floats_count_as_integers(lua):
     lua.run("buf = nbdkit.buffer(8.0) buf:writeu16(2.0, 258.0)")
     assert lua.bytes("return buf:tostring()") == b"\0\0\x02\x01\0\0\0\0"
     assert lua.value("return buf:readu16(4 / 2)") == "258"

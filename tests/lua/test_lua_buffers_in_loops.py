@@ -1,4 +1,4 @@
-"""Buffers: a method that a compiler has put into a loop does what it did the first time."""
+"""Buffers: a method in a compiled loop still does what it did the first time."""
 
 import struct
 
@@ -7,12 +7,12 @@ import pytest
 import evaluating
 from test_buffers import METHODS
 
-# More often than any compiler of Lua waits before it compiles a loop.
+# More iterations than any compiler for Lua waits before it compiles a loop.
 TIMES = 500
 
 LOOP = f"for n = 1, {TIMES} do {{}} end "
 
-# Every bit pattern here is a NaN of which a value of another type might be made.
+# Every bit pattern here is a NaN that could be taken for a value of another type.
 NANS = [bits + payload for bits in (0x7FF8 << 48, 0xFFF8 << 48) for payload in (0, 1 << 47, 12345)]
 
 NANS += [0xFFFFFFFFFFFFFFFF, 0xFFFE000000001234, 0xFFFB800000000000, 0x7FF0000000000001]

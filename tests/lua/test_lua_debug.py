@@ -1,10 +1,10 @@
-"""What the debug library does to methods and functions ends in an error, not in a crash."""
+"""Changing methods and functions with the debug library ends in an error, not in a crash."""
 
 import pytest
 
 import evaluating
 
-# `f` is a method or a function, and `call` calls it rightly.
+# `f` is a method or a function, and `call` calls it correctly.
 METHODS = {
     "buf.readu8": "buf:readu8(0)",
     "buf.writestring": "buf:writestring(0, 'x')",
@@ -32,7 +32,7 @@ def lua(serve, language):
 def test_setupvalue(lua, language, method, value):
     if language.engine == "luajit" and method == "buf.readu8":
         pytest.skip("it is written in Lua there, and works on memory by LuaJIT's FFI")
-    # Those of a function of the module are a function and its number.
+    # The upvalues of a function of the module are a function and its number.
     places = (2,) if method.startswith(("nbdkit.shared", "nbdkit.parse")) else (1, 2, 3)
     for place in places:
         lua.run(f"""
@@ -64,10 +64,10 @@ DISK_METHODS = ["pread", "pwrite", "zero", "extents", "size"]
 def test_setmetatable(lua, language, code, is_buffer, is_disk, metatable):
     methods = {"buf": BUFFER_METHODS, "disk": DISK_METHODS}
     if language.engine == "luajit":
-        # Those of one number only look at the metatable there.
+        # There, the methods for one number only check the metatable.
         methods["buf"] = methods["buf"][2:]
     arguments = {"buf": "{}, {0}, {0, 1}, {0, 'x'}, {0, buf}", "disk": "{}, {1, 0}, {'x', 0}"}
-    # It is kept, for what Lua itself does to it when it is collected is not to be seen here.
+    # It is kept, because this is not about what Lua itself does when it collects it.
     lua.run(f"kept = kept or {{}} fake = {code} kept[#kept + 1] = fake "
             f"debug.setmetatable(fake, debug.getmetatable({metatable}))")  # fmt: skip
     for kind, may in (("buf", is_buffer), ("disk", is_disk)):

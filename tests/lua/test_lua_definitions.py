@@ -1,4 +1,4 @@
-"""The definitions for editors against what a script really finds: nothing missing, nothing else."""
+"""The editor definitions against what a script really finds: nothing missing, nothing extra."""
 
 import re
 import subprocess
@@ -59,7 +59,7 @@ def definitions(pattern):
 
 
 def part(beginning, end):
-    """What is between two lines of the definitions."""
+    """The text between two lines of the definitions."""
     return re.search(
         rf"^{re.escape(beginning)}$(.*?)^{end}", DEFINITIONS.read_text(), re.M | re.S
     )[1]  # fmt: skip
@@ -114,6 +114,6 @@ def test_callbacks_of_a_returned_table():
 
 
 def test_it_is_lua(expect_failure):
-    # It is never run, but an editor has to be able to read it.
+    # It is never run, but an editor must be able to parse it.
     line = expect_failure(f'assert(loadfile("{DEFINITIONS}"))\nerror("it is", 0)')
     assert line == "could not run Lua script: it is"

@@ -47,7 +47,7 @@ def test_an_error_in_a_finalizer_at_the_end_does_no_harm(serve, language, tmp_pa
 def test_to_be_closed_variables(serve, language, tmp_path):
     notes = tmp_path / "notes"
     if language.release < (5, 4):
-        # The syntax is not known there, which has to be said as of any syntax error.
+        # Its syntax does not exist there, which must be reported like any syntax error.
         (tmp_path / "disk.lua").write_text(disk(notes) + "local x <close> = nil\n")
         result = nbdkit.run(language.plugin, "disk.lua", cwd=tmp_path)
         assert result.returncode == 1
@@ -66,7 +66,7 @@ def test_to_be_closed_variables(serve, language, tmp_path):
         end
         """
     )
-    # The top level of a script has ended before the first client comes.
+    # The top level of a script has finished before the first client comes.
     assert notes.read_text().split() == ["top"]
     client = server.connect()
     try:

@@ -1,4 +1,4 @@
-"""What a failed callback of Lua may return or throw besides a text, and which errno that is."""
+"""What a failing Lua callback may return or throw besides a string, and the resulting errno."""
 
 import nbd
 import pytest
@@ -53,10 +53,10 @@ def test_functions_of_io_fail_the_request_as_they_fail(serve):
     ):
         with pytest.raises(nbd.Error) as error:
             request()
-        # ENOENT, which the protocol does not have.
+        # ENOENT, which the protocol lacks.
         assert error.value.errno == "EINVAL"
     lines = [line.removeprefix("nbdkit: lua[1]: error: ") for line in server.errors()]
-    # os.rename does not say which file in every release of Lua.
+    # Not every release of Lua names the file in os.rename's error.
     lines[2] = lines[2].replace("/no/such/file: ", "")
     assert lines == [
         "pwrite: /no/such/file: No such file or directory",

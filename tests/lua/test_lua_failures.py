@@ -1,4 +1,4 @@
-"""Failures that a callback returns: nil or false, and behind it anything that Lua has."""
+"""Failures that a callback returns: nil or false, followed by any value."""
 
 import nbd
 import pytest
@@ -13,9 +13,9 @@ DISK = """
     function pread(h, count, offset) return string.rep("x", count) end
 """
 
-# What is behind nil, the errno that the client sees, and words of the log.
+# The values after nil, the errno that the client sees, and words in the log.
 FAILURES = {
-    # The errors of the module, of other modules, and those that a script makes itself.
+    # Errors of the module, of other modules, and of the script itself.
     "select(2, pcall(nbdkit.error, 'ENOSPC', 'the quota'))": ("ENOSPC", "the quota"),
     "{ errno = 'ENOSPC', message = 'full' }": ("ENOSPC", "full"),
     "{ errno = 28, message = 'full' }": ("ENOSPC", "full"),
@@ -27,7 +27,7 @@ FAILURES = {
     "{ code = 5 }": ("EIO", "error value is a table: {code = 5}"),
     "{}": ("EIO", "error value is a table: {}"),
     "setmetatable({}, { __tostring = function() return 'own text' end })": ("EIO", "own text"),
-    # An errno alone.
+    # Only an errno.
     "nbdkit.errno.ENOSPC": ("ENOSPC", "No space left on device"),
     "28.0": ("ENOSPC", "No space left on device"),
     "0": ("EIO", "0"),
@@ -40,11 +40,11 @@ FAILURES = {
     "false": ("EIO", "error value is a boolean"),
     "print": ("EIO", "error value is a function"),
     "coroutine.create(function() end)": ("EIO", "error value is a thread"),
-    # A text, as before.
+    # A string, as before.
     "'why'": ("EIO", "why"),
     "'why', 28": ("ENOSPC", "why"),
     "'why', 'ENOSPC'": ("ENOSPC", "why"),
-    # What is inherited, and what cannot be had.
+    # Inherited fields, and fields that cannot be read.
     "setmetatable({ message = 'full' }, { __index = { errno = 'ENOSPC' } })": ("ENOSPC", "full"),
     "setmetatable({}, { __index = { errno = 28, message = 'full' } })": ("ENOSPC", "full"),
     "setmetatable({}, { __index = function(_, k) return ({ errno = 28, message = 'full' })[k] end })":
@@ -53,7 +53,7 @@ FAILURES = {
         ("EIO", "full"),
     "setmetatable({ message = 'full' }, { __index = function(t) return t.errno end })":
         ("EIO", "full"),
-    # How a process ended, as os.execute and close of a pipe have it.
+    # A process's exit status, as returned by os.execute and by closing a pipe.
     "'exit', 28": ("EIO", "exit status 28"),
     "'exit', 28.0": ("EIO", "exit status 28"),
     "'signal', 9": ("EIO", "killed by signal 9"),
@@ -63,7 +63,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_nil_and_anything_fails_a_callback_that_has_an_answer(serve, language, failure):
+def test_nil_and_anything_fails_a_callback_with_a_return_value(serve, language, failure):
     errno, words = FAILURES[failure]
     found, line = failed_read(serve, language, f"return nil, {failure}")
     assert (found, words in line) == (errno, True), line
@@ -85,7 +85,7 @@ def test_nil_or_false_and_anything_fails_a_callback_that_has_none(serve, languag
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("callback", ["pwrite", "flush", "trim", "zero", "cache"])
 @pytest.mark.parametrize("body", ["return nil, {}", "return pcall(error, 'why')"])
-def test_each_request_that_has_no_answer(serve, language, version, callback, body):
+def test_each_request_without_a_return_value(serve, language, version, callback, body):
     script = f"API_VERSION = {version}\n" + language.script("errno", "disk", body="")
     for name in ("pwrite", "flush", "trim", "zero", "cache"):
         script += language.define(name, body if name == callback else "", version=version)
@@ -120,7 +120,7 @@ def test_a_read_into_a_buffer_that_returns_false_and_an_error(serve):
     assert server.errors()[0].endswith("not 0")
 
 
-# Nothing of this says that something failed.
+# None of these is a failure.
 SUCCESSES = [
     "return", "return nil", "return nil, nil", "return nil, nil, 28", "return true, 'why'",
     "return false", "return true, 28", "return 5, 'why'", "return 'why', 28",
@@ -179,7 +179,7 @@ def test_config_keeps_nbdkit_from_starting(language, write_script, tmp_path, bod
     script = write_script(DISK + SIZE % body)
     result = nbdkit.run(language.plugin, script, "size=junk", cwd=tmp_path)
     assert result.returncode == 1
-    # The first is nbdkit's own.
+    # The first line is nbdkit's own.
     assert "config: nbdkit.parse_size: " in nbdkit.error_lines(result.stderr)[-1]
 
 

@@ -7,7 +7,7 @@ def test_a_handle_lives_until_its_close_and_not_longer(serve, language, tmp_path
     if language.table_finalizers:
         make = "setmetatable({}, { __gc = collected })"
     else:
-        # Only userdata has finalizers there.
+        # There, only userdata has finalizers.
         make = "newproxy(true) getmetatable(h).__gc = collected"
     notes = tmp_path / "notes"
     server = serve(
@@ -60,7 +60,7 @@ def test_a_handle_lives_until_its_close_and_not_longer(serve, language, tmp_path
 
 
 def test_many_connections_do_not_pile_up_handles(serve):
-    # Each handle is a megabyte. If they stayed, the memory in use would grow without end.
+    # Each handle is a megabyte. If they stayed, memory use would grow without end.
     server = serve("""
         function open(readonly) return { string.rep("x", 1024 * 1024) .. os.time() } end
         function get_size(h) return 512 end
@@ -85,7 +85,7 @@ def test_many_connections_do_not_pile_up_handles(serve):
 
 
 def test_lists_that_a_script_has_returned_are_collected(serve):
-    # Each has four megabytes beside what nbdkit wants.
+    # Each takes four megabytes besides what nbdkit needs.
     server = serve("""
         function open(readonly) end
         function get_size(h) return 65536 end

@@ -1,4 +1,4 @@
-"""What is Lua's own where callbacks are interrupted: coroutines, hooks, and a limit of memory."""
+"""Interruption in Lua only: coroutines, hooks, and a memory limit."""
 
 import nbd
 import pytest

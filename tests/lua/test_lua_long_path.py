@@ -1,4 +1,4 @@
-"""Lua shortens the name of a file in front of an error, and ours as the official plugin's does."""
+"""Lua shortens a file name before an error, here as in the official plugin."""
 
 import re
 
@@ -17,7 +17,7 @@ def test_script_with_a_long_path(language, tmp_path):
     )
     assert "disk.lua:1: text" in theirs
     if language.release < (5, 2):
-        # That one keeps a few characters less.
+        # That one keeps a few characters fewer.
         shorter = re.compile(r"\.\.\.[^ ]*disk")
         theirs, ours = shorter.sub("...disk", theirs), shorter.sub("...disk", ours)
     assert ours == theirs

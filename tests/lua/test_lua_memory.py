@@ -22,18 +22,18 @@ DISK = """
         "local t = {} for i = 1, math.huge do t[i] = 'text ' .. i end",
         "local s = 'x' while true do s = s .. s end",
         "local f = string.rep while true do local g = f f = function() return g end end",
-        # What is kept outlives the request, so memory stays short for the following ones.
+        # Kept values outlive the request, so memory stays short for the following ones.
         "kept = kept or {} while true do kept[#kept + 1] = { #kept } end",
         "while true do kept = { kept } end",
     ],
     ids=["rep", "table", "nested", "strings", "doubling", "closures", "kept", "kept small"],
 )
 def test_out_of_memory_fails_the_request(serve, body):
-    # Lua 5.5 may take minutes to collect what is not there, on a machine that is busy.
+    # Lua 5.5 may spend minutes collecting nothing, on a busy machine.
     server = serve(DISK % body, prefix=("prlimit", f"--as={512 << 20}"), lifetime=600)
-    # Both are there before memory is short: a new connection needs a thread, which may not be had.
+    # Both are open before memory runs short: a new connection needs a thread, which might fail.
     client, other = server.connect(), server.connect()
-    # Where memory stays short there is none for what comes after either, so it is tried often.
+    # If memory stays short, the next requests have none either, so we try often.
     times = 10 if "kept" in body else 2
     for _ in range(times):
         with pytest.raises(nbd.Error) as error:

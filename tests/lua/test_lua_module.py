@@ -68,7 +68,7 @@ def test_a_script_may_hide_the_global(serve):
 
 
 def test_what_pcall_catches_is_an_error_as_luas_own(lua):
-    # A script may look into it, print it and put more text to it, as it may with any other.
+    # A script may inspect it, print it and add text to it, as with any other.
     for call in ("nbdkit.parse_size('x')", "nbdkit.debug(true)", "nbdkit.realpath('/no/such/file')"):
         found = lua.value(f"""
             local ok, found = pcall(function() {call} end)
@@ -84,7 +84,7 @@ def test_what_pcall_catches_is_an_error_as_luas_own(lua):
 
 
 @pytest.mark.parametrize("name", BARE)
-def test_surplus_arguments_of_what_takes_none(lua, name):
+def test_surplus_arguments_of_functions_without_any(lua, name):
     for arguments, count in (("1", 1), ("nil", 1), ("1, 2", 2), ("{}, nil, nil", 3)):
         line = lua.error(f"nbdkit.{name}({arguments})")
         assert line == (

@@ -1,4 +1,4 @@
-"""Scripts that take all the memory there is in Lua, catch the error, and go on. Tcl has none."""
+"""Scripts that use up Lua's memory, catch the error, and go on. Tcl has no such error."""
 
 import nbd
 import pytest
@@ -31,7 +31,7 @@ def test_a_script_that_has_filled_the_memory_itself(
 
 
 def test_lists_that_there_is_no_memory_for(start, language, write_script):
-    """What callbacks return beside data. The client is told, or gets it; the server goes on."""
+    """Return values other than data. The client gets an error or the value; the server goes on."""
     script = write_script(language.script("lua_no_memory", "lists"))
     server = start(language.plugin, script, prefix=LIMIT)
     client = server.connect()

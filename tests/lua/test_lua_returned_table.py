@@ -20,7 +20,7 @@ MODULE = """
 
 
 def served(server):
-    """The size of the disk and what its first byte is."""
+    """The size of the disk and its first byte."""
     client = server.connect()
     return client.get_size(), bytes(client.pread(1, 0))
 
@@ -77,7 +77,7 @@ def test_globals_by_a_metatable(serve):
 
 
 def test_globals_that_must_be_declared(serve):
-    # What many scripts begin with, so that a misspelt variable is an error and not nil.
+    # Many scripts begin like this, so that a misspelt variable is an error and not nil.
     server = serve("""
         setmetatable(_G, {
             __index = function(_, name) error("undeclared variable " .. tostring(name), 2) end,

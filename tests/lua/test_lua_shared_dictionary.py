@@ -1,4 +1,4 @@
-"""`nbdkit.shared` as Lua sees it: methods, and nil and a word for what was not done."""
+"""`nbdkit.shared` in Lua: methods, which return nil and a word if they did nothing."""
 
 import nbd
 import pytest
@@ -15,7 +15,7 @@ def lua(serve, language):
 
 @pytest.fixture
 def run(lua):
-    """The answer of each piece of code, in order."""
+    """The result of each piece of code, in order."""
     return lambda *pieces: [lua.value(SHARED + piece) for piece in pieces]
 
 
@@ -107,7 +107,7 @@ def test_lists(run):
     ]  # fmt: skip
 
 
-def test_what_lives_for_a_while_is_gone_then(run):
+def test_keys_with_a_time_to_live_expire(run):
     gone = "while {} do nbdkit.nanosleep(0.001) end "
     assert run(
         's:set("k", 1, 0.02) ' + gone.format('s:get("k")') + 'return s:get("k"), s:add("k", 2)',
@@ -159,7 +159,7 @@ def test_integers_stay_integers(run, language):
         's:set("n", 2^53 | 0) return s:incr("n", 1)',
         's:set("n", math.maxinteger) return s:get("n") == math.maxinteger',
         's:set("n", math.mininteger) return s:get("n") == math.mininteger',
-        # Past 64 bits it goes on as floats do, and does not wrap around.
+        # Past 64 bits it becomes a float, and does not wrap around.
         's:set("n", math.maxinteger) local n = s:incr("n", 1) return math.type(n), n == 2.0^63',
         's:rpush("l", 7) s:rpush("l", 7.0) return math.type(s:lpop("l")), math.type(s:lpop("l"))',
     ) == [

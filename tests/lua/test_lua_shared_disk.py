@@ -55,7 +55,7 @@ def test_wrong_arguments_are_refused(lua):
         line = lua.error("\n" + code)
         assert line.startswith("code:2: ") and message in line, (code, line)
     assert lua.value("return d:pread(1000, 0) == string.rep('k', 1000)") == "true"
-    # None of these has made a disk.
+    # None of these has created a disk.
     assert lua.value("return nbdkit.disk('new', 77):size()") == "77"
 
 

@@ -1,4 +1,4 @@
-"""A server after the other under load, and what ThreadSanitizer has reported."""
+"""Runs one server after another under load, and collects ThreadSanitizer's reports."""
 
 import argparse
 import re
@@ -34,7 +34,7 @@ SCRIPTED = [
     for model in ("parallel", "serialize_requests")
 ]
 CASES = [
-    # The one that has to be found.
+    # The race that has to be found.
     Case("a plugin with a race", "racing", races=True),
     Case("Rust, one instance", "ramdisk", parameters=(f"size={SIZE}",)),
     Case("Rust, several instances", "panicking", parameters=("panic=nowhere",)),
@@ -57,7 +57,7 @@ def main():
 
 
 def play(case, options):
-    """Whether a server had the races that it should have, and ended."""
+    """Whether a server had the expected races, and ended."""
     with tempfile.TemporaryDirectory(prefix="nbdkit-races-") as directory:
         folder = Path(directory)
         server = nbdkit.Nbdkit(
@@ -100,16 +100,16 @@ def prefix(options, folder):
     settings = [
         f"log_path={folder}/tsan",
         f"suppressions={HERE}/suppressions",
-        # The server's own exit code is to be seen.
+        # Keeps the server's own exit code visible.
         "exitcode=0",
     ]
-    # The runtime does not know all the places at which the system puts things at random.
+    # The runtime does not know all the addresses that the system may choose at random.
     return ("setarch", "-R", "env", f"LD_PRELOAD={options.preload}",
             f"TSAN_OPTIONS={' '.join(settings)}")  # fmt: skip
 
 
 def shortened(reports):
-    """Reports without what is of the standard library alone, and not with all of each name."""
+    """Reports without frames of the standard library only, and with shortened names."""
     lines = [line for line in reports.splitlines() if not re.search(r"/rustlib/|^\s*$", line)]
     return "\n".join(line[:200] for line in lines[:200])
 

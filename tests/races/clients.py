@@ -1,4 +1,4 @@
-"""Clients that come, send several requests at once, and leave, with a word or without."""
+"""Clients that come, send several requests at once, and leave, properly or not."""
 
 import contextlib
 import random
@@ -7,7 +7,7 @@ import time
 
 import nbd
 
-# A read there never ends, but for the time limit. No other request begins there.
+# A read there only ends through the time limit. No other request begins there.
 FOREVER = 512
 LONGEST = 70_000
 AT_ONCE = 4
@@ -32,7 +32,7 @@ class Crowd:
     def work(self, number):
         numbers = random.Random(number)
         while not self.over.is_set():
-            # At the end of the server nobody is let in any more.
+            # At its end, the server accepts nobody any more.
             with contextlib.suppress(nbd.Error):
                 self.visit(numbers)
 
@@ -77,7 +77,7 @@ class Crowd:
 
 
 def load(socket, seconds, loops, count=5):
-    """Clients that are still at work when this is over; `end` them when the server has ended."""
+    """Clients that are still busy when this returns; `end` them when the server has ended."""
     crowd = Crowd(socket, count, loops)
     time.sleep(seconds)
     return crowd

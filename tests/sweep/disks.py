@@ -1,4 +1,4 @@
-"""Which callbacks the disks have, and what these answer."""
+"""The disks' callbacks, and their return values."""
 
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -20,7 +20,7 @@ class Disk:
     data: tuple = ()
     answers: dict = field(default_factory=dict)
     size: int = SIZE
-    # Whether a read of version 2 returns text in place of filling its buffer.
+    # Whether a read of version 2 returns a string instead of filling its buffer.
     returns_text: bool = False
 
     @property
@@ -37,18 +37,18 @@ class Disk:
 
     @property
     def is_plain(self):
-        """Whether it leaves all questions to the defaults."""
+        """Whether all can_ callbacks have their defaults."""
         return not self.answers and self.size == SIZE and not self.returns_text
 
 
 def few(count):
-    """At most so many of the callbacks, and all."""
+    """Up to this many of the callbacks, and all of them."""
     sets = [some for length in range(count + 1) for some in combinations(DATA, length)]
     return [*sets, tuple(DATA)]
 
 
 def answers(count):
-    """The answers to at most so many of the questions."""
+    """Return values for up to this many of the can_ callbacks."""
     sets = [{}]
     for names in (names for n in range(1, count + 1) for names in combinations(QUESTIONS, n)):
         chosen = [{}]
@@ -59,7 +59,7 @@ def answers(count):
 
 
 def odd(version, most):
-    """Questions that fail or are answered with nonsense, the largest disks, and the smallest."""
+    """can_ callbacks that fail or return nonsense, and the largest and smallest disks."""
     everything = tuple(DATA)
     for name in QUESTIONS:
         for answer in ("fails", "7"):
@@ -71,7 +71,7 @@ def odd(version, most):
 
 
 def disks(version, most, full):
-    """`most` is the largest size that the language has a number for."""
+    """`most` is the largest size that the language can express."""
     everything = tuple(DATA)
     plain = [Disk(version, data) for data in few(2)]
     if not full:

@@ -1,4 +1,4 @@
-"""What a request is to be answered with: what nbdkit(1) and the NBD protocol say, once more."""
+"""The right reply to a request: nbdkit(1) and the NBD protocol, written once more."""
 
 import errno
 
@@ -21,7 +21,7 @@ from raw_nbd import (
 from .requests import ERRNOS, LARGEST, failing
 
 NOT_SUPPORTED = errno.ENOTSUP
-# One error number is as good as another.
+# Any errno will do.
 ANY_ERROR = frozenset(
     [raw_nbd.EPERM, raw_nbd.EIO, raw_nbd.ENOMEM, raw_nbd.EINVAL, raw_nbd.ENOSPC,
      raw_nbd.EOVERFLOW, raw_nbd.ENOTSUP, raw_nbd.ESHUTDOWN]
@@ -38,11 +38,11 @@ OTHER = {
 
 
 class Failed(Exception):
-    """A callback has failed with this error number."""
+    """A callback has failed with this errno."""
 
 
 def translated(number, flags):
-    """The errors of the protocol that an error number may be shown as."""
+    """The errors of the protocol to which an errno may be translated."""
     if number not in ERRNOS:
         return ANY_ERROR
     if number == errno.ENOTSUP and flags & FAST_ZERO:
@@ -55,7 +55,7 @@ def translated(number, flags):
 
 
 class Expected:
-    """What a connection's requests are to be answered with, one after the other."""
+    """The right replies to a connection's requests, one after another."""
 
     def __init__(self, disk, size, export_flags):
         self.disk = disk
@@ -75,14 +75,14 @@ class Expected:
         return default if answer is None else answer != "false"
 
     def errors(self, request):
-        """The errors that are right, 0 for none."""
+        """The permitted errors, 0 for none."""
         refused = self.refused(request)
         if refused is not None:
             return frozenset([refused])
         if request.command != FLUSH:
             self.place = request.offset
         if request.flags & FAST_ZERO and not self.has_fast_zeroes():
-            # nbdkit may refuse what was not offered, or leave that to the plugin.
+            # nbdkit may refuse a request that was not offered, or leave that to the plugin.
             return frozenset([raw_nbd.ENOTSUP, raw_nbd.EINVAL])
         try:
             self.run(request)
@@ -91,7 +91,7 @@ class Expected:
         return WELL
 
     def has_fast_zeroes(self):
-        """A disk without a `zero` fails them at once, which is fast as well."""
+        """A disk without a `zero` fails them at once, which is also fast."""
         calls_zero = self.has("zero") and self.yes("can_zero", True)
         return self.yes("can_fast_zero", not calls_zero)
 
@@ -124,12 +124,12 @@ class Expected:
     # --- what is left to the script ---
 
     def call(self, callback, absent):
-        """A callback that fails if the offset says so, or with this number if it is not there."""
+        """A callback that fails if the offset says so, or with this errno if it is absent."""
         if not self.has(callback) and callback != "pread":
             raise Failed(absent)
         code, callbacks = failing(self.place)
         if callback in callbacks:
-            # That a zero is not supported means something; of all else it is any error.
+            # ENOTSUP from a zero has a meaning; from anything else it is an error like any other.
             is_odd = code == NOT_SUPPORTED and callback != "zero"
             raise Failed(errno.EINVAL if is_odd else code)
 
@@ -172,7 +172,7 @@ class Expected:
             if fast:
                 raise Failed(NOT_SUPPORTED)
         else:
-            # It has no flags in version 1, so it is not told that it has to be fast.
+            # In version 1 it has no flags, so it does not know that it has to be fast.
             if fast and self.disk.version == 1:
                 raise Failed(NOT_SUPPORTED)
             try:

@@ -1,24 +1,24 @@
-"""Which requests a disk gets."""
+"""The requests that a disk gets."""
 
 import raw_nbd
 from raw_nbd import BLOCK_STATUS, CACHE, FLUSH, READ, TRIM, WRITE, WRITE_ZEROES, Request
 
 SECTOR = 512
 MIB = 1 << 20
-# The most that nbdkit takes in one read or write.
+# The largest read or write that nbdkit accepts.
 LARGEST = 64 * MIB
-# A read of so much is of what the script has noted since the last one.
+# A read of this length returns what the script has recorded since the last one.
 NOTES = Request(READ, count=16384)
 
 BITS = {"pread": 1, "pwrite": 2, "flush": 4, "trim": 8, "zero": 16, "extents": 32, "cache": 64}
 ERRNOS = range(1, 134)
-# What the script takes for numbers that are no error numbers.
+# Numbers that the script uses as errnos although they are not.
 NONE = range(134, 141)
 SOME = [1, 5, 12, 22, 28, 30, 75, 95, 108, 122, 133]
 
 ALL_FLAGS = range(64)
 COMMANDS = [READ, WRITE, FLUSH, TRIM, CACHE, WRITE_ZEROES, BLOCK_STATUS]
-# The flags that mean something.
+# The flags with a meaning.
 FLAGS = {
     READ: [0, raw_nbd.DF],
     WRITE: [0, raw_nbd.FUA],
@@ -28,7 +28,7 @@ FLAGS = {
     WRITE_ZEROES: [flags for flags in range(32) if not flags & (raw_nbd.DF | raw_nbd.REQ_ONE)],
     BLOCK_STATUS: [0, raw_nbd.REQ_ONE],
 }
-# What the answer to a command depends on: each of these fails, and all together.
+# The callbacks on which the reply to a command depends: each of them fails, and all together.
 CALLBACKS = {
     READ: ["pread"],
     WRITE: ["pwrite", "flush"],
@@ -41,13 +41,13 @@ CALLBACKS = {
 
 
 def place(code, *callbacks):
-    """The offset at which these callbacks fail with this error number."""
+    """The offset at which these callbacks fail with this errno."""
     bits = sum(BITS[callback] for callback in callbacks)
     return ((3 << 7 | bits) << 8 | code) * SECTOR
 
 
 def failing(offset):
-    """What `place` has put into an offset: the number, and which callbacks fail with it."""
+    """The inverse of `place`: the errno, and the callbacks that fail with it."""
     sectors = offset // SECTOR
     code, bits = sectors % 256, sectors // 256 % 128
     return code, {name for name, bit in BITS.items() if code and bits & bit}
@@ -61,7 +61,7 @@ def subsets(names):
 
 
 def ranges(size):
-    """Offsets and lengths: inside, at the end, across it, past it, and past all numbers."""
+    """Offsets and lengths: inside, at the end, across it, past it, and past the largest number."""
     base = place(0)
     found = [
         (base, 1), (base + 1, 511), (base, 4096), (0, 512), (size - 512, 512), (size - 1, 1),
@@ -74,12 +74,12 @@ def ranges(size):
 
 
 def too_much(command, flags, offset, count, size):
-    """Whether a request would take long, and be no other than a shorter one."""
+    """Whether a request would take long, and show no more than a shorter one."""
     if count <= 4096:
         return False
     if command == WRITE:
         return True
-    # The longest are passed on as they are, unless nbdkit makes reads or writes of them.
+    # The longest are passed on unchanged, unless nbdkit turns them into reads or writes.
     inside = offset + count <= size
     return inside and (flags != 0 or command in (CACHE, WRITE_ZEROES))
 
@@ -97,7 +97,7 @@ def shapes(command, disk):
 
 
 def failures(command, flags, errnos):
-    """All error numbers, out of all callbacks that have to do with a command."""
+    """All errnos, from all callbacks that concern a command."""
     for code in errnos:
         for callbacks in subsets(CALLBACKS[command]):
             offset = place(code, *callbacks)
@@ -109,7 +109,7 @@ def failures(command, flags, errnos):
 
 
 def large(command):
-    """Longer than one write may be, where nbdkit makes writes and reads of them."""
+    """Longer than one write may be, for commands that nbdkit turns into writes and reads."""
     for count in (LARGEST, LARGEST + SECTOR, 3 * LARGEST):
         if command == CACHE:
             yield Request(CACHE, 0, place(0), count)
@@ -122,7 +122,7 @@ def large(command):
 
 
 def packs(command, disk, errnos=ERRNOS, with_large=False):
-    """The requests of a command, in parts that have nothing to do with each other."""
+    """The requests of a command, in independent parts."""
     yield list(shapes(command, disk))
     if disk.size > place(255, *BITS) + SECTOR:
         for flags in FLAGS[command]:
@@ -132,7 +132,7 @@ def packs(command, disk, errnos=ERRNOS, with_large=False):
 
 
 def right_read(disk):
-    """A read that has to be right, whatever was before, if the disk has as much."""
+    """A read that must succeed, whatever came before, if the disk is large enough."""
     offset = place(0) + 5 * 256 * 128 * SECTOR
     count = min(SECTOR, disk.size)
     return Request(READ, 0, offset if offset + count <= disk.size else 0, count)

@@ -11,12 +11,12 @@ from raw_nbd import BLOCK_STATUS, READ, WRITE_ZEROES, Connection, Refused
 from . import requests as asked
 from .expected import Expected
 
-# So often a server may end over the requests of one pack. All the rest of that kind would end it as
-# well.
+# How often a server may die over the requests of one pack. All the rest of that kind would end it
+# as well.
 PATIENCE = 3
-# So many disks are served by one server, whose log grows with each request that fails.
+# How many disks one server serves; its log grows with each failing request.
 DISKS = 25
-# How long that may take, in seconds. An answer that never comes is noticed much earlier.
+# How long that may take, in seconds. A missing reply is noticed much earlier.
 LIFETIME = 1800
 
 
@@ -25,7 +25,7 @@ class Report:
     requests: int = 0
     disks: int = 0
     ended: int = 0
-    # How often, and the first one, by what is alike.
+    # Their number and the first one, grouped by similarity.
     kinds: dict = field(default_factory=lambda: defaultdict(lambda: [0, None]))
 
     def wrong(self, kind, example):
@@ -47,7 +47,7 @@ class Report:
 
 
 class Sweep:
-    """`start` starts a server for a disk, which may serve others of its version as well."""
+    """`start` starts a server for a disk, which may also serve others of its version."""
 
     def __init__(self, start, report, all_disks_alike=True):
         self.start = start
@@ -79,7 +79,7 @@ class Sweep:
         return True
 
     def some(self, disk, pack):
-        """Sends requests, and returns how many were dealt with; None if there is no disk."""
+        """Sends requests, and returns how many were handled; None if there is no disk."""
         if self.server is None:
             self.server = self.start(disk)
         try:
@@ -105,7 +105,7 @@ class Sweep:
             self.check(disk, expected, request, reply, pack, replies, number)
         return len(pack)
 
-    # --- answers ---
+    # --- replies ---
 
     def check(self, disk, expected, request, reply, pack, replies, number):
         errors = expected.errors(request)
@@ -140,7 +140,7 @@ class Sweep:
         return bool(ended)
 
     def ended(self, where, disk, request):
-        """The server has gone, or has hung up, over this request."""
+        """The server has died, or has hung up, over this request."""
         log = self.server.log()[-4000:].decode(errors="replace").strip().split("\n")
         said = re.search(r"nbdkit: (.*)", log[-1])
         said = said[1] if said else log[-1]
@@ -155,7 +155,7 @@ class Sweep:
         self.discard()
 
     def stop(self):
-        """Ends a server that has served well, as its user does."""
+        """Ends a server that has served well, as its user would."""
         if self.server is None:
             return
         code, log = self.server.stop()
@@ -177,11 +177,11 @@ def plausible(request, extents):
 
 
 def zeroed(request, noted):
-    """Whether what the script noted has zeroed the whole range."""
+    """Whether the script's record zeroes the whole range."""
     calls = [line.split() for line in noted.rstrip(b"\0").decode().split("\n") if line]
     done = [(int(offset), int(count)) for name, offset, count in calls if name == "pwrite"]
     if not done:
-        # Then `zero` has done it, whose call has just been answered well.
+        # Then `zero` did it, whose call has just succeeded.
         return any(name == "zero" for name, _, _ in calls)
     at = request.offset
     for offset, count in sorted(done):

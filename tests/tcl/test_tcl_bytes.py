@@ -1,4 +1,4 @@
-"""Bytes are characters up to U+00FF, whatever form Tcl has a value in."""
+"""Bytes are characters up to U+00FF, whatever Tcl's internal form of a value."""
 
 import random
 
@@ -8,7 +8,7 @@ import pytest
 from evaluating import evaluator
 
 ALL = bytes(range(256))
-# What ends strings elsewhere, and what looks like UTF-8 or half of it.
+# Bytes that end strings elsewhere, and bytes that look like UTF-8 or half of it.
 AWKWARD = (
     b"\0\xff\0\0\xc0\x80\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xfe\xff"
     b'{}[]$\\"\r\n\x1a'
@@ -33,7 +33,7 @@ def test_every_byte_survives(serve, language, tmp_path, way):
         offset += len(data)
 
 
-# Values that were something else before, and the bytes that they are.
+# Values that were something else before, and their bytes.
 SHIMMERED = {
     "set x 12345; incr x 0": b"12345",
     "expr {1.5}": b"1.5",
@@ -85,7 +85,7 @@ def test_values_of_other_types(serve, language, code):
 
 
 def test_a_value_that_is_returned_keeps_its_own_form(serve):
-    # What is the bytes of a read is a list to the script at the same time.
+    # The bytes of a read are a list to the script at the same time.
     client = serve(
         "set value [list a b c]\n"
         "proc plugin_open {readonly} { return handle }\n"
@@ -105,7 +105,7 @@ WIDE = {r"\u0100": "U+0100", r"\u20ac": "U+20AC", r"\uffff": "U+FFFF", r"\u0141"
 
 @pytest.mark.parametrize("character", WIDE)
 @pytest.mark.parametrize("before", ["", "a", r"\xff\0", r"\xe9"])
-def test_a_character_that_is_no_byte_is_refused(serve, language, character, before):
+def test_a_character_that_is_not_a_byte_is_refused(serve, language, character, before):
     text = f'"{before}{character}z"'
     server = serve(
         "proc plugin_open {readonly} { return handle }\n"
@@ -125,7 +125,7 @@ WRITES = ["$b writestring 0 @", "$b writestring 1 @", "$d pwrite @ 0"]
 
 
 @pytest.mark.parametrize("call", WRITES)
-def test_a_character_that_is_no_byte_is_not_written(serve, language, call):
+def test_a_character_that_is_not_a_byte_is_not_written(serve, language, call):
     evaluating = evaluator(serve, language)
     evaluating.run("set b [nbdkit::buffer 16]; set d [nbdkit::disk wide 512]")
     for character in WIDE:
@@ -139,7 +139,7 @@ def test_a_character_that_is_no_byte_is_not_written(serve, language, call):
 
 
 @pytest.mark.parametrize("call", WRITES)
-def test_it_is_said_which_character_is_no_byte(serve, language, call):
+def test_the_message_names_the_character_that_is_not_a_byte(serve, language, call):
     evaluating = evaluator(serve, language)
     evaluating.run("set b [nbdkit::buffer 16]; set d [nbdkit::disk wide 512]")
     message = evaluating.message(call.replace("@", r'"a\u20ac"'))
@@ -148,7 +148,7 @@ def test_it_is_said_which_character_is_no_byte(serve, language, call):
 
 @pytest.mark.parametrize("character", ["\u00e9", "\u20ac", "\U0001f600"])
 def test_characters_of_the_script(serve, language, character):
-    # Tcl 8.6 reads the file byte by byte; so what looks like one character is as many as its bytes.
+    # Tcl 8.6 reads the file byte by byte, so what looks like one character is several.
     server = serve(
         "proc plugin_open {readonly} { return handle }\n"
         "proc get_size {h} { return 512 }\n"

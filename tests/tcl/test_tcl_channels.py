@@ -1,4 +1,4 @@
-"""Channels: whichever thread opens, uses and closes them, and what is not written at the end."""
+"""Channels: whichever thread opens, uses and closes them, and data left unwritten at the end."""
 
 import signal
 
@@ -7,7 +7,7 @@ import pytest
 
 import nbdkit
 
-# A callback that opens, and what of it there is to see.
+# A callback that opens a channel, and how to see that.
 DISK = """
 proc plugin_open {readonly} { return handle }
 proc get_size {h} { return 65536 }
@@ -17,7 +17,7 @@ proc config {key value} { set ::$key $value }
 
 
 def use(server, clients=3):
-    """Some connections at once and one after the other, each with a thread of nbdkit's."""
+    """Several connections at once and in sequence, each in its own thread of nbdkit."""
     for _ in range(2):
         several = [server.connect() for _ in range(clients)]
         for client in several:
@@ -64,7 +64,7 @@ def test_channel_of_one_thread_closed_in_another(serve, tmp_path, opened, closed
     use(server)
     code, log = server.stop()
     assert code in (0, None) and log == b""
-    # What was waiting in the channel has been written by whoever closed it, Tcl itself at last.
+    # Whoever closed the channel, finally Tcl itself, has written what was left in it.
     written = file.read_text()
     assert set(written) == {"."}
     if closed != "in plugin_close":
@@ -93,7 +93,7 @@ def test_a_channel_for_each_connection(serve, tmp_path):
 
 
 def test_a_pipe_of_the_scripts_own_is_not_taken_for_nbdkits(serve):
-    # By nbdkit's pipe it is known that the server is to end. The client stays.
+    # nbdkit's pipe reveals that the server has to end. The client stays.
     server = serve(f"{DISK}set pipe [chan pipe]\n")
     server.connect().pread(512, 0)
     server.process.send_signal(signal.SIGTERM)
@@ -118,7 +118,7 @@ def test_a_pipe_of_the_scripts_own_is_not_taken_for_nbdkits(serve):
 )
 @pytest.mark.parametrize("where", ["top level", "request"])
 def test_channels_that_are_left_open(serve, code, where):
-    # What is left is closed at the end, by nbdkit's first thread.
+    # The rest is closed at the end, by nbdkit's first thread.
     at_top, in_request = (code, "") if where == "top level" else ("", code)
     server = serve(
         f"{DISK}{at_top}\n"
@@ -133,12 +133,12 @@ def test_channels_that_are_left_open(serve, code, where):
     first, second = server.connect(), server.connect()
     assert first.pread(512, 0) == second.pread(512, 0) == b"x" * 512
     if "vwait" in code:
-        # Tcl's own thread, which waits for files, has come.
+        # Tcl has started its own thread, which waits for files.
         server.threads_when_idle += 1
     assert server.stop() == (0, b"")
 
 
-# A channel opened, and then waited for by another thread. The timer is for a test that fails.
+# One thread opens a channel, another waits for it. The timer ends a failing test.
 WAIT = """
 proc pread {h count offset} {
     set timer [after 10000 {set ::happened {too late}}]
@@ -167,7 +167,7 @@ def test_events_of_a_channel_that_another_thread_has_opened(serve, opened, where
             "    return handle\n}\n"
         )
     server = serve(script)
-    # At once, so that they have different threads.
+    # At the same time, so that they have different threads.
     clients = [server.connect() for _ in range(3)]
     for client in clients:
         assert client.pread(512, 0).rstrip() == b"readable"
@@ -203,7 +203,7 @@ def test_channel_that_is_a_script(serve):
 
 @pytest.mark.parametrize("opened", ["top level", "plugin_open"])
 def test_channel_that_is_a_script_and_that_another_thread_has_made(serve, opened):
-    # Tcl sends what is asked of such a channel to the thread that made it, and waits.
+    # Tcl sends requests for such a channel to the thread that made it, and waits.
     make = "set ::channel [chan create read driver]; fconfigure $::channel -translation binary"
     server = serve(
         "namespace eval driver {\n"
@@ -225,7 +225,7 @@ def test_channel_that_is_a_script_and_that_another_thread_has_made(serve, opened
 
 
 def test_client_of_a_socket(serve, tmp_path):
-    # A server and its client in one interpreter, by Tcl's event loop, inside of one request.
+    # A server and its client in one interpreter, through Tcl's event loop, within one request.
     server = serve(
         f"{DISK}"
         "proc accept {channel address port} { puts $channel hello; close $channel }\n"
@@ -271,7 +271,7 @@ def test_what_a_script_prints_while_it_serves_a_client_on_standard_output(
 
 
 def test_printing_where_nobody_reads(start, language, write_script, tmp_path):
-    # A daemon has its standard output on /dev/null.
+    # A daemon's standard output is /dev/null.
     script = write_script(
         DISK + "proc pread {h count offset} { puts hello; return [string repeat x $count] }\n"
     )

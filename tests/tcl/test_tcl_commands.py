@@ -1,4 +1,4 @@
-"""A callback is any command of its name, as it is when it is called."""
+"""A callback is any command with its name, as it is at the time of the call."""
 
 import nbd
 import pytest
@@ -52,7 +52,7 @@ def test_procedure_that_deletes_itself(serve, language, disk):
     with pytest.raises(nbd.Error):
         client.pread(4, 0)
     assert server.errors() == [language.logged("pread", "this callback is not defined")]
-    # All others are there.
+    # All others exist.
     client.pwrite(b"data", 0)
 
 
@@ -67,7 +67,7 @@ def test_error_in_a_trace_is_an_error_of_the_call(serve, disk):
 
 
 def test_unknown_is_not_asked_for_callbacks_that_are_absent(serve, disk):
-    # Tcl calls `unknown` for a command that is not there. An absent callback is nothing to call.
+    # Tcl calls `unknown` for a command that does not exist. An absent callback must not call it.
     server = serve(
         f"{disk}"
         "proc unknown args { lappend ::asked $args; error {no unknown} }\n"
@@ -88,7 +88,8 @@ def test_unknown_is_not_asked_for_callbacks_that_are_absent(serve, disk):
 
 
 def test_auto_loading_does_not_make_callbacks(serve, disk, tmp_path):
-    # auto_load finds procedures by a file `tclIndex`; what was never called is not a callback.
+    # auto_load finds procedures through a file `tclIndex`; one that was never called is not a
+    # callback.
     (tmp_path / "tclIndex").write_text(
         "# Tcl autoload index file, version 2.0\n"
         "set auto_index(trim) [list error loaded]\n"
@@ -114,7 +115,7 @@ def test_recursion_without_end(serve, disk):
 
 
 def test_recursion_in_what_tcl_does_in_c(serve, disk):
-    # Each level is a level of the thread's stack, which is not as large as that of a process.
+    # Each level takes space on the thread's stack, which is smaller than a process's.
     server = serve(
         disk
         + "proc compare {a b} { lsort -command compare {a b}; return 0 }\n"
@@ -150,7 +151,7 @@ def test_exit_in_a_callback_ends_the_server(serve, disk, tmp_path, code):
     with pytest.raises(nbd.Error):
         client.pread(512, 0)
     assert server.process.wait(30) == 3
-    # Tcl's exit writes what waits in channels.
+    # Tcl's exit flushes channels.
     assert notes.read_text() == "begun and ended"
 
 

@@ -1,4 +1,4 @@
-"""`env`, which is the process's: what one interpreter sets, and `exec` in others meanwhile."""
+"""`env`, which belongs to the process: one interpreter sets it while others run `exec`."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 from crowd import at_once
 from evaluating import evaluator
 
-# A write sets and unsets variables, and a read runs programs. A program is told of all of them.
+# A write sets and unsets variables, and a read runs programs. A program sees all of them.
 DISK = """
 proc thread_model {} { return parallel }
 proc plugin_open {readonly} { return handle }
@@ -21,7 +21,8 @@ proc pread {h count offset} {
 }
 proc pwrite {h buf offset} {
     for {set i 0} {$i < 500} {incr i} {
-        # Each has its own: if two do it with the same one at once, they do as Tcl does.
+        # Each has its own variables: two interpreters that change the same one at once behave as in
+        # plain Tcl.
         set ::env(TEST_${offset}_[expr {$i % 97}]) [string repeat $i 20]
         if {$i % 3 == 0} { unset -nocomplain ::env(TEST_${offset}_[expr {$i % 89}]) }
     }
@@ -52,19 +53,19 @@ def evaluating(serve, language):
 
 
 def told(evaluating, name):
-    """What a program finds, which is a text, or nothing."""
+    """The value that a program finds, or nothing."""
     output = f"[exec sh -c {{echo ${{{name}-nothing}}}}]"
     return evaluating.value(f"encoding convertto [encoding system] {output}")
 
 
-def test_what_a_program_is_told(evaluating):
+def test_the_environment_of_a_program(evaluating):
     assert told(evaluating, "TEST_FIRST") == "first"
     assert told(evaluating, "TEST_EMPTY") == ""
     for value in ("second", "", "a=b", "caf\u00e9", "second"):
         utf8 = f"[encoding convertto utf-8 {{{value}}}]"
         evaluating.run(f"set ::env(TEST_FIRST) [encoding convertfrom [encoding system] {utf8}]")
         assert told(evaluating, "TEST_FIRST") == value
-    # Nearly the longest that a program can be given.
+    # Nearly the longest that a program can get.
     evaluating.run("set ::env(TEST_FIRST) [string repeat x 100000]")
     length = "string length [exec sh -c {echo $TEST_FIRST}]"
     assert evaluating.value(length) == "100000"
@@ -79,7 +80,7 @@ def test_what_a_program_is_told(evaluating):
 
 
 def test_variables_that_come_and_go(evaluating):
-    # More than there were at first, again and again.
+    # More variables than there were at first, again and again.
     before = set(evaluating.value("array names ::env").split())
     assert before == os.environ.keys() | {"TEST_FIRST", "TEST_EMPTY"}
     for _ in range(3):
@@ -96,7 +97,7 @@ def test_another_interpreter_sees_it(evaluating):
     evaluating.run("set ::other [interp create]")
     assert evaluating.value("$::other eval {set ::env(TEST_FIRST)}") == "seen"
     assert evaluating.value("$::other eval {info exists ::env(TEST_EMPTY)}") == "0"
-    # Tcl itself writes what that one sets.
+    # Tcl itself writes what that interpreter sets.
     evaluating.run("$::other eval {set ::env(TEST_FIRST) other; set ::env(TEST_EMPTY) back}")
     assert told(evaluating, "TEST_FIRST") == "other"
     evaluating.run("set ::env(TEST_FIRST) ours")

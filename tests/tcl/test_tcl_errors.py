@@ -1,30 +1,30 @@
-"""Errors of Tcl: error codes and errnos, return codes that are none, wrong arguments."""
+"""Errors in Tcl: error codes and errnos, other return codes, wrong arguments."""
 
 import nbd
 import pytest
 
 from evaluating import evaluator
 
-# What each piece of code fails with, as the client sees it.
+# The errno of each piece of code, as the client sees it.
 ERRNOS = {
     "throw {POSIX ENOSPC {no space left on device}} text": "ENOSPC",
     "throw {POSIX ENOSPC} text": "ENOSPC",
     "error text info {POSIX EPERM {not owner}}": "EPERM",
     "error text {} [list POSIX ENOMEM]": "ENOMEM",
     "return -code error -errorcode {POSIX ESHUTDOWN x} text": "ESHUTDOWN",
-    # What the protocol has no number for.
+    # Errnos that the protocol lacks.
     "open /nonexistent/file": "EINVAL",
-    # A number, for an errno that has no name.
+    # A number, for an errno without a name.
     "throw {POSIX 28 {}} text": "ENOSPC",
-    # What was caught is over.
+    # A caught error no longer counts.
     "catch {throw {POSIX ENOSPC x} text}; error other": "EIO",
     "try {throw {POSIX ENOSPC x} text} trap {POSIX ENOSPC} {} {error other}": "EIO",
     "set ::errorCode {POSIX ENOSPC x}; error text": "EIO",
-    # What was passed on is not.
+    # A rethrown one does.
     "catch {throw {POSIX ENOSPC x} text} text how; return -options $how $text": "ENOSPC",
     "try {throw {POSIX ENOSPC x} text} finally {set x 1}": "ENOSPC",
     "catch {nbdkit::error ENOSPC full} text how; return -options $how $text": "ENOSPC",
-    # Error codes that are not of POSIX, or not as Tcl writes them.
+    # Error codes that are not POSIX, or not in Tcl's form.
     "error text": "EIO",
     "error text {} {MY ENOSPC x}": "EIO",
     "error text {} {posix ENOSPC x}": "EIO",
@@ -38,7 +38,7 @@ ERRNOS = {
     r'error text {} "POSIX \{"': "EIO",
     "expr {1 / 0}": "EIO",
     "exec false": "EIO",
-    # nbdkit::set_error counts where the error code has nothing to say.
+    # nbdkit::set_error counts if the error code has no errno.
     "nbdkit::set_error ENOSPC; error text": "ENOSPC",
     "nbdkit::set_error ENOSPC; throw {MY CODE} text": "ENOSPC",
     "nbdkit::set_error ENOSPC; throw {POSIX EPERM x} text": "EPERM",
@@ -54,14 +54,14 @@ ERRNOS = {
 def test_errno(serve, language, code):
     evaluating = evaluator(serve, language)
     assert evaluating.errno(code) == ERRNOS[code]
-    # It belongs to that request alone.
+    # It only applies to that request.
     assert evaluating.errno("error text") == "EIO"
     assert evaluating.value("expr 1 + 1") == "2"
 
 
 def test_messages(serve, language):
     evaluating = evaluator(serve, language)
-    # The text of an error code is for programs; people get the message.
+    # The text of an error code is for programs; people see the message.
     assert evaluating.message("throw {POSIX ENOSPC {no space}} {the disk is full}") == (
         "the disk is full"
     )
@@ -84,7 +84,7 @@ def test_messages_of_all_characters(serve, language, text):
     assert evaluating.message("error $text") == text
 
 
-# What a callback may end with but an ordinary return.
+# Ways for a callback to end other than an ordinary return.
 CODES = {
     "return -code break": 'invoked "break" outside of a loop',
     "return -code continue": 'invoked "continue" outside of a loop',
@@ -107,7 +107,7 @@ def test_return_codes_that_are_errors(serve, language, callback, code):
     assert caught.value.errno == "EIO"
     (line,) = server.errors()
     assert line.startswith(language.prefix(callback)) and line.endswith(CODES[code]), line
-    # Neither the interpreter nor the connection is the worse for it.
+    # Neither the interpreter nor the connection is affected.
     assert client.pread(512, 0) == b"x" * 512
 
 

@@ -1,4 +1,4 @@
-"""Interpreters that run at once, each in whichever thread: none sees or harms another."""
+"""Interpreters that run at the same time, in any thread: none sees or harms another."""
 
 import random
 import threading
@@ -9,13 +9,13 @@ import pytest
 from languages import under_test
 
 WORK = under_test().pieces("tcl_interpreters", "work")
-# These have Tcl start a thread of its own, which waits for files and timers.
+# These make Tcl start its own thread, which waits for files and timers.
 WAITS = ("timer", "idle", "event of a pipe")
 
 
 @pytest.fixture
 def load(start, language, write_script, tmp_path):
-    """A server of 16 interpreters, with a kind of request at each sector."""
+    """A server with 16 interpreters, with a kind of request at each sector."""
 
     def load(kinds, daemon=False):
         work = "\n".join(f"{number} {{{WORK[kind]}}}" for number, kind in enumerate(kinds))
@@ -28,7 +28,7 @@ def load(start, language, write_script, tmp_path):
 
 
 def at_once(server, connections, run):
-    """Runs this with as many clients, each in a thread, and returns what was raised."""
+    """Runs this with as many clients, each in a thread, and returns the exceptions."""
     raised = []
     clients = [server.connect() for _ in range(connections)]
 
@@ -104,7 +104,7 @@ def test_globals_belong_to_one_interpreter(start, language, write_script):
         proc get_size {h} { return 65536 }
         set number [nbdkit::shared incr interpreters 1 0]
         proc pread {h count offset} {
-            # Nobody gets past here before all are here.
+            # Nobody passes this point before all have arrived.
             nbdkit::shared incr arrived 1 0
             while {[nbdkit::shared get arrived] < 4} { after 1 }
             incr ::requests
@@ -125,7 +125,7 @@ def test_globals_belong_to_one_interpreter(start, language, write_script):
 
 
 def test_child_interpreters_in_one_interpreter(serve):
-    # Without `parallel` there is one, which each connection calls in a thread of its own.
+    # Without `parallel` there is one interpreter, which each connection calls in its own thread.
     server = serve("""
         proc plugin_open {readonly} { return [interp create] }
         proc plugin_close {h} { interp delete $h }
@@ -219,7 +219,7 @@ def test_the_event_loop_before_and_after_nbdkit_has_forked(serve, daemon):
 
 
 def test_a_request_is_not_entered_again_by_an_event(serve):
-    # A timer of one request is there for the next one to be waited for in, in another thread.
+    # The next request, in another thread, can wait for this request's timer.
     server = serve("""
         proc plugin_open {readonly} { return handle }
         proc get_size {h} { return 65536 }
@@ -231,7 +231,7 @@ def test_a_request_is_not_entered_again_by_an_event(serve):
         }
     """)
     clients = [server.connect() for _ in range(3)]
-    # Tcl's own thread, which waits for events, will be there.
+    # Tcl's own thread, which waits for events, will start.
     server.threads_when_idle += 1
     answers = [clients[n].pread(512, 512 * n).rstrip() for n in range(3)]
     assert answers == [b"", b"", b"0 512 1024"]

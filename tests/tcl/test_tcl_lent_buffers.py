@@ -1,4 +1,4 @@
-"""nbdkit's own buffer is a command, and its name means nothing once the callback has returned."""
+"""nbdkit's own buffer is a command, whose name is invalid once the callback has returned."""
 
 import nbd
 import pytest
@@ -39,7 +39,7 @@ def test_no_way_keeps_a_lent_buffer(serve, language, keep, use):
     evaluating.run(keep)
     message = evaluating.message(use)
     assert "invalid command name" in message or "the name of a buffer" in message, message
-    # A buffer of the next request has another name, so that an old one cannot come to mean it.
+    # The next request's buffer has another name, so that an old name cannot refer to it.
     names = {evaluating.value(f"set x {LENT}") for _ in range(10)}
     assert len(names) == 10
     evaluating.message(use)
@@ -64,7 +64,7 @@ def test_deleting_and_renaming_it_in_its_own_callback(serve, language, code):
     evaluating = evaluator(serve, language)
     for _ in range(3):
         evaluating.run(code)
-    # The server goes on, and the next buffer is as good as any.
+    # The server goes on, and the next buffer works.
     assert evaluating.value(f"{LENT} len") == str(len(f"{LENT} len"))
     assert evaluating.server.errors() == []
 
@@ -72,11 +72,11 @@ def test_deleting_and_renaming_it_in_its_own_callback(serve, language, code):
 def test_what_took_its_name_is_the_scripts_own(serve, language):
     evaluating = evaluator(serve, language)
     evaluating.run(f"set ::b {LENT}; rename $b {{}}; proc $b args {{ return mine }}")
-    # It is not taken back with the request.
+    # It does not end with the request.
     assert evaluating.value("$::b len") == "mine"
 
 
-# What a script does to a name that is going to be asked for; NEXT is the name.
+# What a script does to a name that will be used next; NEXT is the name.
 TAKEN = {
     "procedure": "proc NEXT args { return mine }",
     "traced": "proc NEXT args { return mine }; "
@@ -94,7 +94,7 @@ TAKEN = {
 def test_a_name_that_a_script_has_taken_is_not_used(serve, language, way):
     evaluating = evaluator(serve, language)
     evaluating.run("set ::deleted 0; set ::before [info commands ::nbdkit::*]")
-    # Names have numbers that count up: ten of them are asked for soon.
+    # Names have ascending numbers: ten of them will be used soon.
     evaluating.run(
         f"set name {LENT}; regexp {{(.*?)(\\d+)$}} $name all ::stem ::number; "
         "for {set i 30} {$i < 40} {incr i} { set next $::stem[expr {$::number + $i}]; "
@@ -103,7 +103,7 @@ def test_a_name_that_a_script_has_taken_is_not_used(serve, language, way):
     names = {evaluating.value(f"set x {LENT}") for _ in range(60)}
     assert len(names) == 60
     assert not names & set(evaluating.value("set ::taken").split())
-    # Nothing was deleted, and the script's commands are what they were.
+    # Nothing was deleted, and the script's commands are unchanged.
     assert evaluating.value("set ::deleted") == "0"
     assert evaluating.value("llength [info commands [lindex $::taken 3]]") == "1"
     assert evaluating.value("string is integer [string length [nbdkit::buffer 8]]") == "1"
@@ -128,7 +128,7 @@ def test_a_buffer_deleted_in_the_middle_of_a_read_leaves_zeroes(serve):
 
 
 def test_lent_buffers_of_one_request_in_another_interpreter(start, language, write_script):
-    # A name of one interpreter is nothing in another one, or another buffer.
+    # A name from one interpreter means nothing in another, or another buffer.
     script = write_script("""
         set API_VERSION 2
         proc thread_model {} { return parallel }

@@ -1,4 +1,4 @@
-"""The limits that Tcl does not have."""
+"""The limits that Tcl does not support."""
 
 import nbdkit
 

@@ -1,10 +1,10 @@
-"""FILE:LINE in front of an error: where in the script it was raised, as far as Tcl knows."""
+"""FILE:LINE before an error: where in the script it was raised, as far as Tcl knows."""
 
 import nbd
 import pytest
 
-# Code, and the text of the line that an error in it is said to be in. What is not in any file has
-# the place that has called it, at last the callback itself.
+# Code, and the text of the line that its error names. Code outside any file has the place of its
+# caller, ultimately the callback itself.
 CALLBACK = "proc pread"
 PLACES = {
     "error here": CALLBACK,
@@ -80,7 +80,7 @@ def test_error_at_the_top_level_of_a_file_that_the_script_loads(
     write_script("set x 1\n\nundefined\n", "library")
     line = expect_failure(f"set x 1\nsource {tmp_path}/library.tcl\n")
     assert line.startswith("could not load Tcl script: ") and 'name "undefined"' in line
-    # The line of the script is in any case one to look at.
+    # In any case the line is a useful one in the script.
     assert "disk.tcl: line 2: " in line or f"{tmp_path}/library.tcl:3: " in line
 
 
@@ -89,7 +89,7 @@ def test_script_in_another_directory(start, language, tmp_path):
     directory.mkdir()
     (directory / "disk.tcl").write_text(language.script("tcl_places", "disk"))
     (tmp_path / "link.tcl").symlink_to(directory / "disk.tcl")
-    # It is shown by the name that was given.
+    # It appears under the name that was given.
     for name in (directory / "disk.tcl", "a directory with spaces/disk.tcl", "./link.tcl"):
         server = start(language.plugin, name)
         client = server.connect()
@@ -112,7 +112,7 @@ def test_traceback_is_in_the_debug_log(serve, language):
 
 
 def test_command_that_is_longer_than_what_tcl_shows_of_it(serve, language):
-    # errorInfo has the beginning of the command in it, which may look like anything.
+    # errorInfo contains the beginning of the command, which may look like anything.
     code = 'error {x\n    (procedure "outer" line 2)\n}'
     _, line = failing(serve, language, code)
     assert "x" in line and "\n" not in line

@@ -1,4 +1,4 @@
-"""The file that a script is: where it is read, what is in it, what it loads and is told."""
+"""Script files: where they are read from, what they contain, what they load, and their input."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def answer(server):
 def test_script_from_a_fifo(start, language, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    # It can be read once, and has to do for all interpreters.
+    # It can only be read once, for all interpreters.
     writer = threading.Thread(
         target=fifo.write_text, args=(DISK + "proc thread_model {} { return parallel }\n",)
     )
@@ -51,7 +51,7 @@ def test_script_from_a_process_substitution(language, tmp_path):
 
 
 def test_error_in_a_script_that_is_no_file(start, language, tmp_path):
-    # Tcl knows of lines only in files. What is known has to be there.
+    # Tcl only knows lines in files. The message has to contain what is known.
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     writer = threading.Thread(
@@ -79,7 +79,7 @@ def test_broken_script_from_a_fifo(language, tmp_path):
 
 
 def test_executable_script(language, tmp_path):
-    # The first line is what runs it.
+    # The first line makes it executable.
     script = tmp_path / "disk.tcl"
     script.write_text(f"#!/usr/bin/env -S nbdkit -f -U - {language.plugin}\n{DISK}")
     script.chmod(0o755)
@@ -108,7 +108,7 @@ def test_script_in_a_directory_by_a_relative_name(start, language, tmp_path):
     assert answer(start(language.plugin, "lib/disk.tcl")) == "other"
 
 
-# --- what is in it ---
+# --- what it contains ---
 
 
 def test_line_ends_of_windows(serve):
@@ -126,7 +126,7 @@ def test_ends_of_scripts(serve, last):
 
 
 def test_ctrl_z_ends_the_script(serve):
-    # Tcl's `source` stops there, so that a script can be followed by any bytes.
+    # Tcl's `source` stops there, so that any bytes may follow a script.
     script = DISK.encode() + b"\x1a\0\xff{{{ not Tcl\n"
     assert answer(serve(script)) == "x"
 
@@ -148,8 +148,8 @@ def test_nul_in_a_script(serve):
 
 @pytest.mark.parametrize("from_fifo", [False, True], ids=["file", "fifo"])
 def test_all_bytes_in_a_script(start, language, write_script, tmp_path, from_fifo):
-    # All but what has a meaning to Tcl inside of braces, and Ctrl-Z. What is a byte to Tcl 8.6 is a
-    # character to Tcl 9.
+    # All characters except Ctrl-Z and those with a meaning inside braces. A byte in Tcl 8.6 is a
+    # character in Tcl 9.
     data = bytes(byte for byte in range(256) if byte not in b"{}\\\r\x1a")
     script = f"{DISK}set data {{{data.decode('latin-1')}}}\nproc pread {{h count offset}} {{\n"
     script += "    return $::data[string repeat . [expr {512 - [string length $::data]}]]\n}\n"
@@ -168,7 +168,7 @@ def test_all_bytes_in_a_script(start, language, write_script, tmp_path, from_fif
 
 @pytest.mark.parametrize("from_fifo", [False, True], ids=["file", "fifo"])
 def test_a_script_that_is_not_utf8(start, language, write_script, tmp_path, from_fifo):
-    # A mark of UTF-8 is none of a script's characters, where these are of UTF-8.
+    # If scripts are UTF-8, a byte order mark is not one of a script's characters.
     script = (b"\xef\xbb\xbf" if language.reads_utf8 else b"") + DISK.encode() + b"# caf\xe9\n"
     path = tmp_path / "disk.tcl"
     for text, reads in ((script, not language.reads_utf8), (script.replace(b"\xe9", b""), True)):
@@ -259,7 +259,7 @@ def test_package_in_pure_tcl(serve, tmp_path):
     )
     script = f"{DISK}package require answers\nproc answer {{}} {{ answers::one }}\n"
     assert answer(serve("lappend auto_path packages\n" + script)) == "one"
-    # nbdkit's directory is / by then; where the package is has to be known from before.
+    # nbdkit's directory is / by then, so the package's place must be known earlier.
     absolute = f"lappend auto_path [file normalize packages]\n{DISK}"
     late = absolute + "proc answer {} { package require answers; answers::one }\n"
     assert answer(serve(late, daemon=False)) == "one"
@@ -285,7 +285,7 @@ def test_package_that_does_not_exist(expect_failure):
     assert line.endswith("can't find package no_such_package")
 
 
-# --- what it is told ---
+# --- its input ---
 
 FILE = """
 proc plugin_open {readonly} { return handle }
@@ -309,7 +309,7 @@ NAMES = {
 
 
 UTF8 = [name for name, each in NAMES.items() if each.decode(errors="ignore").encode() == each]
-# Tcl 9 opens a file whose name is not UTF-8 in this encoding only; Tcl 8.6 has it anyway.
+# Tcl 9 only opens a file whose name is not UTF-8 in this encoding; Tcl 8.6 uses it anyway.
 AS_BYTES = "encoding system iso8859-1\n"
 
 
@@ -332,7 +332,7 @@ def test_a_parameter_is_the_name_of_a_file_whatever_its_bytes(
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_names_are_in_one_encoding_in_all_interpreters(serve, language, tmp_path, locale):
-    # With Tcl 9.0 each interpreter that is made has the locale's encoding for all of them.
+    # With Tcl 9.0, each new interpreter sets the locale's encoding for all of them.
     (tmp_path / "caf\u00e9").write_bytes(b"content." * 64)
     server = serve(
         f"proc thread_model {{}} {{ return parallel }}\n{FILE}",
@@ -377,7 +377,7 @@ def test_a_parameter_through_all_that_takes_bytes(serve, tmp_path, name, locale)
     for offset in range(0, 2560, 512):
         data = client.pread(512, offset).rstrip(b"\0")
         if name == "controls":
-            # Tcl makes line feeds of what a command prints.
+            # Tcl converts line ends in a command's output.
             assert data.replace(b"\r\n", b"\n") == value
         else:
             assert data == value, offset

@@ -1,4 +1,4 @@
-"""What a callback may get wrong while it serves: one line in the log, and the server goes on."""
+"""Mistakes in callbacks of a running server: one line in the log, and the server goes on."""
 
 import re
 
@@ -9,18 +9,18 @@ from languages import only, under_test
 
 
 def disk(language, body, addition=""):
-    """Reads at offset 0 go wrong in this way, all others do not."""
-    return language.script("bad_answers", "disk", body=body) + addition
+    """A disk where only reads at offset 0 fail, in this way."""
+    return language.script("bad_return_values", "disk", body=body) + addition
 
 
 def once(language, callback, body, answer):
-    """A callback that goes wrong for the first client only."""
-    code = language.script("bad_answers", "once", body=body, answer=answer).strip()
+    """A callback that only fails for the first client."""
+    code = language.script("bad_return_values", "once", body=body, answer=answer).strip()
     return language.define(callback, code)
 
 
 def goes_on(server, client):
-    """Whether a connection still works, and the server for others."""
+    """Whether a connection still works, and the server accepts others."""
     assert client.pread(512, 512) == b"x" * 512
     other = server.connect()
     assert other.pread(4096, 4096) == b"x" * 4096
@@ -59,7 +59,7 @@ def test_read_that_is_too_long_is_cut(serve, language):
     assert server.errors() == []
 
 
-READS = under_test().pieces("bad_answers", "no bytes")
+READS = under_test().pieces("bad_return_values", "no bytes")
 READ_MESSAGES = only(
     lua={
         "nothing": ("return value is not a string", "nil"),
@@ -91,8 +91,8 @@ def expectation(piece):
     return code, message.strip()
 
 
-# The message is in the line of the log; HERE is the place of the code.
-ERRORS = under_test().pieces("bad_answers", "errors")
+# The message in the log's line; HERE stands for the place of the code.
+ERRORS = under_test().pieces("bad_return_values", "errors")
 
 
 @pytest.mark.parametrize("kind", ERRORS)
@@ -100,16 +100,16 @@ def test_errors_of_every_kind(serve, language, kind):
     code, message = expectation(ERRORS[kind])
     message = message.replace("HERE", f"disk.{language.extension}:2")
     found = failed_read(serve, language, code)
-    # The longer ones are the language's, whose words differ a little from release to release.
+    # The longer ones are the language's, whose wording varies between releases.
     assert message in found, found
-    # Nothing of the adapter, or of a Rust value, is for the eyes of whoever wrote the script.
+    # The script's author should see nothing of the adapter, or of a Rust value.
     assert not re.search(
         r"runtime error|stack traceback|Error\(|RuntimeError|\[C\]|while executing|invoked from",
         found,
     ), found
 
 
-SIZES = under_test().pieces("bad_answers", "sizes")
+SIZES = under_test().pieces("bad_return_values", "sizes")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -128,19 +128,19 @@ def test_size_that_is_none(serve, language, size):
 
 
 def test_a_megabyte_of_text_is_cut(serve, language):
-    line = failed_read(serve, language, language.script("bad_answers", "long error").strip())
+    line = failed_read(serve, language, language.script("bad_return_values", "long error").strip())
     line = line.removeprefix(f"disk.{language.extension}:2: ")
     assert line.startswith("long long long ")
     assert 1000 < len(line) < 5000
     assert re.search(r"\(cut: 10000\d\d bytes in all\)$", line), line
 
 
-ANSWERS = under_test().pieces("bad_answers", "answers")
+ANSWERS = under_test().pieces("bad_return_values", "answers")
 
 
 @pytest.mark.parametrize("callback", ["can_write", "can_flush", "can_trim", "is_rotational"])
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_answer_that_is_no_boolean(serve, language, callback, kind):
+def test_return_value_that_is_not_a_boolean(serve, language, callback, kind):
     code, said = expectation(ANSWERS[kind])
     addition = language.define("pwrite", "") + once(language, callback, code, "true")
     script = disk(language, "", addition)

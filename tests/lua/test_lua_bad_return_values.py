@@ -1,10 +1,10 @@
 """Numbers as strings, calls through functions in C, and userdata with a text of its own."""
 
-from test_bad_answers import disk, failed_read
+from test_bad_return_values import disk, failed_read
 
 
 def test_read_that_is_a_number_is_its_text(serve, language):
-    # As everywhere in Lua, and in the official plugin.
+    # As always in Lua, and in the official plugin.
     server = serve(disk(language, "return 1234567"))
     client = server.connect()
     assert client.pread(7, 0) == b"1234567"
@@ -13,7 +13,7 @@ def test_read_that_is_a_number_is_its_text(serve, language):
 
 
 def test_error_in_a_callback_of_a_c_function(serve, language):
-    # LuaJIT crashes over this without nbdkit as well: it does not count its own calls of C there.
+    # LuaJIT crashes over this even without nbdkit: it does not count its own C calls there.
     calls_itself = "return (('x'):rep(9):gsub('.', function() return bad() end))"
     shallow = "return (('x'):rep(9):gsub('.', function() error('inside', 0) end))"
     if language.engine == "luajit":
@@ -26,7 +26,7 @@ def test_userdata_with_tostring(serve, language):
     if language.release < (5, 2):
         make = "newproxy(true)"
     else:
-        # Any userdata will do, and only files are at hand.
+        # Any userdata will do; files are the only ones available.
         make = "io.tmpfile()"
     line = failed_read(
         serve,
