@@ -65,7 +65,7 @@ def test_every_block_is_one_that_is_checked():
     for block in SCRIPTS:
         if block.is_whole:
             missing = REQUIRED - set(defined(block))
-            assert not missing, f"{block} is no fragment, and does not define {missing}"
+            assert not missing, f"{block} is not a fragment, and does not define {missing}"
         if block.mark is not None:
             assert block.mark[0] in {"fragment", "script"}, block
             assert {word.partition("=")[0] for word in block.mark[1:]} <= KEYS, block

@@ -106,7 +106,7 @@ INFINITE = float("inf")
         ([[4096, 512, 4]], "extent 1: 4 is not an extent type"),
         ([[4096, 512, -1]], "extent 1: -1 is not an extent type"),
         ([[4096, 512, "data"]], 'extent 1: "data" is not an extent type'),
-        ([[4096, 512, "hole zero"]], 'extent 1: "hole zero" is no type'),
+        ([[4096, 512, "hole zero"]], 'extent 1: "hole zero" is not an extent type'),
         *only(
             lua=[
                 ([[-1, 8192, 0]], "extent 1: the offset is -1, expected a whole number"),

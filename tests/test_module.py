@@ -153,7 +153,7 @@ def found(lua, tcl):
         (("parse_int", "n"), "argument 2 (the number): found nothing, expected a string"),
         (("parse_int", "n", "5", "int", 1), "4 arguments, expected at most 3"),
         (("parse_int", "n", "5", "long"),
-         '"long" is no type of a number, expected one of int, '),
+         '"long" is not an integer type, expected one of int, '),
         (("absolute_path",), "argument 1 (the path): found nothing, expected a string"),
         (("absolute_path", ""), f"nbdkit_absolute_path {FAILED}"),
         (("absolute_path", b"a\0b"), "the path has a NUL byte in it"),

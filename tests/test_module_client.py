@@ -248,7 +248,7 @@ def test_in_close_it_is_the_client_that_is_gone(language, noting, tmp_path, mode
     for answers in notes.all("close"):
         assert answers["peer_pid"] == (
             f"failed: {name}: nbdkit_peer_pid failed:"
-            " nbdkit did not know it of this client when it was connected"
+            " nbdkit did not know it while this client was connected"
         )
 
 
@@ -393,5 +393,5 @@ def test_no_callback_ends_the_server(start, language, write_script):
     code, log = server.stop()
     assert code == 0
     # Outside a connection, the kind of socket is irrelevant, and no message mentions it.
-    assert b"peer_pid failed: nbdkit knows no process of a client here\n" in log
+    assert b"peer_pid failed: nbdkit does not know the client's process here\n" in log
     assert b"Unix domain" not in log

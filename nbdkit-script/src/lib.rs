@@ -1,12 +1,12 @@
 //! Write [nbdkit](https://gitlab.com/nbdkit/nbdkit) plugins in safe Rust, or add a scripting
 //! language to nbdkit.
 //!
-//! Implement [`ScriptPlugin`], say how it is run, and build a `cdylib`:
+//! Implement [`ScriptPlugin`], choose how it runs, and build a `cdylib`:
 //!
 //! - [`Shared<P>`](Shared) calls one instance from all threads at once, without a lock. The
-//!   compiler refuses it where that would be a data race. A disk written in Rust goes here.
-//! - [`Isolated<P>`](Isolated) gives each instance to one thread at a time. An interpreter goes
-//!   here, and knows nothing of locks, threads or nbdkit.
+//!   compiler rejects it if that would be a data race. It suits a disk written in Rust.
+//! - [`Isolated<P>`](Isolated) gives each instance to one thread at a time. It suits an
+//!   interpreter, which then needs to know nothing about locks, threads or nbdkit.
 //!
 //! ```toml
 //! [lib]
@@ -16,21 +16,19 @@
 //! nbdkit-script = "0.1"
 //! ```
 //!
-//! The page of [`ScriptPlugin`] tells a plugin's life in order and has a whole one as its example.
-//! What a plugin need not do, because it is done here for all of them:
+//! The page of [`ScriptPlugin`] describes a plugin's life in order, with a complete example. What a
+//! plugin need not do, because the framework does it:
 //!
-//! - what nbdkit does for a callback that is absent ([`Callbacks`]);
-//! - to check that a read has delivered all its bytes ([`ReadBuffer`]);
-//! - to turn errors and panics into an errno for the client and a line in the log ([`Error`]);
-//! - to keep what a plugin prints out of a client's data, where nbdkit serves one on standard
-//!   output.
+//! - provide nbdkit's defaults for absent callbacks ([`Callbacks`]);
+//! - check that a read has delivered all its bytes ([`ReadBuffer`]);
+//! - turn errors and panics into an errno for the client and a line in the log ([`Error`]);
+//! - keep a plugin's output out of the client's data, if nbdkit serves one on standard output.
 //!
-//! A scripting language implements [`Language`], and its scripts are plugins as [`Scripted<L>`]:
-//! `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.
+//! A scripting language implements [`Language`], and [`Scripted<L>`] turns its scripts into
+//! plugins: `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.
 //!
-//! Where there is no memory, one request fails: see [`memory`]. For that a plugin has an allocator
-//! with a reserve. One that wants an allocator of its own switches off the default feature
-//! `reserve`.
+//! When memory runs out, one request fails: see [`memory`]. For that, a plugin has an allocator
+//! with a reserve. To use another allocator, turn off the default feature `reserve`.
 //!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
@@ -62,7 +60,7 @@ pub use values::{
     in_short, whole,
 };
 
-/// What [`export!`] expands to uses these; and the tests of adapters the callbacks of a script.
+/// For the expansion of [`export!`], and for adapters' tests that call a script's callbacks.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::plugin::Plugin;

@@ -130,7 +130,7 @@ def test_surplus_arguments_of_functions_without_any(lua, name):
         ("parse_int('n', 5)", "argument 2 (the number): found 5, expected a string"),
         ("parse_int('n', '5', 5)", "argument 3 (the C type): found 5, expected a string"),
         ("parse_int('n', '5', 'int', 1)", "4 arguments, expected at most 3"),
-        ("parse_int('n', '5', 'long')", '"long" is no type of a number, expected one of int, '),
+        ("parse_int('n', '5', 'long')", '"long" is not an integer type, expected one of int, '),
         ("absolute_path()", "argument 1 (the path): found nothing, expected a string"),
         ("absolute_path('')", "nbdkit_absolute_path failed: nbdkit has logged the reason"),
         ("absolute_path('a\\0b')", "the path has a NUL byte in it"),

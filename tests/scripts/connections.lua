@@ -21,7 +21,7 @@ function open(readonly)
     end
     return open_here(readonly)
 end
--- Occupies an interpreter, until the connection has been tried to be opened in another one.
+-- Occupies an interpreter until another one has tried to open the connection.
 function pwrite(h, buf, offset)
     while not shared:get("failed") do nbdkit.nanosleep(0.001) end
 end
@@ -40,7 +40,7 @@ function pwrite(h, buf, offset)
     while not io.open("@folder@/go") do nbdkit.nanosleep(0.001) end
 end
 --- who
--- Only the first interpreter writes its notes; the others would find nothing more to note.
+-- Only the first interpreter writes its notes; the others would have nothing more to write.
 local NOTES = "@notes@" .. nbdkit.shared:incr("count", 1, 0)
 function thread_model() return "parallel" end
 local function who() return nbdkit.export_name() .. " " .. nbdkit.peer_name() end
@@ -85,7 +85,7 @@ function open(readonly)
 end
 function get_size(h) return 4096 end
 function pread(h, count, offset)
-    -- Two that meet are in two interpreters.
+    -- Two requests that meet are in two interpreters.
     shared:incr("inside", 1, 0)
     while shared:get("inside") < 2 do nbdkit.nanosleep(0.001) end
     local text = shared:get("opened") .. " " .. (shared:get("readonly") or 0)

@@ -1,6 +1,6 @@
 #--- written through a handle
 proc pwrite {h buf offset} {
-    # A handle is a value, so what changes is found under it.
+    # A handle is a value, so mutable state is stored under it.
     append ::written($h) $buf
     nbdkit::shared incr inside 1 0
     while {[nbdkit::shared get inside] < 2} { nbdkit::nanosleep 0.001 }
@@ -21,7 +21,7 @@ proc plugin_open {readonly} {
     }
     return [open_here $readonly]
 }
-# Occupies an interpreter, until the connection has been tried to be opened in another one.
+# Occupies an interpreter until another one has tried to open the connection.
 proc pwrite {h buf offset} {
     while {![nbdkit::shared get failed false]} { nbdkit::nanosleep 0.001 }
 }
@@ -40,7 +40,7 @@ proc pwrite {h buf offset} {
     while {![file exists "@folder@/go"]} { nbdkit::nanosleep 0.001 }
 }
 #--- who
-# Only the first interpreter writes its notes; the others would find nothing more to note.
+# Only the first interpreter writes its notes; the others would have nothing more to write.
 set NOTES "@notes@[nbdkit::shared incr count 1 0]"
 proc thread_model {} { return parallel }
 proc who {} { return "[nbdkit::export_name] [nbdkit::peer_name]" }
@@ -86,7 +86,7 @@ proc plugin_open {readonly} {
 }
 proc get_size {h} { return 4096 }
 proc pread {h count offset} {
-    # Two that meet are in two interpreters.
+    # Two requests that meet are in two interpreters.
     nbdkit::shared incr inside 1 0
     while {[nbdkit::shared get inside] < 2} { nbdkit::nanosleep 0.001 }
     set text "[nbdkit::shared get opened] [nbdkit::shared get readonly 0]"

@@ -1,16 +1,16 @@
--- Counts what happens in which interpreter, and who is at work at once. A read below FACTS is at a
--- meeting: nobody leaves before as many have come as the offset says. A read from there on returns
--- all that is known, as does the file that facts= names when the server has ended.
+-- Counts what happens in which interpreter, and how many are busy at once. A read below FACTS joins
+-- a meeting: nobody leaves before as many have come as the offset says. A read at or after FACTS
+-- returns all counts, as does the file named by facts= when the server has ended.
 
 local FACTS = 2 ^ 20
--- Each so many bytes are another meeting.
+-- Every this many bytes there is another meeting.
 local MEETING = 4096
 
 local shared = nbdkit.shared
 local number = shared:incr("interpreters", 1, 0)
 local working = false
 
--- It does not matter if it is cut short because the client has gone.
+-- It may be cut short because the client has gone.
 local function sleep() pcall(nbdkit.nanosleep, 0.001) end
 
 local connections = {}

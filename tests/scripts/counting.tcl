@@ -1,9 +1,9 @@
-# Counts what happens in which interpreter, and who is at work at once. A read below FACTS is at a
-# meeting: nobody leaves before as many have come as the offset says. A read from there on returns
-# all that is known, as does the file that facts= names when the server has ended.
+# Counts what happens in which interpreter, and how many are busy at once. A read below FACTS joins
+# a meeting: nobody leaves before as many have come as the offset says. A read at or after FACTS
+# returns all counts, as does the file named by facts= when the server has ended.
 
 set FACTS [expr {1 << 20}]
-# Each so many bytes are another meeting.
+# Every this many bytes there is another meeting.
 set MEETING 4096
 
 set number [nbdkit::shared incr interpreters 1 0]
@@ -13,7 +13,7 @@ set handles 0
 set model serialize_all_requests
 set path ""
 
-# It does not matter if it is cut short because the client has gone.
+# It may be cut short because the client has gone.
 proc sleep {} { catch { nbdkit::nanosleep 0.001 } }
 
 proc config {key value} {

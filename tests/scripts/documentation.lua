@@ -1,4 +1,4 @@
--- What makes a whole script of a fragment in the documents.
+-- Turns a fragment in the documents into a whole script.
 --- version 1
 local bytes = nbdkit.disk("of the test", 1024 * 1024)
 function open(readonly) return 1 end
@@ -23,11 +23,11 @@ function zero(h, count, offset, flags) bytes:zero(count, offset) end
 function extents(h, count, offset, flags) return { { offset, count, 0 } } end
 function cache(h, count, offset, flags) end
 --- trace
--- Comes after a block and notes every call of what the block defines.
+-- Follows a block and records every call to the callbacks that the block defines.
 for name in ("@names@"):gmatch("%S+") do
   local callback = _G[name]
   _G[name] = function(...)
-    -- In one piece, for other interpreters write as well.
+    -- In one piece, because other interpreters write as well.
     io.stderr:write("called: " .. name .. "\n")
     return callback(...)
   end

@@ -1,4 +1,4 @@
-# What makes a whole script of a fragment in the documents.
+# Turns a fragment in the documents into a whole script.
 #--- version 1
 namespace eval fragment { set bytes [nbdkit::disk "of the test" 1048576] }
 proc plugin_open {readonly} { return 1 }
@@ -23,10 +23,10 @@ proc zero {h count offset flags} { $fragment::bytes zero $count $offset }
 proc extents {h count offset flags} { list [list $offset $count 0] }
 proc cache {h count offset flags} {}
 #--- trace
-# Comes after a block and notes every call of what the block defines.
+# Follows a block and records every call to the callbacks that the block defines.
 namespace eval fragment {
     proc called {command operation} {
-        # In one piece, for other interpreters write as well.
+        # In one piece, because other interpreters write as well.
         puts -nonewline stderr "called: [lindex $command 0]\n"
     }
     foreach name {@names@} {

@@ -1,5 +1,5 @@
--- Runs what is written to it as a piece of Lua, and reads as what that returned. What it leaves in
--- globals is there for the next piece.
+-- Runs what is written to it as Lua code, and reads as the code's result. Globals persist for the
+-- next piece of code.
 
 API_VERSION = 2
 
@@ -31,7 +31,7 @@ function get_size(h)
     return 2 ^ 20
 end
 
--- The bytes at 4 and after are the answer, and those before are their number.
+-- The bytes from 4 on are the result, and those before are its length.
 function pread(h, buf, offset, flags)
     buf:writeu32(0, #answer)
     buf:writestring(4, answer)

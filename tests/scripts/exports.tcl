@@ -1,7 +1,7 @@
 #--- disk
 proc plugin_open {readonly} { return [nbdkit::export_name] }
 proc get_size {h} {
-    # As many bytes as the name has outside of Tcl.
+    # As many bytes as the name has outside Tcl.
     return [expr {[string length [encoding convertto [encoding system] $h]] + 1024}]
 }
 proc pread {h count offset} { return [string repeat x $count] }

@@ -1,6 +1,6 @@
 --- disk
--- A disk with a good part, which has to be right, and cells after it that do odd things. The pieces
--- that it is made of are below; fuzz/case.py chooses them.
+-- A disk with a good part, which must be right, followed by cells that do odd things. Its pieces
+-- are below; fuzz/case.py chooses among them.
 API_VERSION = @version@
 local GOOD, CELL = @good@, 4096
 local state = @seed@
@@ -10,7 +10,8 @@ local function random(n)
 end
 local unpack, load = table.unpack or unpack, loadstring or load
 local kept, keeps = nil, {}
--- In finalizers. Lua 5.2 and 5.3 raise their errors in whatever runs when garbage is collected.
+-- For finalizers. Lua 5.2 and 5.3 raise their errors in whatever is running when garbage is
+-- collected.
 local quiet = _VERSION == "Lua 5.2" or _VERSION == "Lua 5.3"
 local function fail(text) if not quiet then error(text, 2) end end
 local function touch(buf) local ok, why = pcall(buf.len, buf) if not ok then fail(why) end end
@@ -41,7 +42,7 @@ local FUNCTIONS = {
 }
 local KEYS = { "key", "list", "number", "", 1, true, "\0" }
 
--- What happens before a request on the good part is served.
+-- What happens before a request to the good part is served.
 local before = {
 @before@
 }
@@ -49,7 +50,7 @@ local before = {
 local ways = {
 @ways@
 }
--- What requests on the cells do.
+-- What requests to the cells do.
 local cells = {
 @cells@
 }

@@ -1,6 +1,6 @@
 #--- disk
-# A disk with a good part, which has to be right, and cells after it that do odd things. The pieces
-# that it is made of are below; fuzz/case.py chooses them.
+# A disk with a good part, which must be right, followed by cells that do odd things. Its pieces are
+# below; fuzz/case.py chooses among them.
 set API_VERSION @version@
 set GOOD @good@
 set CELL 4096
@@ -34,7 +34,7 @@ oo::class create counter { variable n; method step {} { incr n }; method serve {
 set counter [counter new]
 proc later {result} { set ::later $result }
 
-# What happens before a request on the good part is served.
+# What happens before a request to the good part is served.
 set before {
 @before@
 }
@@ -42,7 +42,7 @@ set before {
 set ways {
 @ways@
 }
-# What requests on the cells do.
+# What requests to the cells do.
 set cells {
 @cells@
 }

@@ -26,7 +26,7 @@ function pread(h, count, offset) note("pread") return string.rep("x", count) end
 function pwrite(h, buf, offset) note("pwrite") end
 function close(h) note("close") end
 --- noting all
--- Each open and close writes a line at once: what each function answers, or its message.
+-- Each open and close writes a line at once: the result of each function, or its message.
 local file, model
 local function note(where, export)
     local answers = { where, export }

@@ -31,7 +31,7 @@ proc pread {h count offset} { note pread; return [string repeat x $count] }
 proc pwrite {h buf offset} { note pwrite }
 proc plugin_close {h} { note close }
 #--- noting all
-# Each open and close writes a line at once: what each function answers, or its message.
+# Each open and close writes a line at once: the result of each function, or its message.
 proc note {where export} {
     set answers [list $where $export]
     foreach name {@questions@} {

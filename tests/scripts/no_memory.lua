@@ -2,7 +2,7 @@
 local kept, n = {}, 0
 local disk = nbdkit.disk("pages", 2 ^ 40)
 
--- None of these needs memory, but for the body.
+-- None of these needs memory, except the body.
 function open(readonly) return 1 end
 function get_size(h) return 1048576 end
 

@@ -1,6 +1,6 @@
--- Notes every call of every callback of the reference with the types and values of its arguments,
--- in the file that note= names. The disk is a string; size= makes it larger than the default.
--- Written in what all Lua versions have in common.
+-- Records every call of each callback of the official plugin, with the types and values of its
+-- arguments, in the file that note= names. The disk is a string; size= makes it larger than the
+-- default. Written in the common subset of all Lua versions.
 
 local disk = string.rep("\0", 65536)
 local notes
@@ -9,7 +9,7 @@ local connections = 0
 local function show(value)
     local kind = type(value)
     if kind == "number" then
-        -- math.type, where it exists, tells an integer from a float.
+        -- math.type, if it exists, distinguishes integers from floats.
         kind = math.type and math.type(value) or kind
         return kind .. ":" .. string.format("%.0f", value)
     elseif kind == "string" then

@@ -1,11 +1,11 @@
-# Notes every call of every callback of the reference with the kinds and values of its arguments,
-# in the file that note= names. The disk is a string of bytes.
+# Records every call of each callback of the official plugin, with the kinds and values of its
+# arguments, in the file that note= names. The disk is a string of bytes.
 
 set disk [string repeat "\0" 65536]
 set notes ""
 set connections 0
 
-# Values have no types in Tcl, so each is shown as what it should be, if it can be that.
+# Values have no types in Tcl, so each is shown as the expected type if possible.
 proc show {kind value} {
     switch $kind {
         integer {
@@ -21,7 +21,7 @@ proc show {kind value} {
         }
         string {
             regsub -all {[^[:alnum:]]} [string range $value 0 7] . beginning
-            # A character past ASCII is no letter here, as it is none in Lua.
+            # A character past ASCII does not count as a letter here, as in Lua.
             regsub -all {[^\u0001-\u007f]} $beginning . beginning
             return string:[string length $value]:$beginning
         }
@@ -53,7 +53,7 @@ proc config {key value} {
     if {$key eq "note"} {
         set ::notes [open $value w]
     }
-    # As the bytes that it would be as a file name.
+    # As the bytes that it would have as a file name.
     note config string $key string [encoding convertto [encoding system] $value]
 }
 

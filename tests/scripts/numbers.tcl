@@ -3,7 +3,7 @@ set written ""
 proc plugin_open {readonly} { return 1 }
 proc get_size {h} { return @size@ }
 proc can_write {h} { return true }
-# Offsets have to be numbers that can be counted with.
+# Offsets must be usable as numbers.
 proc at {what offset} { return $what@[expr {$offset + 1 - 1}] }
 proc pwrite {h buf offset} { set ::written [at $buf $offset] }
 proc trim {h count offset} { set ::written [at trim $offset] }

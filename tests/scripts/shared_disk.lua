@@ -1,4 +1,4 @@
--- A disk in memory that all interpreters see: size= bytes, under the thread model of model=.
+-- A disk in memory that all interpreters share: size= bytes, under the thread model of model=.
 
 API_VERSION = 2
 

@@ -1,6 +1,6 @@
 --- disk
--- A client says with the name of its export which callbacks there are and what they answer, and
--- with the offset of a request which callbacks fail and how: see sweep/__init__.py.
+-- The name of the client's export defines the callbacks and their return values, and the offset of
+-- a request defines which callbacks fail and how: see sweep/__init__.py.
 API_VERSION = @version@
 
 local BITS = { pread = 1, pwrite = 2, flush = 4, trim = 8, zero = 16, extents = 32, cache = 64 }

@@ -1,6 +1,6 @@
 #--- load
-# Each kind of request does something that Tcl has a state of its own for, in the thread or in the
-# process, and compares what came of it.
+# Each kind of request does something for which Tcl has state of its own, in the thread or in the
+# process, and compares the result.
 proc thread_model {} { return parallel }
 proc config {key value} { set ::$key $value }
 proc config_complete {} {
@@ -21,7 +21,7 @@ array set work {
 @work@
 }
 proc pread {h count offset} {
-    # What another interpreter sets must not be seen here, nor what two requests set at once.
+    # Values set by another interpreter, or by two requests at once, must not show here.
     set ::mine $offset
     lappend ::list $offset
     eval $::work([expr {$offset / 512}])

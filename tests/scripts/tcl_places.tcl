@@ -53,7 +53,7 @@ namespace eval space {
         helper
     }
 }
-# Of the same name as the one in the namespace.
+# It has the same name as the one in the namespace.
 proc helper {} {
     return
 }
@@ -70,7 +70,7 @@ proc wrapping {} {
 }
 proc passing {} {
     catch { inner } message how
-    # It is where it was.
+    # It stays where it was.
     return -options $how $message
 }
 proc spread {} {
@@ -79,6 +79,6 @@ proc spread {} {
         [error spread]]
 }
 interp alias {} aliased {} inner
-# The code of a request, in a line of its own: the last one of the script.
+# The code of a request, on a separate line: the last one of the script.
 proc pread {h buf offset flags} { uplevel #0 $::code }
 proc pwrite {h buf offset flags} { set ::code [string trimright [$buf tostring] \0]; return }

@@ -29,7 +29,7 @@ pub fn export_name() -> Result<OsString> {
     let name = unsafe { nbdkit_export_name.require()?() };
     if name.is_null() {
         // nbdkit logs the reason in some callbacks but not in others.
-        return Err(Error::invalid("nbdkit_export_name failed: nbdkit has no name to tell here"));
+        return Err(Error::invalid("nbdkit_export_name failed: nbdkit knows no export name here"));
     }
     // SAFETY: nbdkit returns a C string that lives at least as long as this callback.
     let name = unsafe { CStr::from_ptr(name) };
@@ -148,7 +148,7 @@ fn number(
         Some(number) => number.ok_or_else(|| not_remembered(name)),
         // nbdkit logs the reason in some cases but not in others.
         None => asked(function)?.ok_or_else(|| {
-            let message = format!("{name} failed: nbdkit knows no {what} of a client here");
+            let message = format!("{name} failed: nbdkit does not know the client's {what} here");
             Error::new(libc::ENOTSUP, message)
         }),
     }
@@ -184,6 +184,6 @@ fn tls_name(
 fn not_remembered(name: &str) -> Error {
     Error::new(
         libc::ENOTSUP,
-        format!("{name} failed: nbdkit did not know it of this client when it was connected"),
+        format!("{name} failed: nbdkit did not know it while this client was connected"),
     )
 }

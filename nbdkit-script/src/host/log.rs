@@ -69,7 +69,10 @@ pub fn debug_hexdiff(one: &[u8], other: &[u8], prefix: &[u8], start: u64) -> Res
 /// The prefix as a C string, after checking that the offsets fit into 64 bits.
 fn dump_prefix(data: &[u8], prefix: &[u8], start: u64) -> Result<CString> {
     if start.checked_add(data.len() as u64).is_none() {
-        return Err(Error::invalid(format!("there are no {} bytes after {start}", data.len())));
+        return Err(Error::invalid(format!(
+            "{} bytes from {start} on go past the largest offset",
+            data.len()
+        )));
     }
     c_string("the prefix", &bounded(prefix))
 }

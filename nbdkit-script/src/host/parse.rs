@@ -53,7 +53,7 @@ pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
     let Some((_, least, greatest)) = TYPES.iter().find(|(name, ..)| *name == c_type) else {
         let known: Vec<_> = TYPES.iter().map(|(name, ..)| *name).collect();
         return Err(Error::invalid(format!(
-            "\"{c_type}\" is no type of a number, expected one of {}",
+            "\"{c_type}\" is not an integer type, expected one of {}",
             known.join(", ")
         )));
     };

@@ -50,7 +50,7 @@ pub(super) fn take(text: *mut c_char, failed: impl FnOnce() -> Error) -> Result<
     }
     // SAFETY: nbdkit gives us ownership of these C strings, and we free each once.
     unsafe {
-        let copy = memory::copied(CStr::from_ptr(text).to_bytes(), "a text of nbdkit's");
+        let copy = memory::copied(CStr::from_ptr(text).to_bytes(), "a text from nbdkit");
         libc::free(text.cast());
         copy.map(OsString::from_vec)
     }

@@ -59,7 +59,7 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 ///
 /// # Example
 ///
-/// A whole plugin: a disk of which every 8 bytes hold their own offset, as of
+/// A whole plugin: a disk where every 8 bytes contain their own offset, as of
 /// `nbdkit-pattern-plugin`.
 ///
 /// ```no_run

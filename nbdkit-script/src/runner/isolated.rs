@@ -21,7 +21,7 @@ use crate::values::ThreadModel;
 /// | `Parallel` | N | any that is free |
 ///
 /// N is [`ScriptPlugin::INSTANCES`](crate::ScriptPlugin::INSTANCES), and for a script what
-/// `interpreters=N` says. Each instance is a whole plugin of its own: it is loaded, configured,
+/// `interpreters=N` says. Each instance is a complete plugin: it is loaded, configured,
 /// made ready and cleaned up like the first, and sees its own `open` and `close` of each connection
 /// that it serves. Under `Parallel` a connection is opened in further instances when a request of
 /// it first gets there.

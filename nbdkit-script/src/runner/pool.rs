@@ -1,11 +1,12 @@
 //! The pool that instances are taken from: the one place where threads wait for each other.
 //!
-//! Each item is behind a lock of its own, and a request tries them one after the other. So threads
-//! that find items free do not meet: nothing that they write to is shared.
+//! Each item has its own lock, and a request tries them one after the other. So threads that find
+//! free items do not interfere: they write to nothing that they share.
 //!
-//! - A request takes any item that is free, one that it prefers if there is one. It says where it
-//!   begins to look. It waits only while all items are in use.
-//! - Who wants one item and no other reserves it: no request that begins later gets it before.
+//! - A request takes any free item, preferably one that it prefers. It says where to start looking,
+//!   and only waits while all items are in use.
+//! - A thread that wants one particular item reserves it: no request that begins later gets it
+//!   first.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p nbdkit-script --lib runner` tries all the ways
 //! in which threads can interleave here while they are interrupted at most three times.

@@ -248,7 +248,7 @@ extern "C" fn zero<E: Exported>(handle: *mut c_void, count: u32, offset: u64, fl
     let connection = unsafe { connection::<E>(handle) };
     match connection.zero_range(count, offset, flags) {
         Ok(()) => 0,
-        // A refused fast zero is no failure, but the crate would log an error for each one.
+        // A refused fast zero is not a failure, but the crate would log an error for each one.
         Err(error) if flags.contains(Flags::FAST_ZERO) && error.is_unsupported() => {
             host::debug(error.message());
             host::set_error(error.errno());

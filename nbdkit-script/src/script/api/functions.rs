@@ -217,7 +217,11 @@ mod tests {
             ("is_tls", vec![integer(1)], "1 arguments, expected at most 0"),
             ("parse_size", vec![], "argument 1 (the size): found nothing, expected a string"),
             ("disconnect", vec![integer(2)], "argument 1 (whether at once): found a number,"),
-            ("parse_int", vec![text("n"), text("1"), text("long")], "\"long\" is no type"),
+            (
+                "parse_int",
+                vec![text("n"), text("1"), text("long")],
+                "\"long\" is not an integer type",
+            ),
             ("nanosleep", vec![integer(-1)], "-1 s and 0 ns is no time that can be slept"),
             ("debug_hexdump", vec![integer(1)], "argument 1 (the data): found a number, expected"),
             (
