@@ -62,9 +62,11 @@ pub use values::{
     in_short, whole,
 };
 
-/// What [`export!`] expands to uses these; and the tests of adapters the callbacks of a script.
+/// What [`export!`] expands to uses these; the tests of adapters the callbacks of a script; and
+/// `nbdkit-script-test` all of it.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::host::{Finder, provide};
     pub use crate::plugin::Plugin;
     pub use crate::serve::connection::Exported;
     pub use crate::serve::lifecycle::Slot;

@@ -13,6 +13,12 @@ use super::functions::nbdkit_nanosleep;
 /// when it is asked to.
 static SERVES: AtomicBool = AtomicBool::new(false);
 
+/// nbdkit has called `load`. A program that tests plugins may have served another one before.
+pub(crate) fn at_load() {
+    SERVES.store(false, Ordering::Relaxed);
+    descriptors::at_load();
+}
+
 /// nbdkit has called `after_fork`.
 pub(crate) fn serves_now() {
     descriptors::find();

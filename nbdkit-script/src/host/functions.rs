@@ -2,12 +2,12 @@
 //!
 //! nbdkit loads a plugin with `RTLD_NOW`: one function that the running nbdkit lacks, and the
 //! whole plugin is refused. So none is linked against. Outside nbdkit, in a plugin's own unit
-//! tests, they are all absent.
+//! tests, they are all absent, unless `nbdkit-script-test` is linked in, which has its own.
 
-use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr::NonNull;
 
-use once_cell::sync::Lazy;
+use once_cell::sync::{Lazy, OnceCell};
 
 use crate::error::{Error, Result};
 use crate::memory;
@@ -43,9 +43,26 @@ impl<F: Copy> Function<F> {
     }
 }
 
+/// Finds a function of nbdkit's by its name.
+pub type Finder = fn(&CStr) -> Option<NonNull<c_void>>;
+
+static LINKED_IN: OnceCell<Finder> = OnceCell::new();
+
+/// Has functions found that are linked into the program. The linker shows a program's own to nobody
+/// who looks for them by name.
+///
+/// # Safety
+/// What it finds must have the C types of nbdkit's functions.
+pub unsafe fn provide(finder: Finder) {
+    let _ = LINKED_IN.set(finder);
+}
+
 /// Where nbdkit has the symbol of this name.
 fn look_up(name: &str) -> Option<NonNull<c_void>> {
     let name = CString::new(name).ok()?;
+    if let Some(found) = LINKED_IN.get().and_then(|find| find(&name)) {
+        return Some(found);
+    }
     // SAFETY: `name` is a C string, and RTLD_DEFAULT is a handle that dlsym(3) takes.
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }
