@@ -1,40 +1,57 @@
 //! The locks that nbdkit takes around a request, by the plugin's thread model.
+#![allow(unsafe_code)]
 
 use std::error::Error;
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::connection::{Connection, Requests};
-use super::plugin::{Plugin, ThreadModel};
+use nbdkit_script::ThreadModel;
+
+use crate::connection::{Connection, Requests};
+use crate::plugin::Plugin;
 
 /// What the connections of one plugin share.
-pub struct Locks<'plugin> {
-    plugin: &'plugin Plugin,
+#[derive(Debug)]
+pub struct Locks {
+    thread_model: ThreadModel,
     all_requests: Mutex<()>,
 }
 
-impl<'plugin> Locks<'plugin> {
+impl Locks {
     /// The locks of a plugin.
-    pub fn new(plugin: &'plugin Plugin) -> Self {
-        Locks { plugin, all_requests: Mutex::new(()) }
+    pub fn new(plugin: &Plugin) -> Self {
+        Locks { thread_model: plugin.thread_model(), all_requests: Mutex::new(()) }
     }
 
     /// Connects, for several threads to use.
     ///
     /// # Errors
     /// Those of [`Plugin::connect`].
-    pub fn connect(&self) -> Result<SharedConnection<'_>, Box<dyn Error>> {
-        let connection = self.plugin.connect()?;
-        Ok(SharedConnection {
-            thread_model: self.plugin.thread_model(),
+    pub fn connect<'a>(
+        &'a self,
+        plugin: &'a Plugin,
+    ) -> Result<SharedConnection<'a>, Box<dyn Error>> {
+        Ok(self.share(plugin.connect()?))
+    }
+
+    pub(crate) fn share<'a>(&'a self, connection: Connection<'a>) -> SharedConnection<'a> {
+        SharedConnection {
+            thread_model: self.thread_model,
             all_requests: &self.all_requests,
             request: Mutex::new(()),
             connection,
-        })
+        }
+    }
+
+    /// Calls with what belongs to no connection, or to one that nobody else has.
+    pub(crate) fn with<T>(&self, call: impl FnOnce() -> T) -> T {
+        let model = self.thread_model;
+        let _all = (model <= ThreadModel::SerializeAllRequests).then(|| lock(&self.all_requests));
+        call()
     }
 }
 
 /// A connection that several threads send requests on.
+#[derive(Debug)]
 pub struct SharedConnection<'a> {
     thread_model: ThreadModel,
     all_requests: &'a Mutex<()>,
@@ -45,6 +62,8 @@ pub struct SharedConnection<'a> {
 // SAFETY: what a `Connection` is not `Sync` for is a plugin that cannot stand several threads at
 // once. The only way to it is `with`, which takes the locks that the plugin asks for.
 unsafe impl Sync for SharedConnection<'_> {}
+// SAFETY: nbdkit closes a connection in another thread than that of its requests.
+unsafe impl Send for SharedConnection<'_> {}
 
 impl SharedConnection<'_> {
     /// Calls with the locks of a request taken.
@@ -64,22 +83,22 @@ fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
 
 impl Requests for SharedConnection<'_> {
     #[inline]
-    fn pread(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    fn pread(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
         self.with(|connection| connection.pread(buffer, offset))
     }
 
     #[inline]
-    fn pwrite(&self, data: &[u8], offset: u64) -> io::Result<()> {
+    fn pwrite(&self, data: &[u8], offset: u64) -> std::io::Result<()> {
         self.with(|connection| connection.pwrite(data, offset))
     }
 
     #[inline]
-    fn zero(&self, count: u32, offset: u64) -> io::Result<()> {
+    fn zero(&self, count: u32, offset: u64) -> std::io::Result<()> {
         self.with(|connection| connection.zero(count, offset))
     }
 
     #[inline]
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self) -> std::io::Result<()> {
         self.with(|connection| connection.flush())
     }
 }

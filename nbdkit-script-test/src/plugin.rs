@@ -1,44 +1,54 @@
-//! A plugin, from `dlopen` to `dlclose`, in nbdkit's order.
+//! A plugin's life, from `load` to `unload`, in nbdkit's order.
+#![allow(unsafe_code)]
 
 use std::error::Error;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CString, OsStr, OsString, c_int};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::connection::Connection;
-use super::symbols;
-use super::table::PluginTable;
+use nbdkit_script::{Export, Runner, ThreadModel};
 
-/// The greatest concurrency that a plugin can stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ThreadModel {
-    /// One connection at a time.
-    SerializeConnections,
-    /// One request at a time.
-    SerializeAllRequests,
-    /// One request at a time on each connection.
-    SerializeRequests,
-    /// Anything.
-    Parallel,
+use crate::connection::{Connection, default_export};
+use crate::failure::Failure;
+use crate::library::Library;
+use crate::lists::Exports;
+use crate::log;
+use crate::server::{self, Turn};
+use crate::session::{Calling, Known};
+use crate::table::{PluginTable, text};
+
+/// What stands behind the plugin on nbdkit's command line.
+#[derive(Debug, Clone)]
+pub(crate) enum Parameter {
+    /// `key=value`.
+    Pair(OsString, OsString),
+    /// A word, in which nbdkit looks for a key.
+    Word(OsString),
 }
 
-impl ThreadModel {
-    fn from_number(number: c_int) -> Result<ThreadModel, Box<dyn Error>> {
-        Ok(match number {
-            0 => ThreadModel::SerializeConnections,
-            1 => ThreadModel::SerializeAllRequests,
-            2 => ThreadModel::SerializeRequests,
-            3 => ThreadModel::Parallel,
-            _ => return Err(format!("unknown thread model {number}").into()),
-        })
-    }
+/// `-D NAME.FLAG=VALUE`.
+#[derive(Debug, Clone)]
+pub(crate) struct DebugFlag {
+    pub(crate) plugin: String,
+    pub(crate) flag: String,
+    pub(crate) value: c_int,
+}
 
-    /// nbdkit's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            ThreadModel::SerializeConnections => "serialize_connections",
-            ThreadModel::SerializeAllRequests => "serialize_all_requests",
-            ThreadModel::SerializeRequests => "serialize_requests",
-            ThreadModel::Parallel => "parallel",
+/// How nbdkit is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CommandLine {
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) debug_flags: Vec<DebugFlag>,
+    /// Whether the log is kept, for a test. Else errors go to standard error.
+    pub(crate) keeps_log: bool,
+    pub(crate) verbose: bool,
+}
+
+impl CommandLine {
+    fn begin_log(&self) {
+        if self.keeps_log {
+            log::begin(self.verbose);
         }
     }
 }
@@ -52,35 +62,54 @@ pub struct Plugin {
     _library: Library,
     /// What `config` was given. nbdkit keeps it to the end, and there are plugins that count on it.
     parameters: Vec<CString>,
+    _turn: Turn,
 }
 
-/// An open shared library.
-struct Library(*mut c_void);
-
-impl Drop for Library {
-    fn drop(&mut self) {
-        // SAFETY: `dlopen` gave it, and whatever came from it is gone by now.
-        unsafe { libc::dlclose(self.0) };
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 
+// SAFETY: the texts that the table points to never change, and whoever calls the plugin from
+// several threads takes nbdkit's locks; `Connection` is neither `Send` nor `Sync`.
+unsafe impl Send for Plugin {}
+// SAFETY: as above.
+unsafe impl Sync for Plugin {}
+
 impl Plugin {
-    /// Loads a plugin and does all that nbdkit does before there is a client. The one step left
-    /// out is that nbdkit goes to the background between `get_ready` and `after_fork`.
+    /// Loads a `.so` and does all that nbdkit does before there is a client. The parameters are
+    /// the words behind the plugin on nbdkit's command line.
     ///
     /// # Errors
     /// Whatever would end nbdkit.
     pub fn load(path: &str, parameters: &[String]) -> Result<Plugin, Box<dyn Error>> {
-        let library = Library::open(path)?;
-        // SAFETY: this is nbdkit's way to a plugin's table, and the file promised to be a plugin.
-        let table = unsafe {
-            let Some(init) = std::ptr::NonNull::new(library.symbol(c"plugin_init")) else {
-                return Err(format!("{path} is not an nbdkit plugin: no plugin_init").into());
-            };
-            let init: extern "C" fn() -> *const PluginTable = std::mem::transmute(init.as_ptr());
-            PluginTable::copy_from(init())?
-        };
-        let thread_model = ThreadModel::from_number(table.thread_model)?;
+        let words = parameters.iter().map(|word| Parameter::Word(word.into()));
+        let command_line = CommandLine { parameters: words.collect(), ..Default::default() };
+        Ok(Plugin::loaded(Path::new(path), &command_line)?)
+    }
+
+    pub(crate) fn loaded(path: &Path, command_line: &CommandLine) -> Result<Plugin, Failure> {
+        let turn = Turn::wait()?;
+        command_line.begin_log();
+        Plugin::start(turn, Library::load(path)?, command_line)
+    }
+
+    pub(crate) fn linked<R: Runner>(command_line: &CommandLine) -> Result<Plugin, Failure> {
+        let turn = Turn::wait()?;
+        command_line.begin_log();
+        Plugin::start(turn, Library::linked::<R>()?, command_line)
+    }
+
+    /// The one step of nbdkit's that is left out is to go to the background, between `get_ready`
+    /// and `after_fork`.
+    fn start(
+        turn: Turn,
+        (library, table): (Library, PluginTable),
+        command_line: &CommandLine,
+    ) -> Result<Plugin, Failure> {
+        let _calling = Calling::for_nobody();
+        let thread_model = thread_model(table.thread_model)?;
         // From here on the plugin is unloaded whatever happens.
         let mut plugin = Plugin {
             table,
@@ -88,81 +117,132 @@ impl Plugin {
             serving: false,
             _library: library,
             parameters: Vec::new(),
+            _turn: turn,
         };
+        plugin.set_debug_flags(&command_line.debug_flags);
         if let Some(load) = table.load {
             // SAFETY: it is called once and first.
             unsafe { load() };
         }
-        plugin.configure(parameters)?;
-        plugin.step("config_complete", table.config_complete)?;
+        plugin.configure(&command_line.parameters)?;
+        step("config_complete", table.config_complete)?;
         if let Some(callback) = table.thread_model_callback {
             // SAFETY: nbdkit's order.
-            let answer = unsafe { callback() };
-            if answer == -1 {
-                return Err("thread_model failed".into());
+            match unsafe { callback() } {
+                -1 => return Err(Failure::of_setup("thread_model", "")),
+                answer => {
+                    plugin.thread_model = plugin.thread_model.min(self::thread_model(answer)?)
+                }
             }
-            plugin.thread_model = plugin.thread_model.min(ThreadModel::from_number(answer)?);
         }
-        plugin.step("get_ready", table.get_ready)?;
-        plugin.step("after_fork", table.after_fork)?;
+        step("get_ready", table.get_ready)?;
+        server::start_serving();
+        step("after_fork", table.after_fork)?;
         plugin.serving = true;
         Ok(plugin)
     }
 
-    fn step(
-        &self,
-        name: &str,
-        callback: Option<unsafe extern "C" fn() -> c_int>,
-    ) -> Result<(), Box<dyn Error>> {
-        let Some(callback) = callback else {
-            return Ok(());
-        };
-        // SAFETY: `load` calls these in nbdkit's order, each once.
-        match unsafe { callback() } {
-            -1 => Err(format!("{name} failed").into()),
-            _ => Ok(()),
+    fn set_debug_flags(&self, flags: &[DebugFlag]) {
+        let name = self.name();
+        for DebugFlag { plugin, flag, value } in flags {
+            if *plugin != name {
+                log::error(format!("debug flag -D {plugin}.{flag} was not used"));
+            } else if !self._library.set_debug_flag(plugin, flag, *value) {
+                log::error(format!(
+                    "-D {plugin}.{flag}: {plugin} does not contain a global variable called \
+                     {plugin}_debug_{flag}"
+                ));
+            }
         }
     }
 
     /// Hands the parameters over. One without a key gets the plugin's magic key, and, where there
     /// is no such key, the first one is the script.
-    fn configure(&mut self, parameters: &[String]) -> Result<(), Box<dyn Error>> {
-        // SAFETY: null, or a C string that lives as long as the plugin.
-        let magic = unsafe { optional_text(self.table.magic_config_key) };
+    fn configure(&mut self, parameters: &[Parameter]) -> Result<(), Failure> {
+        let magic = self.magic_config_key();
         for (index, parameter) in parameters.iter().enumerate() {
-            let (key, value) = match (key_and_value(parameter), &magic) {
-                (Some(pair), _) => pair,
-                (None, Some(magic)) => (magic.as_str(), parameter.as_str()),
-                (None, None) if index == 0 => ("script", parameter.as_str()),
-                (None, None) => return Err(format!("expected key=value: {parameter}").into()),
+            let (key, value) = match parameter {
+                Parameter::Pair(key, value) => (key.as_os_str(), value.as_os_str()),
+                Parameter::Word(word) => match (key_and_value(word), &magic) {
+                    (Some(pair), _) => pair,
+                    (None, Some(magic)) => (OsStr::new(magic), word.as_os_str()),
+                    (None, None) if index == 0 => (OsStr::new("script"), word.as_os_str()),
+                    (None, None) => {
+                        let why = "expecting key=value on the command line";
+                        return Err(Failure::of_setup(&word.to_string_lossy(), why));
+                    }
+                },
             };
-            let Some(config) = self.table.config else {
-                return Err("this plugin does not need command line configuration".into());
-            };
-            let (key_text, value_text) = (CString::new(key)?, CString::new(value)?);
-            // SAFETY: between `load` and `config_complete`, with two C strings that are kept.
-            let returned = unsafe { config(key_text.as_ptr(), value_text.as_ptr()) };
-            self.parameters.extend([key_text, value_text]);
-            if returned == -1 {
-                return Err(format!("config refused {key}={value}").into());
-            }
+            self.config(key, value)?;
         }
         Ok(())
     }
 
-    /// Connects as a client would.
+    fn config(&mut self, key: &OsStr, value: &OsStr) -> Result<(), Failure> {
+        let refused = |why: &str| {
+            Failure::of_setup(&format!("config {}={}", key.display(), value.display()), why)
+        };
+        let Some(config) = self.table.config else {
+            return Err(refused("this plugin does not need command line configuration"));
+        };
+        let (Ok(key_text), Ok(value_text)) =
+            (CString::new(key.as_bytes()), CString::new(value.as_bytes()))
+        else {
+            return Err(refused("no command line has a NUL byte in it"));
+        };
+        // SAFETY: between `load` and `config_complete`, with two C strings that are kept.
+        let returned = unsafe { config(key_text.as_ptr(), value_text.as_ptr()) };
+        self.parameters.extend([key_text, value_text]);
+        if returned == -1 { Err(refused("")) } else { Ok(()) }
+    }
+
+    /// Connects as a client would, to the default export.
     ///
     /// # Errors
     /// Whatever would make nbdkit refuse the client.
     pub fn connect(&self) -> Result<Connection<'_>, Box<dyn Error>> {
-        symbols::clear_error();
-        if let Some(preconnect) = self.table.preconnect {
-            // SAFETY: after `after_fork`.
-            if unsafe { preconnect(0) } == -1 {
-                return Err("preconnect failed".into());
-            }
+        let client = Arc::default();
+        self.preconnect(&client, false)?;
+        Ok(Connection::open(&self.table, client, c"", false)?)
+    }
+
+    pub(crate) fn preconnect(&self, client: &Arc<Known>, readonly: bool) -> Result<(), Failure> {
+        let Some(preconnect) = self.table.preconnect else { return Ok(()) };
+        let _calling = Calling::before_open(client);
+        // SAFETY: after `after_fork`.
+        match unsafe { preconnect(readonly.into()) } {
+            -1 => Err(Failure::of_setup("preconnect", "")),
+            _ => Ok(()),
         }
-        Connection::open(&self.table)
+    }
+
+    /// The exports that a client is told of.
+    pub(crate) fn list_exports(
+        &self,
+        client: &Arc<Known>,
+        readonly: bool,
+    ) -> Result<Vec<Export>, Failure> {
+        let _calling = Calling::before_open(client);
+        let mut exports = Exports::default();
+        if let Some(list) = self.table.list_exports {
+            // SAFETY: after `after_fork`, with a list that is the plugin's for this call.
+            if unsafe { list(readonly.into(), client.tls.into(), &mut exports) } == -1 {
+                return Err(Failure::of_setup("list_exports", ""));
+            }
+        } else {
+            exports.use_default = true;
+        }
+        if exports.use_default
+            && let Some(name) = default_export(&self.table, readonly, client.tls)
+        {
+            let added = exports.add(&name.to_string_lossy(), None);
+            added.map_err(|_| Failure::of_setup("list_exports", ""))?;
+        }
+        Ok(exports.list)
+    }
+
+    pub(crate) fn table(&self) -> &PluginTable {
+        &self.table
     }
 
     /// The concurrency that it is to be called with.
@@ -170,17 +250,50 @@ impl Plugin {
         self.thread_model
     }
 
+    /// nbdkit's name for that.
+    pub fn thread_model_name(&self) -> &'static str {
+        match self.thread_model {
+            ThreadModel::SerializeConnections => "serialize_connections",
+            ThreadModel::SerializeAllRequests => "serialize_all_requests",
+            ThreadModel::SerializeRequests => "serialize_requests",
+            ThreadModel::Parallel => "parallel",
+        }
+    }
+
     /// The name that nbdkit knows it by.
     pub fn name(&self) -> String {
-        // SAFETY: a C string that lives as long as the plugin; `copy_from` has seen that it is
-        // there.
-        unsafe { optional_text(self.table.name) }.unwrap_or_default()
+        // SAFETY: a C string that lives as long as the plugin. The same holds below, or it is null.
+        unsafe { text(self.table.name) }.unwrap_or_default()
     }
 
     /// Its version, if it tells one.
     pub fn version(&self) -> Option<String> {
-        // SAFETY: null, or a C string that lives as long as the plugin.
-        unsafe { optional_text(self.table.version) }
+        // SAFETY: as above.
+        unsafe { text(self.table.version) }
+    }
+
+    /// Its name for people.
+    pub fn longname(&self) -> Option<String> {
+        // SAFETY: as above.
+        unsafe { text(self.table.longname) }
+    }
+
+    /// What `nbdkit --help` says of it.
+    pub fn description(&self) -> Option<String> {
+        // SAFETY: as above.
+        unsafe { text(self.table.description) }
+    }
+
+    /// What `nbdkit --help` says of its parameters.
+    pub fn config_help(&self) -> Option<String> {
+        // SAFETY: as above.
+        unsafe { text(self.table.config_help) }
+    }
+
+    /// The key of a parameter that has none.
+    pub fn magic_config_key(&self) -> Option<String> {
+        // SAFETY: as above.
+        unsafe { text(self.table.magic_config_key) }
     }
 
     /// 1 or 2: which generation of the data callbacks it has.
@@ -191,7 +304,8 @@ impl Plugin {
 
 impl Drop for Plugin {
     fn drop(&mut self) {
-        // SAFETY: the connections borrow the plugin, so they are all closed.
+        let _calling = Calling::for_nobody();
+        // SAFETY: the connections borrow the plugin, so no request runs any more.
         unsafe {
             if let Some(cleanup) = self.table.cleanup.filter(|_| self.serving) {
                 cleanup();
@@ -203,46 +317,37 @@ impl Drop for Plugin {
     }
 }
 
-impl Library {
-    /// `RTLD_GLOBAL` is what nbdkit uses: an interpreter's own modules look for its symbols there.
-    fn open(path: &str) -> Result<Library, Box<dyn Error>> {
-        // A name without a slash would be looked for among the system's libraries.
-        let file = CString::new(
-            Path::new(path)
-                .canonicalize()
-                .map_err(|error| format!("{path}: {error}"))?
-                .into_os_string()
-                .into_encoded_bytes(),
-        )?;
-        // SAFETY: runs the library's constructors, which is what loading a plugin means.
-        let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
-        if library.is_null() {
-            // SAFETY: after a failure dlerror(3) has a C string, until the next dl call.
-            let message = unsafe { optional_text(libc::dlerror()) };
-            return Err(message.unwrap_or_else(|| format!("{path}: could not be loaded")).into());
-        }
-        Ok(Library(library))
-    }
-
-    fn symbol(&self, name: &CStr) -> *mut c_void {
-        // SAFETY: the library is open, and `name` is a C string.
-        unsafe { libc::dlsym(self.0, name.as_ptr()) }
+fn step(name: &str, callback: Option<unsafe extern "C" fn() -> c_int>) -> Result<(), Failure> {
+    let Some(callback) = callback else {
+        return Ok(());
+    };
+    // SAFETY: `start` calls these in nbdkit's order, each once.
+    match unsafe { callback() } {
+        -1 => Err(Failure::of_setup(name, "")),
+        _ => Ok(()),
     }
 }
 
-/// # Safety
-/// `text` must be null or a C string.
-unsafe fn optional_text(text: *const c_char) -> Option<String> {
-    // SAFETY: the caller's promise.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+fn thread_model(number: c_int) -> Result<ThreadModel, Failure> {
+    let known = [
+        ThreadModel::SerializeConnections,
+        ThreadModel::SerializeAllRequests,
+        ThreadModel::SerializeRequests,
+        ThreadModel::Parallel,
+    ];
+    known
+        .into_iter()
+        .find(|model| *model as c_int == number)
+        .ok_or_else(|| Failure::of_setup("thread_model", &format!("{number} is no thread model")))
 }
 
 /// Splits `key=value`, where the key is what nbdkit takes for one.
-fn key_and_value(parameter: &str) -> Option<(&str, &str)> {
-    let (key, value) = parameter.split_once('=')?;
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    (key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.chars().all(legal))
-        .then_some((key, value))
+fn key_and_value(parameter: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    let bytes = parameter.as_bytes();
+    let (key, value) = bytes.split_at(bytes.iter().position(|byte| *byte == b'=')?);
+    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (key.first().is_some_and(u8::is_ascii_alphabetic) && key.iter().all(legal))
+        .then(|| (OsStr::from_bytes(key), OsStr::from_bytes(&value[1..])))
 }
 
 #[cfg(test)]
@@ -251,10 +356,14 @@ mod tests {
 
     #[test]
     fn a_key_is_told_from_a_path() {
-        assert_eq!(key_and_value("size=1M"), Some(("size", "1M")));
-        assert_eq!(key_and_value("a.b=c=d"), Some(("a.b", "c=d")));
-        assert_eq!(key_and_value("./x=y"), None);
-        assert_eq!(key_and_value("1M"), None);
+        let split = |text| key_and_value(OsStr::new(text));
+        let pair = |key, value| Some((OsStr::new(key), OsStr::new(value)));
+        assert_eq!(split("size=1M"), pair("size", "1M"));
+        assert_eq!(split("a.b=c=d"), pair("a.b", "c=d"));
+        assert_eq!(split("a="), pair("a", ""));
+        assert_eq!(split("./x=y"), None);
+        assert_eq!(split("1M"), None);
+        assert_eq!(split("=1"), None);
     }
 
     #[test]

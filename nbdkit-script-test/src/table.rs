@@ -1,69 +1,73 @@
 //! `struct nbdkit_plugin` of nbdkit 1.32, and how nbdkit takes it from a plugin.
+#![allow(unsafe_code)]
 
-use std::error::Error;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
+
+use crate::failure::Failure;
+use crate::lists::{Exports, Extents};
 
 type Handle = *mut c_void;
 type Ask = Option<unsafe extern "C" fn(Handle) -> c_int>;
 type Step = Option<unsafe extern "C" fn() -> c_int>;
 type Notice = Option<unsafe extern "C" fn()>;
-type Unused = Option<unsafe extern "C" fn()>;
+type Data = Option<unsafe extern "C" fn(Handle, u32, u64, u32) -> c_int>;
 
 /// The table that a plugin's `plugin_init` returns. Both generations of the data callbacks have
 /// their slots; which of them a plugin has filled, `api_version` says.
 #[repr(C)]
-#[derive(Clone, Copy)]
-pub struct PluginTable {
-    pub struct_size: u64,
-    pub api_version: c_int,
-    pub thread_model: c_int,
-    pub name: *const c_char,
-    pub longname: *const c_char,
-    pub version: *const c_char,
-    pub description: *const c_char,
-    pub load: Notice,
-    pub unload: Notice,
-    pub config: Option<unsafe extern "C" fn(*const c_char, *const c_char) -> c_int>,
-    pub config_complete: Step,
-    pub config_help: *const c_char,
-    pub open: Option<unsafe extern "C" fn(c_int) -> Handle>,
-    pub close: Option<unsafe extern "C" fn(Handle)>,
-    pub get_size: Option<unsafe extern "C" fn(Handle) -> i64>,
-    pub can_write: Ask,
-    pub can_flush: Ask,
-    pub is_rotational: Ask,
-    pub can_trim: Ask,
-    pub pread_v1: Option<unsafe extern "C" fn(Handle, *mut c_void, u32, u64) -> c_int>,
-    pub pwrite_v1: Option<unsafe extern "C" fn(Handle, *const c_void, u32, u64) -> c_int>,
-    pub flush_v1: Ask,
-    pub trim_v1: Option<unsafe extern "C" fn(Handle, u32, u64) -> c_int>,
-    pub zero_v1: Option<unsafe extern "C" fn(Handle, u32, u64, c_int) -> c_int>,
-    pub errno_is_preserved: c_int,
-    pub dump_plugin: Notice,
-    pub can_zero: Ask,
-    pub can_fua: Ask,
-    pub pread: Option<unsafe extern "C" fn(Handle, *mut c_void, u32, u64, u32) -> c_int>,
-    pub pwrite: Option<unsafe extern "C" fn(Handle, *const c_void, u32, u64, u32) -> c_int>,
-    pub flush: Option<unsafe extern "C" fn(Handle, u32) -> c_int>,
-    pub trim: Option<unsafe extern "C" fn(Handle, u32, u64, u32) -> c_int>,
-    pub zero: Option<unsafe extern "C" fn(Handle, u32, u64, u32) -> c_int>,
-    pub magic_config_key: *const c_char,
-    pub can_multi_conn: Ask,
-    pub can_extents: Ask,
-    pub extents: Unused,
-    pub can_cache: Ask,
-    pub cache: Unused,
-    pub thread_model_callback: Step,
-    pub can_fast_zero: Ask,
-    pub preconnect: Option<unsafe extern "C" fn(c_int) -> c_int>,
-    pub get_ready: Step,
-    pub after_fork: Step,
-    pub list_exports: Unused,
-    pub default_export: Unused,
-    pub export_description: Unused,
-    pub cleanup: Notice,
-    pub block_size: Unused,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PluginTable {
+    pub(crate) struct_size: u64,
+    pub(crate) api_version: c_int,
+    pub(crate) thread_model: c_int,
+    pub(crate) name: *const c_char,
+    pub(crate) longname: *const c_char,
+    pub(crate) version: *const c_char,
+    pub(crate) description: *const c_char,
+    pub(crate) load: Notice,
+    pub(crate) unload: Notice,
+    pub(crate) config: Option<unsafe extern "C" fn(*const c_char, *const c_char) -> c_int>,
+    pub(crate) config_complete: Step,
+    pub(crate) config_help: *const c_char,
+    pub(crate) open: Option<unsafe extern "C" fn(c_int) -> Handle>,
+    pub(crate) close: Option<unsafe extern "C" fn(Handle)>,
+    pub(crate) get_size: Option<unsafe extern "C" fn(Handle) -> i64>,
+    pub(crate) can_write: Ask,
+    pub(crate) can_flush: Ask,
+    pub(crate) is_rotational: Ask,
+    pub(crate) can_trim: Ask,
+    pub(crate) pread_v1: Option<unsafe extern "C" fn(Handle, *mut c_void, u32, u64) -> c_int>,
+    pub(crate) pwrite_v1: Option<unsafe extern "C" fn(Handle, *const c_void, u32, u64) -> c_int>,
+    pub(crate) flush_v1: Ask,
+    pub(crate) trim_v1: Option<unsafe extern "C" fn(Handle, u32, u64) -> c_int>,
+    pub(crate) zero_v1: Option<unsafe extern "C" fn(Handle, u32, u64, c_int) -> c_int>,
+    pub(crate) errno_is_preserved: c_int,
+    pub(crate) dump_plugin: Notice,
+    pub(crate) can_zero: Ask,
+    pub(crate) can_fua: Ask,
+    pub(crate) pread: Option<unsafe extern "C" fn(Handle, *mut c_void, u32, u64, u32) -> c_int>,
+    pub(crate) pwrite: Option<unsafe extern "C" fn(Handle, *const c_void, u32, u64, u32) -> c_int>,
+    pub(crate) flush: Option<unsafe extern "C" fn(Handle, u32) -> c_int>,
+    pub(crate) trim: Data,
+    pub(crate) zero: Data,
+    pub(crate) magic_config_key: *const c_char,
+    pub(crate) can_multi_conn: Ask,
+    pub(crate) can_extents: Ask,
+    pub(crate) extents: Option<unsafe extern "C" fn(Handle, u32, u64, u32, *mut Extents) -> c_int>,
+    pub(crate) can_cache: Ask,
+    pub(crate) cache: Data,
+    pub(crate) thread_model_callback: Step,
+    pub(crate) can_fast_zero: Ask,
+    pub(crate) preconnect: Option<unsafe extern "C" fn(c_int) -> c_int>,
+    pub(crate) get_ready: Step,
+    pub(crate) after_fork: Step,
+    pub(crate) list_exports: Option<unsafe extern "C" fn(c_int, c_int, *mut Exports) -> c_int>,
+    pub(crate) default_export: Option<unsafe extern "C" fn(c_int, c_int) -> *const c_char>,
+    pub(crate) export_description: Option<unsafe extern "C" fn(Handle) -> *const c_char>,
+    pub(crate) cleanup: Notice,
+    pub(crate) block_size:
+        Option<unsafe extern "C" fn(Handle, *mut u32, *mut u32, *mut u32) -> c_int>,
 }
 
 impl PluginTable {
@@ -71,33 +75,61 @@ impl PluginTable {
     /// an older plugin has none of the newer callbacks.
     ///
     /// # Errors
-    /// What nbdkit refuses a plugin for: an unknown version, or a required callback missing.
+    /// What nbdkit refuses a plugin for: an unknown version, a required callback missing, or a name
+    /// that will not do.
     ///
     /// # Safety
     /// `table` must be what the `plugin_init` of an nbdkit plugin returned.
-    pub unsafe fn copy_from(table: *const PluginTable) -> Result<PluginTable, Box<dyn Error>> {
+    pub(crate) unsafe fn copy_from(table: *const PluginTable) -> Result<PluginTable, Failure> {
+        let refused = |why: &str| Err(Failure::of_setup("loading the plugin", why));
         if table.is_null() {
-            return Err("plugin_init returned no table".into());
+            return refused("plugin registration function failed");
         }
         let mut copy = MaybeUninit::<PluginTable>::zeroed();
         // SAFETY: the table begins with its own size, and has that many bytes. All of its fields
         // may be zero.
         let copy = unsafe {
-            let theirs = usize::try_from((*table).struct_size)?;
+            let theirs = usize::try_from((*table).struct_size).unwrap_or(usize::MAX);
             let length = theirs.min(size_of::<PluginTable>());
             copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(table.cast(), length);
             copy.assume_init()
         };
-        match copy.api_version {
-            1 | 2 => {}
-            version => return Err(format!("unknown API version {version}").into()),
+        if !(0..=2).contains(&copy.api_version) {
+            return refused(&format!(
+                "plugin is incompatible with this version of nbdkit (_api_version = {})",
+                copy.api_version
+            ));
         }
-        let pread = copy.pread_v1.is_some() || copy.pread.is_some();
-        if copy.name.is_null() || copy.open.is_none() || copy.get_size.is_none() || !pread {
-            return Err("the plugin has no name, open, get_size or pread".into());
+        if copy.open.is_none() {
+            return refused("plugin must have a .open callback");
         }
-        Ok(copy)
+        if copy.get_size.is_none() {
+            return refused("plugin must have a .get_size callback");
+        }
+        if copy.pread.is_none() && copy.pread_v1.is_none() {
+            return refused("plugin must have a .pread callback");
+        }
+        // SAFETY: a C string of the plugin's, if there is one.
+        match unsafe { text(copy.name) } {
+            None => refused("plugin must have a .name field"),
+            Some(name) if !is_name(&name) => {
+                refused(&format!("plugin.name ('{name}') must be ASCII letters, digits and dashes"))
+            }
+            Some(_) => Ok(copy),
+        }
     }
+}
+
+/// # Safety
+/// `text` must be null or a C string.
+pub(crate) unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: the caller's promise.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 #[cfg(test)]
@@ -113,5 +145,11 @@ mod tests {
         assert_eq!(offset_of!(PluginTable, pread), 216);
         assert_eq!(offset_of!(PluginTable, after_fork), 336);
         assert_eq!(size_of::<PluginTable>(), 384);
+    }
+
+    #[test]
+    fn names() {
+        assert!(is_name("lua") && is_name("9p-disk"));
+        assert!(!is_name("") && !is_name("-x") && !is_name("a_b") && !is_name("caf\u{e9}"));
     }
 }

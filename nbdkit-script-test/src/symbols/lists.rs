@@ -1,30 +1,59 @@
-//! The lists that plugins fill. This host never asks for extents or exports, so there are none to
-//! fill; the functions are here because a plugin that lacks one of them cannot be loaded.
+//! The lists that plugins fill.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 
-/// Takes an extent, and forgets it.
-#[unsafe(no_mangle)]
-pub extern "C" fn nbdkit_add_extent(_: *mut c_void, _: u64, _: u64, _: u32) -> c_int {
-    0
+use crate::lists::{Exports, Extents};
+use crate::table::text;
+
+/// What a function of nbdkit's returns, with errno set.
+fn status(result: Result<(), i32>) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(errno) => {
+            // SAFETY: errno is this thread's own.
+            unsafe { *libc::__errno_location() = errno };
+            -1
+        }
+    }
 }
 
-/// Frees a list that this host does not make.
+/// Adds an extent.
+///
+/// # Safety
+/// `extents` must be what the plugin was given.
 #[unsafe(no_mangle)]
-pub extern "C" fn nbdkit_extents_free(_: *mut c_void) {}
-
-/// Takes an export, and forgets it.
-#[unsafe(no_mangle)]
-pub extern "C" fn nbdkit_add_export(_: *mut c_void, _: *const c_char, _: *const c_char) -> c_int {
-    0
+pub unsafe extern "C" fn nbdkit_add_extent(
+    extents: *mut Extents,
+    offset: u64,
+    length: u64,
+    kind: u32,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    status(unsafe { &mut *extents }.add(offset, length, kind))
 }
 
-/// Takes the default export, and forgets it.
+/// Adds an export.
+///
+/// # Safety
+/// `exports` must be what the plugin was given, `name` a C string, `description` one or null.
 #[unsafe(no_mangle)]
-pub extern "C" fn nbdkit_use_default_export(_: *mut c_void) -> c_int {
-    0
+pub unsafe extern "C" fn nbdkit_add_export(
+    exports: *mut Exports,
+    name: *const c_char,
+    description: *const c_char,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let (exports, name, description) = unsafe { (&mut *exports, text(name), text(description)) };
+    status(exports.add(&name.unwrap_or_default(), description.as_deref()))
 }
 
-/// Frees a list that this host does not make.
+/// Names the default export.
+///
+/// # Safety
+/// `exports` must be what the plugin was given.
 #[unsafe(no_mangle)]
-pub extern "C" fn nbdkit_exports_free(_: *mut c_void) {}
+pub unsafe extern "C" fn nbdkit_use_default_export(exports: *mut Exports) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { &mut *exports }.use_default = true;
+    0
+}

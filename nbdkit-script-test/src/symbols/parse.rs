@@ -1,14 +1,16 @@
-//! Parameters that are numbers, sizes and booleans, as nbdkit reads them.
+//! Parameters that are numbers, sizes and booleans. The C library reads numbers, as it does for
+//! nbdkit: white space, signs, `0x` and overflow are its business.
 
-use std::ffi::{CStr, c_char, c_int, c_uint};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong};
 
-/// The text behind a pointer that a plugin passed.
-///
+use crate::failure::error_text;
+use crate::log;
+
 /// # Safety
-/// It must be a C string, and stay one as long as the result is used.
-unsafe fn text<'a>(pointer: *const c_char) -> &'a str {
-    // SAFETY: the caller's promise. What is not UTF-8 is no number either.
-    unsafe { CStr::from_ptr(pointer) }.to_str().unwrap_or("")
+/// It must be a C string.
+unsafe fn shown(text: *const c_char) -> String {
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
 /// A number of bytes with an optional unit; -1 if it is none.
@@ -17,12 +19,47 @@ unsafe fn text<'a>(pointer: *const c_char) -> &'a str {
 /// `size` must be a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbdkit_parse_size(size: *const c_char) -> i64 {
-    // SAFETY: the caller's promise.
-    let text = unsafe { text(size) };
-    parse_size(text).unwrap_or_else(|| {
-        eprintln!("bench-host: error: could not parse size string ({text})");
-        -1
-    })
+    // SAFETY: the caller's promise; strtoll(3) sets `end` to a place in the string.
+    let (number, errno, rest, text) = unsafe {
+        let mut end = std::ptr::null_mut();
+        *libc::__errno_location() = 0;
+        let number = libc::strtoll(size, &mut end, 10);
+        let errno = *libc::__errno_location();
+        (number, errno, CStr::from_ptr(end), CStr::from_ptr(size))
+    };
+    match scaled(number, errno, rest, text) {
+        Ok(size) => size,
+        Err(message) => {
+            log::error(message);
+            -1
+        }
+    }
+}
+
+/// A number of the C library's, by the unit behind it.
+fn scaled(number: i64, errno: c_int, rest: &CStr, text: &CStr) -> Result<i64, String> {
+    let (text, rest) = (text.to_bytes(), rest.to_bytes());
+    let shown = String::from_utf8_lossy(text);
+    if rest.len() == text.len() {
+        return Err(format!("could not parse size string ({shown})"));
+    }
+    if number < 0 {
+        return Err(format!("size cannot be negative ({shown})"));
+    }
+    if errno != 0 {
+        return Err(format!("size ({shown}) exceeds maximum value"));
+    }
+    let unknown =
+        || format!("could not parse size: unknown suffix '{}'", String::from_utf8_lossy(rest));
+    let shift = match rest {
+        [] => 0,
+        [unit] => match unit.to_ascii_lowercase() {
+            b's' => 9,
+            unit => 10 * b"bkmgtpe".iter().position(|known| *known == unit).ok_or_else(unknown)?,
+        },
+        _ => return Err(unknown()),
+    };
+    number.checked_mul(1 << shift).ok_or_else(|| format!("overflow computing size ({shown})"))
 }
 
 /// 1 or 0; -1 if it is neither.
@@ -32,19 +69,69 @@ pub unsafe extern "C" fn nbdkit_parse_size(size: *const c_char) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbdkit_parse_bool(value: *const c_char) -> c_int {
     // SAFETY: the caller's promise.
-    let text = unsafe { text(value) };
-    match parse_bool(text) {
-        Some(value) => value.into(),
-        None => {
-            eprintln!("bench-host: error: could not decipher boolean ({text})");
+    let text = unsafe { shown(value) };
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "y" | "on" => 1,
+        "0" | "false" | "f" | "no" | "n" | "off" => 0,
+        _ => {
+            log::error(format!("could not decipher boolean ({text})"));
             -1
+        }
+    }
+}
+
+/// Reads a number as the C library does.
+type Read<T> = unsafe extern "C" fn(*const c_char, *mut *mut c_char, c_int) -> T;
+
+/// A number of a type, or what nbdkit logs.
+///
+/// # Safety
+/// `text` must be a C string.
+unsafe fn integer<Wide, T: TryFrom<Wide>>(
+    what: &str,
+    mut text: *const c_char,
+    is_signed: bool,
+    read: Read<Wide>,
+) -> Result<T, String> {
+    // SAFETY: the caller's promise; the C library sets `end` to a place in the string.
+    let (number, mut errno, rest, text) = unsafe {
+        if !is_signed {
+            // The C library would take the sign, and give a number near the largest one.
+            while matches!(*text as u8, b' ' | b'\t'..=b'\r') {
+                text = text.add(1);
+            }
+            if *text as u8 == b'-' {
+                return Err(format!("{what}: negative numbers are not allowed"));
+            }
+        }
+        let mut end = std::ptr::null_mut();
+        *libc::__errno_location() = 0;
+        let number = read(text, &mut end, 0);
+        (number, *libc::__errno_location(), CStr::from_ptr(end), CStr::from_ptr(text))
+    };
+    let number = T::try_from(number);
+    if number.is_err() {
+        errno = libc::ERANGE;
+    }
+    let shown = text.to_string_lossy();
+    match number {
+        Ok(_) if errno == 0 && rest.count_bytes() == text.count_bytes() => {
+            Err(format!("{what}: empty string where we expected a number"))
+        }
+        Ok(_) if errno == 0 && !rest.is_empty() => {
+            Err(format!("{what}: could not parse number: \"{shown}\": trailing garbage"))
+        }
+        Ok(number) if errno == 0 => Ok(number),
+        _ => {
+            let why = error_text(errno);
+            Err(format!("{what}: could not parse number: \"{shown}\": {why}"))
         }
     }
 }
 
 /// One function for every type of C that a plugin may want a number as.
 macro_rules! parse_integers {
-    ($($name:ident: $type:ty,)*) => {
+    ($($name:ident: $type:ty, $signed:literal, $read:path as $wide:ty;)*) => {
         $(
             /// A number of this type; -1 if the text holds none.
             ///
@@ -57,109 +144,36 @@ macro_rules! parse_integers {
                 result: *mut $type,
             ) -> c_int {
                 // SAFETY: the caller's promise.
-                let (what, value) = unsafe { (text(what), text(value)) };
-                let Some(number) = parse_integer(value).and_then(|n| <$type>::try_from(n).ok())
-                else {
-                    eprintln!("bench-host: error: {what}: could not parse number: {value:?}");
-                    return -1;
+                let number = unsafe {
+                    integer::<$wide, $type>(&shown(what), value, $signed, $read)
                 };
-                if !result.is_null() {
-                    // SAFETY: the caller's promise.
-                    unsafe { *result = number };
+                match number {
+                    Ok(number) => {
+                        if !result.is_null() {
+                            // SAFETY: the caller's promise.
+                            unsafe { *result = number };
+                        }
+                        0
+                    }
+                    Err(message) => {
+                        log::error(message);
+                        -1
+                    }
                 }
-                0
             }
         )*
     };
 }
 
 parse_integers! {
-    nbdkit_parse_int: c_int,
-    nbdkit_parse_unsigned: c_uint,
-    nbdkit_parse_int8_t: i8,
-    nbdkit_parse_uint8_t: u8,
-    nbdkit_parse_int16_t: i16,
-    nbdkit_parse_uint16_t: u16,
-    nbdkit_parse_int32_t: i32,
-    nbdkit_parse_uint32_t: u32,
-    nbdkit_parse_int64_t: i64,
-    nbdkit_parse_uint64_t: u64,
-}
-
-/// As strtol(3) with base 0: `0x` begins a hexadecimal number and `0` an octal one.
-fn parse_integer(text: &str) -> Option<i128> {
-    let text = text.trim_start();
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(digits) => (digits, 16),
-        None if digits.len() > 1 && digits.starts_with('0') => (&digits[1..], 8),
-        None => (digits, 10),
-    };
-    // A second sign would be taken as well.
-    if digits.starts_with(['+', '-']) {
-        return None;
-    }
-    let number = i128::from_str_radix(digits, radix).ok()?;
-    Some(if negative { -number } else { number })
-}
-
-fn parse_size(text: &str) -> Option<i64> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let shift = match unit {
-        "" | "b" | "B" => 0,
-        "s" | "S" => 9,
-        "k" | "K" => 10,
-        "m" | "M" => 20,
-        "g" | "G" => 30,
-        "t" | "T" => 40,
-        "p" | "P" => 50,
-        "e" | "E" => 60,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(1 << shift)
-}
-
-fn parse_bool(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
-        "0" | "false" | "f" | "no" | "n" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn integers() {
-        assert_eq!(parse_integer("42"), Some(42));
-        assert_eq!(parse_integer(" -0x2a"), Some(-42));
-        assert_eq!(parse_integer("052"), Some(42));
-        assert_eq!(parse_integer("0"), Some(0));
-        assert_eq!(parse_integer("--1"), None);
-        assert_eq!(parse_integer("1 "), None);
-        assert_eq!(parse_integer(""), None);
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(parse_size("512"), Some(512));
-        assert_eq!(parse_size("8s"), Some(4096));
-        assert_eq!(parse_size("1G"), Some(1 << 30));
-        assert_eq!(parse_size("8E"), None);
-        assert_eq!(parse_size("-1"), None);
-        assert_eq!(parse_size("1MB"), None);
-    }
-
-    #[test]
-    fn booleans() {
-        assert_eq!(parse_bool("Yes"), Some(true));
-        assert_eq!(parse_bool("off"), Some(false));
-        assert_eq!(parse_bool("2"), None);
-    }
+    nbdkit_parse_int: c_int, true, libc::strtol as c_long;
+    nbdkit_parse_int8_t: i8, true, libc::strtol as c_long;
+    nbdkit_parse_int16_t: i16, true, libc::strtol as c_long;
+    nbdkit_parse_int32_t: i32, true, libc::strtol as c_long;
+    nbdkit_parse_int64_t: i64, true, libc::strtoll as i64;
+    nbdkit_parse_unsigned: c_uint, false, libc::strtoul as c_ulong;
+    nbdkit_parse_uint8_t: u8, false, libc::strtoul as c_ulong;
+    nbdkit_parse_uint16_t: u16, false, libc::strtoul as c_ulong;
+    nbdkit_parse_uint32_t: u32, false, libc::strtoul as c_ulong;
+    nbdkit_parse_uint64_t: u64, false, libc::strtoull as u64;
 }

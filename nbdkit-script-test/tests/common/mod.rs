@@ -1,0 +1,61 @@
+//! Plugins for tests: each defines only what its test is about.
+#![allow(dead_code, unused_macros, reason = "each file of tests uses some of it")]
+
+use std::cell::RefCell;
+
+/// Declares a plugin of 1024 bytes that read as 0x11. The callbacks in the braces are those that it
+/// has besides `open`, `get_size` and `pread`; their names are for `callbacks()`.
+macro_rules! plugin {
+    ($name:ident [$($callback:ident)*] { $($body:tt)* }) => {
+        struct $name;
+
+        impl nbdkit_script::ScriptPlugin for $name {
+            const NAME: &'static str = "test";
+            type Handle = ();
+
+            fn load() -> nbdkit_script::Result<Self> {
+                Ok($name)
+            }
+
+            fn callbacks(&self) -> nbdkit_script::Callbacks {
+                nbdkit_script::Callbacks::REQUIRED $(| nbdkit_script::Callbacks::$callback)*
+            }
+
+            fn open(&self, _readonly: bool) -> nbdkit_script::Result<()> {
+                Ok(())
+            }
+
+            fn get_size(&self, _: &()) -> nbdkit_script::Result<i64> {
+                Ok(1024)
+            }
+
+            fn pread<'request>(
+                &self,
+                _: &(),
+                buffer: nbdkit_script::ReadBuffer<'request>,
+                _offset: u64,
+            ) -> nbdkit_script::Result<nbdkit_script::Filled<'request>> {
+                buffer.zeroed(|bytes| {
+                    bytes.fill(0x11);
+                    Ok(())
+                })
+            }
+
+            $($body)*
+        }
+    };
+}
+
+thread_local! {
+    static NOTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes a call. A plugin is called by the thread that tests it.
+pub fn note(call: impl Into<String>) {
+    NOTED.with_borrow_mut(|noted| noted.push(call.into()));
+}
+
+/// What this thread has noted since the last time.
+pub fn noted() -> Vec<String> {
+    NOTED.take()
+}
