@@ -149,7 +149,7 @@ impl Nbdkit {
         self.plugin.thread_model()
     }
 
-    /// The log so far.
+    /// The log so far: what any thread of the process has logged.
     pub fn log(&self) -> Vec<Record> {
         log::records()
     }
