@@ -96,8 +96,9 @@ unsafe fn integer<Wide, T: TryFrom<Wide>>(
     // SAFETY: the caller's promise; the C library sets `end` to a place in the string.
     let (number, mut errno, rest, text) = unsafe {
         if !is_signed {
-            // The C library would take the sign, and give a number near the largest one.
-            while matches!(*text as u8, b' ' | b'\t'..=b'\r') {
+            // The C library would take the sign, and give a number near the largest one. It skips
+            // a vertical tab as well, which nbdkit does not.
+            while matches!(*text as u8, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r') {
                 text = text.add(1);
             }
             if *text as u8 == b'-' {
