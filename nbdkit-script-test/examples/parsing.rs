@@ -1,7 +1,7 @@
 //! A plugin that calls nbdkit's parsers with what a file tells it, and logs what they answer. The
 //! tests run it in nbdkit and in the test's own process, and compare the two logs.
 //!
-//! Each line of the file is the name of a function, a space, and the bytes of a text in hexadecimal.
+//! Each line of the file is the name of a function, a space, and a text's bytes in hexadecimal.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint};

@@ -10,16 +10,16 @@ use crate::emulated::{self, LONGEST};
 use crate::failure::Failure;
 use crate::locks::SharedConnection;
 use crate::log;
-use crate::nbdkit::{Nbdkit, Place};
 use crate::peer::Peer;
+use crate::served::{Place, Served};
 use crate::server;
 use crate::session::{Calling, Known};
 
-/// How a client connects: see [`Nbdkit::client`].
+/// How a client connects: see [`Nbdkit::client`](crate::Nbdkit::client).
 #[derive(Debug)]
 #[must_use = "connect() connects"]
 pub struct Connect<'disk> {
-    pub(crate) disk: &'disk Nbdkit,
+    pub(crate) served: &'disk Served,
     pub(crate) export: String,
     pub(crate) tls: bool,
     pub(crate) peer: Peer,
@@ -49,7 +49,7 @@ impl<'disk> Connect<'disk> {
     /// # Errors
     /// Whatever makes nbdkit refuse a client.
     pub fn connect(self) -> Result<Client<'disk>, Failure> {
-        let Connect { disk, export, tls, peer } = self;
+        let Connect { served, export, tls, peer } = self;
         let refused = |why| Err(Failure::of_setup("connecting", why));
         if server::is_ending() {
             return refused("the server is shutting down");
@@ -58,19 +58,19 @@ impl<'disk> Connect<'disk> {
         let Ok(name) = CString::new(export) else {
             return refused("the export's name has a NUL byte in it");
         };
-        let place = disk.place()?;
+        let place = served.place()?;
         let known = Arc::new(Known::new(peer, tls));
-        disk.plugin().preconnect(&known, disk.is_readonly())?;
-        let (connection, block_size) = disk.locks().with(|| {
-            let table = disk.plugin().table();
-            let connection = Connection::open(table, known, &name, disk.is_readonly())?;
+        served.plugin.preconnect(&known, served.readonly)?;
+        let (connection, block_size) = served.locks.with(|| {
+            let table = served.plugin.table();
+            let connection = Connection::open(table, known, &name, served.readonly)?;
             let block_size = block_size(&connection)?;
             Ok::<_, Failure>((connection, block_size))
         })?;
         let offers = connection.offers;
         let known = Arc::clone(connection.client());
-        let connection = Some(disk.locks().share(connection));
-        Ok(Client { disk, known, offers, block_size, connection, _place: place })
+        let connection = Some(served.locks.share(connection));
+        Ok(Client { served, known, offers, block_size, connection, _place: place })
     }
 }
 
@@ -108,7 +108,7 @@ fn block_size(connection: &Connection<'_>) -> Result<Option<BlockSize>, Failure>
 /// A request that nbdkit would not let through to the plugin fails here as well.
 #[derive(Debug)]
 pub struct Client<'disk> {
-    disk: &'disk Nbdkit,
+    served: &'disk Served,
     known: Arc<Known>,
     offers: Offers,
     block_size: Option<BlockSize>,
@@ -405,7 +405,7 @@ impl Client<'_> {
 impl Drop for Client<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.disk.locks().with(|| drop(connection));
+            self.served.locks.with(|| drop(connection));
         }
     }
 }

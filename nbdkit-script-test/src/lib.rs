@@ -54,10 +54,10 @@
 //! assert_eq!(client.pwrite(0, b"x").unwrap_err().errno(), libc::EPERM);
 //! assert!(client.pread(1 << 20, 1).is_err());
 //!
-//! let refused = Nbdkit::of::<Shared<Pattern>>().config("size", "much");
 //! drop(client);
 //! drop(disk);
-//! assert!(refused.ready().unwrap_err().to_string().contains("could not parse size string (much)"));
+//! let refused = Nbdkit::of::<Shared<Pattern>>().config("size", "much").ready().unwrap_err();
+//! assert_eq!(refused.logged()[0], "could not parse size string (much)");
 //! # Ok(())
 //! # }
 //! ```
@@ -70,10 +70,10 @@
 //! - A process has one nbdkit at a time, since plugins and nbdkit have statics. `cargo test` runs
 //!   tests in threads: they wait for each other. What a plugin keeps in statics of its own stays.
 //! - A plugin may be a `.so` as well: [`Nbdkit::load`].
-//! - Errors that a plugin logs are in the [`Failure`], and in [`Nbdkit::errors`]. When a test fails,
-//!   the log is part of its output.
-//! - [`host`](nbdkit_script::host)'s functions that ask for nothing but nbdkit, as `parse_size`, may
-//!   be tested alone: with `use nbdkit_script_test as _;` they are there.
+//! - Errors that a plugin logs are in the [`Failure`], and in [`Nbdkit::errors`]. When a test
+//!   fails, the log is part of its output.
+//! - A parser of parameters may be tested alone: with `use nbdkit_script_test as _;` there are
+//!   functions such as [`host::parse_size`](nbdkit_script::host::parse_size).
 //! - There is no socket, no filter and no background. nbdkit's functions after 1.32 are absent, but
 //!   for `nbdkit_disconnect`.
 #![deny(unsafe_code)]
@@ -90,6 +90,7 @@ mod log;
 mod nbdkit;
 mod peer;
 mod plugin;
+mod served;
 mod server;
 mod session;
 mod symbols;
@@ -102,6 +103,10 @@ pub use failure::Failure;
 pub use log::{Level, Record};
 pub use nbdkit::{Command, Nbdkit};
 pub use peer::Peer;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// A plugin without nbdkit's checks around it: for benchmarks, which measure what the plugin itself
 /// costs.

@@ -2,17 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::Arc;
+use std::thread;
 
 use nbdkit_script::{Export, Runner, ThreadModel};
 
 use crate::client::{Client, Connect};
 use crate::failure::Failure;
-use crate::locks::Locks;
 use crate::log::{self, Level, Record};
 use crate::peer::Peer;
 use crate::plugin::{CommandLine, DebugFlag, Parameter, Plugin};
+use crate::served::Served;
 use crate::server;
 
 /// How the plugin is had.
@@ -80,8 +80,7 @@ impl Command {
     pub fn ready(self) -> Result<Nbdkit, Failure> {
         let Command { start, line, readonly } = self;
         let plugin = start(&line)?;
-        let locks = Locks::new(&plugin);
-        Ok(Nbdkit { plugin, locks, readonly, connected: Mutex::default(), left: Condvar::new() })
+        Ok(Nbdkit { served: Served::new(plugin, readonly) })
     }
 }
 
@@ -89,12 +88,7 @@ impl Command {
 /// `cleanup`, `unload`.
 #[derive(Debug)]
 pub struct Nbdkit {
-    plugin: Plugin,
-    locks: Locks,
-    readonly: bool,
-    /// Which thread's client is connected, where there may be only one.
-    connected: Mutex<Option<ThreadId>>,
-    left: Condvar,
+    served: Served,
 }
 
 impl Nbdkit {
@@ -124,7 +118,7 @@ impl Nbdkit {
 
     /// A client that is to connect.
     pub fn client(&self) -> Connect<'_> {
-        Connect { disk: self, export: String::new(), tls: false, peer: Peer::default() }
+        Connect { served: &self.served, export: String::new(), tls: false, peer: Peer::default() }
     }
 
     /// The exports that a client is told of, without TLS.
@@ -134,19 +128,20 @@ impl Nbdkit {
     pub fn list_exports(&self) -> Result<Vec<Export>, Failure> {
         log::taken();
         let client = Arc::default();
-        let _place = self.place()?;
-        self.plugin.preconnect(&client, self.readonly)?;
-        self.locks.with(|| self.plugin.list_exports(&client, self.readonly))
+        let Served { plugin, locks, readonly, .. } = &self.served;
+        let _place = self.served.place()?;
+        plugin.preconnect(&client, *readonly)?;
+        locks.with(|| plugin.list_exports(&client, *readonly))
     }
 
     /// What the plugin says of itself.
     pub fn plugin(&self) -> &Plugin {
-        &self.plugin
+        &self.served.plugin
     }
 
     /// The concurrency that the plugin is called with.
     pub fn thread_model(&self) -> ThreadModel {
-        self.plugin.thread_model()
+        self.served.plugin.thread_model()
     }
 
     /// The log so far: what any thread of the process has logged.
@@ -178,35 +173,6 @@ impl Nbdkit {
     pub fn is_shutting_down(&self) -> bool {
         server::is_ending()
     }
-
-    pub(crate) fn locks(&self) -> &Locks {
-        &self.locks
-    }
-
-    pub(crate) fn is_readonly(&self) -> bool {
-        self.readonly
-    }
-
-    /// Waits until a client may connect.
-    pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
-        if self.plugin.thread_model() > ThreadModel::SerializeConnections {
-            return Ok(Place { of: None });
-        }
-        let own = thread::current().id();
-        let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(other) = *connected {
-            if other == own {
-                return Err(Failure::of_setup(
-                    "connecting",
-                    "this thread has a client already, for which nbdkit would let this one wait: \
-                     the thread model is serialize_connections",
-                ));
-            }
-            connected = self.left.wait(connected).unwrap_or_else(PoisonError::into_inner);
-        }
-        *connected = Some(own);
-        Ok(Place { of: Some(self) })
-    }
 }
 
 impl Drop for Nbdkit {
@@ -215,21 +181,6 @@ impl Drop for Nbdkit {
             for Record { level, text } in self.log() {
                 eprintln!("nbdkit: {}: {text}", level.name());
             }
-        }
-    }
-}
-
-/// The right to be connected.
-#[derive(Debug)]
-pub(crate) struct Place<'disk> {
-    of: Option<&'disk Nbdkit>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if let Some(disk) = self.of {
-            *disk.connected.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            disk.left.notify_one();
         }
     }
 }

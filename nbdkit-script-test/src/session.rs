@@ -45,8 +45,12 @@ struct Current {
     opened: bool,
 }
 
+impl Current {
+    const NOBODY: Current = Current { client: None, opened: false };
+}
+
 thread_local! {
-    static CURRENT: RefCell<Current> = const { RefCell::new(Current { client: None, opened: false }) };
+    static CURRENT: RefCell<Current> = const { RefCell::new(Current::NOBODY) };
     static CALLS: Cell<u32> = const { Cell::new(0) };
     static ERROR: Cell<i32> = const { Cell::new(0) };
 }

@@ -1,6 +1,6 @@
 //! What nbdkit itself answers and logs, and what the functions here do: it has to be the same.
 //!
-//! The plugin `examples/parsing.rs` is run in nbdkit, as far as its parameters, and in this process.
+//! The plugin `examples/parsing.rs` runs in nbdkit, as far as its parameters, and in this process.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

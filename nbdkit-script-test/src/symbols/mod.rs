@@ -22,7 +22,9 @@ use nbdkit_script::__private::provide;
 macro_rules! find {
     ($wanted:ident: $($room:ident::$name:ident)*) => {
         match $wanted.to_bytes() {
-            $(name if name == stringify!($name).as_bytes() => $room::$name as *const () as *mut c_void,)*
+            $(name if name == stringify!($name).as_bytes() => {
+                $room::$name as *const () as *mut c_void
+            })*
             _ => std::ptr::null_mut(),
         }
     };

@@ -1,12 +1,13 @@
 //! The export macro, and the table of callbacks that nbdkit is given.
 //!
 //! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with seven changes. It is
-//! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. What
-//! belongs to no connection, and `open`, are ours: see `phases.rs`. Its `config` accepts values that are not UTF-8, such as file names. A request flag that the crate
-//! does not know fails the request; the crate would abort the server. A `zero` that asks for writes
-//! instead is not logged as an error. Handles are recorded, so that those which nbdkit leaves open
-//! can be closed at the end. And `pread` and `pwrite` go straight to the connection, without the
-//! crate's trait object and error type in between.
+//! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know.
+//! What belongs to no connection, and `open`, are ours: see `phases.rs`. Its `config` accepts
+//! values that are not UTF-8, such as file names. A request flag that the crate does not know
+//! fails the request; the crate would abort the server. A `zero` that asks for writes instead is
+//! not logged as an error. Handles are recorded, so that those which nbdkit leaves open can be
+//! closed at the end. And `pread` and `pwrite` go straight to the connection, without the crate's
+//! trait object and error type in between.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
