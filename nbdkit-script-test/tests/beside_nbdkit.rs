@@ -146,7 +146,7 @@ fn ours(plugin: &Path, parameters: &[String], export: &str, requests: &[Request]
     let o = client.offers();
     let mut text = format!("size {}\n", client.size());
     let offers = [o.write, o.zero, o.fast_zero, o.trim, o.fua > 0, o.flush, o.rotational];
-    let offers = offers.into_iter().chain([o.multi_conn, o.cache > 0]).map(|o| u8::from(o));
+    let offers = offers.into_iter().chain([o.multi_conn, o.cache > 0]).map(u8::from);
     let offers: Vec<_> = offers.map(|offer| offer.to_string()).collect();
     writeln!(text, "offers {}", offers.join(" ")).unwrap();
     let sizes = client.block_size().map_or([0; 3], |b| [b.minimum, b.preferred, b.maximum]);
