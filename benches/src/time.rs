@@ -23,7 +23,7 @@ pub fn run(options: &Options, variant: &Variant) -> Result<(), Box<dyn Error>> {
         many_threads(&plugin, options)?
     };
     println!("name={}", plugin.name());
-    println!("version={}", plugin.version().unwrap_or_default());
+    println!("version={}", plugin.about().version.unwrap_or_default());
     println!("api_version={}", plugin.api_version());
     println!("thread_model={}", plugin.thread_model_name());
     println!("operation={}", options.operation);

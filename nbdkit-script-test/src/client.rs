@@ -60,9 +60,9 @@ impl<'disk> Connect<'disk> {
         };
         let place = served.place()?;
         let known = Arc::new(Known::new(peer, tls));
-        served.plugin.preconnect(&known, served.readonly)?;
+        served.plugin().preconnect(&known, served.readonly)?;
         let (connection, block_size) = served.locks.with(|| {
-            let table = served.plugin.table();
+            let table = served.plugin().table();
             let connection = Connection::open(table, known, &name, served.readonly)?;
             let block_size = block_size(&connection)?;
             Ok::<_, Failure>((connection, block_size))

@@ -103,6 +103,7 @@ pub use failure::Failure;
 pub use log::{Level, Record};
 pub use nbdkit::{Command, Nbdkit};
 pub use peer::Peer;
+pub use plugin::About;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

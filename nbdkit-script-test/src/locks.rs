@@ -50,6 +50,26 @@ impl Locks {
     }
 }
 
+/// A plugin that several threads connect to.
+#[derive(Debug)]
+pub(crate) struct SharedPlugin(Plugin);
+
+// SAFETY: the texts of its table never change, and whoever calls it takes the locks that nbdkit
+// takes. What nbdkit calls without any, `preconnect`, a plugin has to stand from several threads.
+unsafe impl Sync for SharedPlugin {}
+// SAFETY: nbdkit ends a plugin in another thread than those of its connections.
+unsafe impl Send for SharedPlugin {}
+
+impl SharedPlugin {
+    pub(crate) fn new(plugin: Plugin) -> SharedPlugin {
+        SharedPlugin(plugin)
+    }
+
+    pub(crate) fn get(&self) -> &Plugin {
+        &self.0
+    }
+}
+
 /// A connection that several threads send requests on.
 #[derive(Debug)]
 pub struct SharedConnection<'a> {

@@ -11,7 +11,7 @@ use crate::client::{Client, Connect};
 use crate::failure::Failure;
 use crate::log::{self, Level, Record};
 use crate::peer::Peer;
-use crate::plugin::{CommandLine, DebugFlag, Parameter, Plugin};
+use crate::plugin::{About, CommandLine, DebugFlag, Parameter, Plugin};
 use crate::served::Served;
 use crate::server;
 
@@ -128,20 +128,20 @@ impl Nbdkit {
     pub fn list_exports(&self) -> Result<Vec<Export>, Failure> {
         log::taken();
         let client = Arc::default();
-        let Served { plugin, locks, readonly, .. } = &self.served;
         let _place = self.served.place()?;
-        plugin.preconnect(&client, *readonly)?;
-        locks.with(|| plugin.list_exports(&client, *readonly))
+        let (plugin, readonly) = (self.served.plugin(), self.served.readonly);
+        plugin.preconnect(&client, readonly)?;
+        self.served.locks.with(|| plugin.list_exports(&client, readonly))
     }
 
     /// What the plugin says of itself.
-    pub fn plugin(&self) -> &Plugin {
-        &self.served.plugin
+    pub fn about(&self) -> About {
+        self.served.plugin().about()
     }
 
     /// The concurrency that the plugin is called with.
     pub fn thread_model(&self) -> ThreadModel {
-        self.served.plugin.thread_model()
+        self.served.plugin().thread_model()
     }
 
     /// The log so far: what any thread of the process has logged.

@@ -45,6 +45,24 @@ pub(crate) struct CommandLine {
     pub(crate) verbose: bool,
 }
 
+/// What a plugin says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct About {
+    /// The name that nbdkit knows it by.
+    pub name: String,
+    /// Its name for people.
+    pub longname: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// What `nbdkit --help` says of it.
+    pub description: Option<String>,
+    /// What `nbdkit --help` says of its parameters.
+    pub config_help: Option<String>,
+    /// The key of a parameter that has none.
+    pub magic_config_key: Option<String>,
+}
+
 impl CommandLine {
     fn begin_log(&self) {
         if self.keeps_log {
@@ -53,7 +71,8 @@ impl CommandLine {
     }
 }
 
-/// A plugin that is ready to be connected to. Dropping it ends its life.
+/// A plugin that is ready to be connected to. Dropping it ends its life. It belongs to one thread;
+/// [`Locks`](crate::bare::Locks) make connections for several.
 pub struct Plugin {
     table: PluginTable,
     thread_model: ThreadModel,
@@ -70,12 +89,6 @@ impl std::fmt::Debug for Plugin {
         f.debug_struct("Plugin").field("name", &self.name()).finish_non_exhaustive()
     }
 }
-
-// SAFETY: the texts that the table points to never change, and whoever calls the plugin from
-// several threads takes nbdkit's locks; `Connection` is neither `Send` nor `Sync`.
-unsafe impl Send for Plugin {}
-// SAFETY: as above.
-unsafe impl Sync for Plugin {}
 
 impl Plugin {
     /// Loads a `.so` and does all that nbdkit does before there is a client. The parameters are
@@ -159,7 +172,7 @@ impl Plugin {
     /// Hands the parameters over. One without a key gets the plugin's magic key, and, where there
     /// is no such key, the first one is the script.
     fn configure(&mut self, parameters: &[Parameter]) -> Result<(), Failure> {
-        let magic = self.magic_config_key();
+        let magic = self.about().magic_config_key;
         for (index, parameter) in parameters.iter().enumerate() {
             let (key, value) = match parameter {
                 Parameter::Pair(key, value) => (key.as_os_str(), value.as_os_str()),
@@ -262,38 +275,24 @@ impl Plugin {
 
     /// The name that nbdkit knows it by.
     pub fn name(&self) -> String {
-        // SAFETY: a C string that lives as long as the plugin. The same holds below, or it is null.
+        // SAFETY: a C string that lives as long as the plugin.
         unsafe { text(self.table.name) }.unwrap_or_default()
     }
 
-    /// Its version, if it tells one.
-    pub fn version(&self) -> Option<String> {
-        // SAFETY: as above.
-        unsafe { text(self.table.version) }
-    }
-
-    /// Its name for people.
-    pub fn longname(&self) -> Option<String> {
-        // SAFETY: as above.
-        unsafe { text(self.table.longname) }
-    }
-
-    /// What `nbdkit --help` says of it.
-    pub fn description(&self) -> Option<String> {
-        // SAFETY: as above.
-        unsafe { text(self.table.description) }
-    }
-
-    /// What `nbdkit --help` says of its parameters.
-    pub fn config_help(&self) -> Option<String> {
-        // SAFETY: as above.
-        unsafe { text(self.table.config_help) }
-    }
-
-    /// The key of a parameter that has none.
-    pub fn magic_config_key(&self) -> Option<String> {
-        // SAFETY: as above.
-        unsafe { text(self.table.magic_config_key) }
+    /// What it says of itself.
+    pub fn about(&self) -> About {
+        let table = &self.table;
+        // SAFETY: null, or C strings that live as long as the plugin.
+        unsafe {
+            About {
+                name: self.name(),
+                longname: text(table.longname),
+                version: text(table.version),
+                description: text(table.description),
+                config_help: text(table.config_help),
+                magic_config_key: text(table.magic_config_key),
+            }
+        }
     }
 
     /// 1 or 2: which generation of the data callbacks it has.

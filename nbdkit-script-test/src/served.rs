@@ -6,12 +6,12 @@ use std::thread::{self, ThreadId};
 use nbdkit_script::ThreadModel;
 
 use crate::failure::Failure;
-use crate::locks::Locks;
+use crate::locks::{Locks, SharedPlugin};
 use crate::plugin::Plugin;
 
 #[derive(Debug)]
 pub(crate) struct Served {
-    pub(crate) plugin: Plugin,
+    plugin: SharedPlugin,
     pub(crate) locks: Locks,
     pub(crate) readonly: bool,
     /// Which thread's client is connected, where there may be only one.
@@ -22,12 +22,17 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) fn new(plugin: Plugin, readonly: bool) -> Served {
         let locks = Locks::new(&plugin);
+        let plugin = SharedPlugin::new(plugin);
         Served { plugin, locks, readonly, connected: Mutex::default(), left: Condvar::new() }
+    }
+
+    pub(crate) fn plugin(&self) -> &Plugin {
+        self.plugin.get()
     }
 
     /// Waits until a client may connect.
     pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
-        if self.plugin.thread_model() > ThreadModel::SerializeConnections {
+        if self.plugin().thread_model() > ThreadModel::SerializeConnections {
             return Ok(Place { of: None });
         }
         let own = thread::current().id();

@@ -194,13 +194,13 @@ fn clients_that_stay_are_closed_at_the_end() -> Result<(), Failure> {
 #[test]
 fn what_a_plugin_says_of_itself() -> Result<(), Failure> {
     let disk = Nbdkit::of::<Isolated<Noting>>().ready()?;
-    let plugin = disk.plugin();
-    assert_eq!(plugin.name(), "noting");
-    assert_eq!(plugin.longname().as_deref(), Some("a plugin that notes"));
-    assert_eq!(plugin.version().as_deref(), Some("1.2.3"));
-    assert_eq!(plugin.description().as_deref(), Some("It notes."));
-    assert_eq!(plugin.config_help().as_deref(), Some("key=<VALUE> Anything."));
-    assert_eq!(plugin.magic_config_key().as_deref(), Some("magic"));
+    let about = disk.about();
+    assert_eq!(about.name, "noting");
+    assert_eq!(about.longname.as_deref(), Some("a plugin that notes"));
+    assert_eq!(about.version.as_deref(), Some("1.2.3"));
+    assert_eq!(about.description.as_deref(), Some("It notes."));
+    assert_eq!(about.config_help.as_deref(), Some("key=<VALUE> Anything."));
+    assert_eq!(about.magic_config_key.as_deref(), Some("magic"));
     Ok(())
 }
 
@@ -209,8 +209,7 @@ plugin!(Bare [] {});
 #[test]
 fn another_plugin_of_the_same_process_is_another() -> Result<(), Failure> {
     let disk = Nbdkit::of::<Shared<Bare>>().ready()?;
-    assert_eq!(disk.plugin().name(), "test");
-    assert_eq!(disk.plugin().longname(), None);
+    assert_eq!((disk.about().name.as_str(), disk.about().longname), ("test", None));
     assert_eq!(disk.thread_model(), ThreadModel::Parallel);
     assert_eq!(disk.connect("")?.pread(0, 2)?, [0x11, 0x11]);
     Ok(())

@@ -15,7 +15,7 @@ fn plugin() -> PathBuf {
 fn a_plugin_that_is_loaded() -> Result<(), Failure> {
     for _ in 0..2 {
         let disk = Nbdkit::load(plugin()).argument("1M").ready()?;
-        assert_eq!(disk.plugin().name(), "loaded");
+        assert_eq!(disk.about().name, "loaded");
         let client = disk.connect("")?;
         assert_eq!(client.size(), 1 << 20);
         assert_eq!(client.pread(0, 8)?, [0; 8]);
