@@ -2,10 +2,13 @@
 //!
 //! The plugin `examples/parsing.rs` runs in nbdkit, as far as its parameters, and in this process.
 
+mod common;
+
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use common::example;
 use nbdkit_script_test::Nbdkit;
 
 const INTEGERS: [&str; 10] = [
@@ -231,13 +234,6 @@ fn cases(directory: &Path) -> String {
     lines
 }
 
-/// Cargo builds it with the tests, beside them.
-fn plugin() -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    let built = program.parent().and_then(Path::parent).unwrap();
-    built.join("examples/libparsing.so")
-}
-
 fn files(directory: &Path) {
     std::fs::create_dir_all(directory).unwrap();
     for (name, text) in [
@@ -262,7 +258,7 @@ fn nbdkit_answers_and_logs_the_same() {
     std::fs::write(&file, &cases).unwrap();
 
     let mut command = Command::new("nbdkit");
-    command.arg("--dump-plugin").arg(plugin()).arg(format!("cases={}", file.display()));
+    command.arg("--dump-plugin").arg(example("parsing")).arg(format!("cases={}", file.display()));
     let Ok(output) = command.env("LC_ALL", "C").stdin(Stdio::null()).output() else {
         eprintln!("there is no nbdkit to compare with");
         return;
@@ -270,7 +266,7 @@ fn nbdkit_answers_and_logs_the_same() {
     let nbdkits = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{nbdkits}");
 
-    let disk = Nbdkit::load(plugin()).config("cases", file).ready().unwrap();
+    let disk = Nbdkit::load(example("parsing")).config("cases", file).ready().unwrap();
     let ours: String = disk.errors().iter().fold(String::new(), |mut text, line| {
         writeln!(text, "nbdkit: error: {line}").unwrap();
         text

@@ -1,20 +1,14 @@
 //! A plugin that is loaded from its `.so`, as nbdkit does it.
 
-use std::path::{Path, PathBuf};
+mod common;
 
+use common::example;
 use nbdkit_script_test::{Failure, Nbdkit};
-
-/// Cargo builds it with the tests, beside them.
-fn plugin() -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    let built = program.parent().and_then(Path::parent).unwrap();
-    built.join("examples/libloaded.so")
-}
 
 #[test]
 fn a_plugin_that_is_loaded() -> Result<(), Failure> {
     for _ in 0..2 {
-        let disk = Nbdkit::load(plugin()).argument("1M").ready()?;
+        let disk = Nbdkit::load(example("loaded")).argument("1M").ready()?;
         assert_eq!(disk.about().name, "loaded");
         let client = disk.connect("")?;
         assert_eq!(client.size(), 1 << 20);
@@ -29,7 +23,7 @@ fn a_plugin_that_is_loaded() -> Result<(), Failure> {
 
 #[test]
 fn what_it_logs_while_it_starts() {
-    let failure = Nbdkit::load(plugin()).config("size", "much").ready().unwrap_err();
+    let failure = Nbdkit::load(example("loaded")).config("size", "much").ready().unwrap_err();
     assert_eq!(failure.logged()[0], "could not parse size string (much)");
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_macros, reason = "each file of tests uses some of it")]
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 /// Declares a plugin of 1024 bytes that read as 0x11. The callbacks in the braces are those that it
 /// has besides `open`, `get_size` and `pread`; their names are for `callbacks()`.
@@ -44,6 +45,16 @@ macro_rules! plugin {
             $($body)*
         }
     };
+}
+
+/// The `.so` of an example, which `cargo test` builds beside the tests.
+pub fn example(name: &str) -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let file = program.parent().and_then(Path::parent).unwrap().join("examples");
+    let file = file.join(format!("lib{name}.so"));
+    let hint = "cargo builds it where it is not told to test only some targets";
+    assert!(file.exists(), "there is no {}: {hint}", file.display());
+    file
 }
 
 thread_local! {
