@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::example;
+use common::{example, has_nbdkit};
 use nbdkit_script_test::Nbdkit;
 
 const INTEGERS: [&str; 10] = [
@@ -251,6 +251,9 @@ fn files(directory: &Path) {
 
 #[test]
 fn nbdkit_answers_and_logs_the_same() {
+    if !has_nbdkit() {
+        return;
+    }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential");
     files(&directory);
     let file = directory.join("cases");
@@ -259,10 +262,7 @@ fn nbdkit_answers_and_logs_the_same() {
 
     let mut command = Command::new("nbdkit");
     command.arg("--dump-plugin").arg(example("parsing")).arg(format!("cases={}", file.display()));
-    let Ok(output) = command.env("LC_ALL", "C").stdin(Stdio::null()).output() else {
-        eprintln!("there is no nbdkit to compare with");
-        return;
-    };
+    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output().unwrap();
     let nbdkits = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{nbdkits}");
 

@@ -57,6 +57,18 @@ pub fn example(name: &str) -> PathBuf {
     file
 }
 
+/// Whether there is an nbdkit to compare with: later ones than 1.32 do some things in another way.
+pub fn has_nbdkit() -> bool {
+    let output = std::process::Command::new("nbdkit").arg("--version").output();
+    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let found = version.unwrap_or_else(|error| error.to_string());
+    let is_it = found.starts_with("nbdkit 1.32.");
+    if !is_it {
+        eprintln!("nothing to compare with: found {}, expected nbdkit 1.32", found.trim_end());
+    }
+    is_it
+}
+
 thread_local! {
     static NOTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
