@@ -1,7 +1,7 @@
 //! A client of nbdkit and a client of nbdkit in this process: they have to see the same, and the
 //! plugin too.
 //!
-//! The plugin is nbdkit's own `eval`, whose callbacks are shell scripts on its command line, so that
+//! The plugin is nbdkit's own `eval`, whose callbacks are shell scripts on its command line, so
 //! nothing of the framework is in it. Each notes how it was called. The client of nbdkit is libnbd.
 
 mod common;
