@@ -80,6 +80,7 @@
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod client;
+mod connect;
 mod connection;
 mod emulated;
 mod failure;
@@ -97,7 +98,8 @@ mod symbols;
 mod system;
 mod table;
 
-pub use client::{Client, Connect};
+pub use client::Client;
+pub use connect::Connect;
 pub use connection::Offers;
 pub use failure::Failure;
 pub use log::{Level, Record};

@@ -7,7 +7,8 @@ use std::thread;
 
 use nbdkit_script::{Export, Runner, ThreadModel};
 
-use crate::client::{Client, Connect};
+use crate::client::Client;
+use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::log::{self, Level, Record};
 use crate::peer::Peer;

@@ -3,11 +3,6 @@
 #[macro_use]
 mod common;
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::Duration;
-
 use common::{note, noted};
 use nbdkit_script::*;
 use nbdkit_script_test::{Failure, Nbdkit};
@@ -308,93 +303,4 @@ refusing! {
     NoRotation is_rotational(&()) -> bool;
     NoMulti can_multi_conn(&()) -> bool;
     NoBlocks block_size(&()) -> Option<BlockSize>;
-}
-
-/// Of each connection, one request at a time. A read at 0 waits for another one at 0.
-struct Meeting {
-    barrier: Barrier,
-    model: ThreadModel,
-}
-
-impl ScriptPlugin for Meeting {
-    const NAME: &'static str = "meeting";
-    /// How many requests of the connection are running.
-    type Handle = AtomicU32;
-
-    fn load() -> Result<Self> {
-        Ok(Meeting { barrier: Barrier::new(2), model: ThreadModel::Parallel })
-    }
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::CONFIG
-    }
-    fn config(&mut self, _: &str, _: &std::ffi::OsStr) -> Result<()> {
-        self.model = ThreadModel::SerializeRequests;
-        Ok(())
-    }
-    fn thread_model(&self) -> Result<ThreadModel> {
-        Ok(self.model)
-    }
-    fn open(&self, _: bool) -> Result<AtomicU32> {
-        Ok(AtomicU32::new(0))
-    }
-    fn get_size(&self, _: &AtomicU32) -> Result<i64> {
-        Ok(1024)
-    }
-    fn pread<'r>(&self, own: &AtomicU32, buffer: ReadBuffer<'r>, at: u64) -> Result<Filled<'r>> {
-        let running = own.fetch_add(1, Ordering::SeqCst);
-        if at == 0 {
-            self.barrier.wait();
-        } else {
-            thread::sleep(Duration::from_micros(100));
-        }
-        own.fetch_sub(1, Ordering::SeqCst);
-        if self.model == ThreadModel::SerializeRequests && running > 0 {
-            return Err(Error::msg(format!("{running} others at once")));
-        }
-        buffer.zeroed(|_| Ok(()))
-    }
-}
-
-#[test]
-fn under_parallel_requests_of_one_client_run_at_once() -> Result<(), Failure> {
-    let disk = Nbdkit::of::<Shared<Meeting>>().ready()?;
-    let client = disk.connect("")?;
-    thread::scope(|scope| {
-        let other = scope.spawn(|| client.pread(0, 1));
-        client.pread(0, 1)?;
-        other.join().unwrap().map(drop)
-    })
-}
-
-#[test]
-fn under_serialize_requests_only_those_of_different_clients_do() -> Result<(), Failure> {
-    let disk = Nbdkit::of::<Shared<Meeting>>().config("serialize", "requests").ready()?;
-    let (one, two) = (disk.connect("")?, disk.connect("")?);
-    thread::scope(|scope| {
-        let other = scope.spawn(|| one.pread(0, 1));
-        two.pread(0, 1)?;
-        other.join().unwrap().map(drop)
-    })?;
-    thread::scope(|scope| {
-        let send = || (0..50).try_for_each(|_| one.pread(1, 1).map(drop));
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(send)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().unwrap())
-    })
-}
-
-#[test]
-fn many_threads_share_a_client() -> Result<(), Failure> {
-    let disk = Nbdkit::of::<Shared<Bare>>().ready()?;
-    let client = disk.connect("")?;
-    thread::scope(|scope| {
-        for thread in 0..8 {
-            let client = &client;
-            scope.spawn(move || {
-                for offset in 0..100 {
-                    assert_eq!(client.pread(offset + thread, 2).unwrap(), [0x11; 2]);
-                }
-            });
-        }
-    });
-    Ok(())
 }
