@@ -8,14 +8,12 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::has_nbdkit;
+use common::{eval, has_nbdkit};
 use nbdkit_script::{Extent, Flags};
 use nbdkit_script_test::{Client, Failure, Nbdkit};
-
-const SIZE: u64 = 4096;
 
 /// A request: what, offset, count, and flags by nbdkit's names.
 type Request = (&'static str, u64, u32, Flags);
@@ -290,12 +288,7 @@ fn clients_see_the_same() {
     std::fs::write(directory.join("requests"), lines.collect::<String>()).unwrap();
     std::fs::write(directory.join("client.py"), CLIENT).unwrap();
 
-    let output = Command::new("nbdkit").arg("--dump-config").output().unwrap();
-    let config = String::from_utf8_lossy(&output.stdout).into_owned();
-    let plugins = config.lines().find_map(|line| line.strip_prefix("plugindir=")).unwrap();
-    let plugin = PathBuf::from(plugins).join("nbdkit-eval-plugin.so");
-
-    assert_eq!(SIZE, 4096);
+    let plugin = eval();
     for (title, changes) in DISKS {
         let mut scripts = whole();
         for (callback, script) in *changes {

@@ -69,6 +69,14 @@ pub fn has_nbdkit() -> bool {
     is_it
 }
 
+/// nbdkit's eval plugin.
+pub fn eval() -> PathBuf {
+    let output = std::process::Command::new("nbdkit").arg("--dump-config").output().unwrap();
+    let config = String::from_utf8_lossy(&output.stdout).into_owned();
+    let plugins = config.lines().find_map(|line| line.strip_prefix("plugindir=")).unwrap();
+    PathBuf::from(plugins).join("nbdkit-eval-plugin.so")
+}
+
 thread_local! {
     static NOTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
