@@ -14,7 +14,10 @@ FLOORS = """
     system error
 """.split()
 
-SOURCES = ["nbdkit-script/src", "nbdkit-script-lua/src", "nbdkit-script-tcl/src"]
+SOURCES = [
+    "nbdkit-script/src", "nbdkit-script-lua/src", "nbdkit-script-tcl/src",
+    "nbdkit-script-test/src",
+]  # fmt: skip
 
 USE = re.compile(r"^\s*(pub(?:\([a-z]+\))? )?use ([^;]+);", re.M)
 TESTS = re.compile(r"^#\[cfg\(.*test.*\)\]\nmod tests \{", re.M)

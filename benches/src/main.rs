@@ -1,11 +1,10 @@
 //! Measures nbdkit plugins inside one process: it loads a plugin's `.so` as nbdkit does, is all
 //! that nbdkit is to a plugin, and calls it, with no client and no socket in between. What is left
 //! is what the plugin itself costs.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod arguments;
 mod compare;
-mod host;
 mod json;
 mod machine;
 mod operation;
@@ -40,7 +39,7 @@ fn main() -> ExitCode {
 
 fn with<T>(options: &Options, run: impl FnOnce() -> T) -> T {
     if options.verbose {
-        host::symbols::set_verbose();
+        nbdkit_script_test::bare::set_verbose(true);
     }
     run()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
-use crate::host::{Connection, Requests};
+use nbdkit_script_test::bare::{Connection, Requests};
 
 /// One kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,9 @@ impl Operation {
     pub fn is_offered(self, connection: &Connection<'_>) -> bool {
         match self {
             Operation::Pread => true,
-            Operation::Pwrite => connection.can_write,
-            Operation::Zero => connection.can_zero,
-            Operation::Flush => connection.can_flush,
+            Operation::Pwrite => connection.offers.write,
+            Operation::Zero => connection.offers.native_zero,
+            Operation::Flush => connection.offers.flush,
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::error::Error;
 
+use nbdkit_script_test::bare::Plugin;
+
 use crate::arguments::{Options, Variant};
-use crate::host::Plugin;
 use crate::machine::resident_memory;
 use crate::operation::{Operation, Sender};
 
@@ -24,7 +25,7 @@ pub fn run(options: &Options, variant: &Variant) -> Result<(), Box<dyn Error>> {
     let mut next_look = options.step.min(options.count);
     while sent < options.count {
         let connection = plugin.connect()?;
-        let mut sender = Sender::new(options.size, connection.size)?;
+        let mut sender = Sender::new(options.size, connection.offers.size)?;
         let offered: Vec<_> = Operation::ALL
             .into_iter()
             .filter(|operation| operation.is_offered(&connection))

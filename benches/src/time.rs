@@ -6,8 +6,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nbdkit_script_test::bare::{Connection, Locks, Plugin, SharedConnection, ThreadModel};
+
 use crate::arguments::{Options, Variant};
-use crate::host::{Connection, Locks, Plugin, SharedConnection, ThreadModel};
 use crate::operation::{Operation, Sender};
 
 /// What `time` prints the result as, and `compare` looks for.
@@ -22,9 +23,9 @@ pub fn run(options: &Options, variant: &Variant) -> Result<(), Box<dyn Error>> {
         many_threads(&plugin, options)?
     };
     println!("name={}", plugin.name());
-    println!("version={}", plugin.version().unwrap_or_default());
+    println!("version={}", plugin.about().version.unwrap_or_default());
     println!("api_version={}", plugin.api_version());
-    println!("thread_model={}", plugin.thread_model().name());
+    println!("thread_model={}", plugin.thread_model_name());
     println!("operation={}", options.operation);
     println!("size={}", options.size);
     println!("threads={}", options.threads);
@@ -37,7 +38,7 @@ pub fn run(options: &Options, variant: &Variant) -> Result<(), Box<dyn Error>> {
 /// The size of the disk, if the plugin offers the operation.
 fn look(plugin: &Plugin, connection: &Connection<'_>, operation: Operation) -> Result<u64, String> {
     if operation.is_offered(connection) {
-        Ok(connection.size)
+        Ok(connection.offers.size)
     } else {
         Err(format!("{} does not offer {operation}", plugin.name()))
     }
@@ -69,7 +70,7 @@ fn many_threads(plugin: &Plugin, options: &Options) -> Result<Duration, Box<dyn 
     for first in (0..connections).step_by(at_once) {
         let mut open = Vec::new();
         for _ in 0..at_once {
-            open.push(locks.connect()?);
+            open.push(locks.connect(plugin)?);
         }
         let mut work = Vec::new();
         for (thread, count) in shares.iter().enumerate() {

@@ -60,9 +60,11 @@ pub use values::{
     in_short, whole,
 };
 
-/// For the expansion of [`export!`], and for adapters' tests that call a script's callbacks.
+/// For the expansion of [`export!`], for adapters' tests that call a script's callbacks, and for
+/// `nbdkit-script-test`.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::host::{Finder, provide};
     pub use crate::plugin::Plugin;
     pub use crate::serve::connection::Exported;
     pub use crate::serve::lifecycle::Slot;

@@ -1,5 +1,7 @@
 //! Where an error goes: its message to nbdkit's log, its traceback to the debug log.
 
+use std::ffi::c_int;
+
 use crate::error::Error;
 use crate::host;
 use crate::memory;
@@ -8,6 +10,14 @@ use crate::memory;
 pub(crate) fn log(error: &Error) {
     host::error(error.message());
     note(error);
+}
+
+/// Fails a callback that returns an `int`.
+#[cold]
+pub(crate) fn fail(error: &Error) -> c_int {
+    log(error);
+    host::set_error(error.errno_for_nbdkit());
+    -1
 }
 
 /// Logs the traceback of an error whose message is logged elsewhere, and notes whether memory ran

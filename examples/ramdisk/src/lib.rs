@@ -8,6 +8,8 @@
 //!
 //! The disk consists of pages. A page that was never written, or was entirely trimmed or zeroed,
 //! does not exist: `extents` reports it as a hole, and it takes no memory.
+//!
+//! Its tests need no server: see `tests.rs`.
 #![deny(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -257,22 +259,4 @@ fn parse_size(text: &str) -> Option<i64> {
 export!(Shared<RamDisk>);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_is_split_at_pages() {
-        let parts: Vec<_> = split(PAGE - 1, PAGE + 2).collect();
-        let page = PAGE as usize;
-        assert_eq!(parts, [(0, page - 1..page), (1, 0..page), (2, 0..1)]);
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(parse_size("512"), Some(512));
-        assert_eq!(parse_size("2G"), Some(2 << 30));
-        assert_eq!(parse_size("0"), None);
-        assert_eq!(parse_size("9999999999G"), None);
-        assert_eq!(parse_size("1T"), None);
-    }
-}
+mod tests;

@@ -8,6 +8,8 @@
 
 mod engine;
 mod errors;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::sync::Arc;

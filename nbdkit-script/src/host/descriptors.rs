@@ -44,7 +44,8 @@ fn known() -> std::sync::MutexGuard<'static, Known> {
 
 /// Records the listening sockets that nbdkit was started with. Called before a script can create
 /// any.
-pub(crate) fn at_load() {
+pub(super) fn at_load() {
+    QUIT.store(NONE, Ordering::Relaxed);
     known().listeners = listeners(&open());
 }
 

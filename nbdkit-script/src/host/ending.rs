@@ -13,6 +13,12 @@ use super::functions::nbdkit_nanosleep;
 /// and aborts if we call the functions that need it.
 static SERVES: AtomicBool = AtomicBool::new(false);
 
+/// nbdkit has called `load`. A program that tests plugins may have served another one before.
+pub(crate) fn at_load() {
+    SERVES.store(false, Ordering::Relaxed);
+    descriptors::at_load();
+}
+
 /// To be called in `after_fork`, before anything else.
 pub(crate) fn serves_now() {
     descriptors::find();

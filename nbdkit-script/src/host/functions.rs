@@ -2,12 +2,13 @@
 //!
 //! nbdkit loads plugins with `RTLD_NOW`: if the running nbdkit lacked a single function that we
 //! link against, it would reject the whole plugin. So we link against none. Outside nbdkit, in a
-//! plugin's own unit tests, all of them are absent.
+//! plugin's own unit tests, all of them are absent, unless `nbdkit-script-test` is linked in, which
+//! provides its own.
 
-use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr::NonNull;
 
-use once_cell::sync::Lazy;
+use once_cell::sync::{Lazy, OnceCell};
 
 use crate::error::{Error, Result};
 use crate::memory;
@@ -43,9 +44,26 @@ impl<F: Copy> Function<F> {
     }
 }
 
+/// Finds one of nbdkit's functions by its name.
+pub type Finder = fn(&CStr) -> Option<NonNull<c_void>>;
+
+static LINKED_IN: OnceCell<Finder> = OnceCell::new();
+
+/// Makes functions that are linked into the program known. The linker does not export a program's
+/// own symbols, so looking for them by name would not find them.
+///
+/// # Safety
+/// The functions that it finds must have the C types of nbdkit's.
+pub unsafe fn provide(finder: Finder) {
+    let _ = LINKED_IN.set(finder);
+}
+
 /// The address of nbdkit's symbol with this name.
 fn look_up(name: &str) -> Option<NonNull<c_void>> {
     let name = CString::new(name).ok()?;
+    if let Some(found) = LINKED_IN.get().and_then(|find| find(&name)) {
+        return Some(found);
+    }
     // SAFETY: `name` is a C string, and dlsym(3) takes RTLD_DEFAULT as a handle.
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }

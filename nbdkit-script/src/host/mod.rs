@@ -28,14 +28,16 @@ pub use client::{
 pub use control::{name, nanosleep, shutdown, timestamp};
 pub use ending::ending;
 pub use functions::Exports;
+#[doc(hidden)]
+pub use functions::{Finder, provide};
 pub use log::{debug, debug_hexdiff, debug_hexdump, error, warn};
 pub(crate) use parse::delay;
 pub use parse::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
 pub use path::{absolute_path, read_password, realpath};
 pub use stdio::{print_line, stdio_safe};
 
-pub(crate) use descriptors::{a_client_may_be_gone, at_load, before_serving, let_clients_go};
-pub(crate) use ending::{Event, client_is_gone, serves_now, wait_for_end, wait_for_stop};
+pub(crate) use descriptors::{a_client_may_be_gone, before_serving, let_clients_go};
+pub(crate) use ending::{Event, at_load, client_is_gone, serves_now, wait_for_end, wait_for_stop};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};
 pub(crate) use remember::{connected, look_at_stdin, remember};

@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod lifecycle;
+mod phases;
 mod server;
 mod setup;
 pub(crate) mod table;

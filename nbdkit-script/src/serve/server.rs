@@ -1,4 +1,5 @@
-//! [`nbdkit::Server`] for any plugin and runner: the only place that meets the crate's trait.
+//! [`nbdkit::Server`] for any plugin and runner: the only place that meets the crate's trait. What
+//! belongs to no connection is in `phases.rs`.
 //!
 //! Every callback has the same shape: catch panics, go through the runner, use the default for an
 //! absent callback, put the callback's name in front of an error.
@@ -7,13 +8,9 @@ use super::connection::{Connection, Exported, PluginOf};
 use super::validate;
 use crate::callbacks::{Callbacks, absent, or_absent, or_default};
 use crate::error::Error;
-use crate::host;
-use crate::memory;
-use crate::panic;
 use crate::plugin::Plugin;
 use crate::report;
-use crate::runner::Runner;
-use crate::values::{Cache, ExtentType, Flags, Fua, ThreadModel};
+use crate::values::{Cache, ExtentType, Flags, Fua};
 
 /// Sends the traceback to the debug log. The crate logs the message.
 #[cold]
@@ -27,84 +24,9 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         PluginOf::<E>::NAME
     }
 
-    fn longname() -> Option<&'static str> {
-        PluginOf::<E>::LONGNAME
-    }
-
-    fn version() -> Option<&'static str> {
-        PluginOf::<E>::VERSION
-    }
-
-    fn description() -> Option<&'static str> {
-        PluginOf::<E>::DESCRIPTION
-    }
-
-    /// Called once, for the table, which is never freed.
-    fn config_help() -> Option<&'static str> {
-        PluginOf::<E>::config_help().map(|help| &*help.leak())
-    }
-
-    fn magic_config_key() -> Option<&'static str> {
-        PluginOf::<E>::MAGIC_CONFIG_KEY
-    }
-
-    fn load() {
-        host::look_at_stdin();
-        E::slot().load();
-    }
-
-    fn unload() {
-        if let Err(error) = panic::catch(|| {
-            E::slot().unload();
-            Ok(())
-        }) {
-            report::log(&error.context("unload"));
-        }
-    }
-
-    fn dump_plugin() {
-        if let Err(error) = E::slot().dump_plugin() {
-            report::log(&error);
-        }
-    }
-
-    fn config_complete() -> nbdkit::Result<()> {
-        E::slot().config_complete().map_err(report)
-    }
-
-    fn thread_model() -> nbdkit::Result<nbdkit::ThreadModel> {
-        let model = E::slot().thread_model().map_err(report)?;
-        Ok(match model {
-            ThreadModel::SerializeConnections => nbdkit::ThreadModel::SerializeConnections,
-            ThreadModel::SerializeAllRequests => nbdkit::ThreadModel::SerializeAllRequests,
-            ThreadModel::SerializeRequests => nbdkit::ThreadModel::SerializeRequests,
-            ThreadModel::Parallel => nbdkit::ThreadModel::Parallel,
-        })
-    }
-
-    fn get_ready() -> nbdkit::Result<()> {
-        E::slot().get_ready().map_err(report)
-    }
-
-    fn after_fork() -> nbdkit::Result<()> {
-        E::slot().after_fork().map_err(report)
-    }
-
-    fn preconnect(readonly: bool) -> nbdkit::Result<()> {
-        host::connected();
-        panic::catch(|| {
-            let runner = E::slot().serving()?;
-            let _kept = memory::keep_if_lent();
-            runner.with_plugin(|plugin| or_default(plugin.preconnect(readonly), || ()))
-        })
-        .map_err(|error| report(error.context(PluginOf::<E>::callback_name(Callbacks::PRECONNECT))))
-    }
-
-    fn open(readonly: bool) -> nbdkit::Result<Box<dyn nbdkit::Server>> {
-        let connection = panic::catch(|| Connection::<E>::open(readonly)).map_err(|error| {
-            report(error.context(PluginOf::<E>::callback_name(Callbacks::OPEN)))
-        })?;
-        Ok(Box::new(connection))
+    /// Never called: the table has its own.
+    fn open(_: bool) -> nbdkit::Result<Box<dyn nbdkit::Server>> {
+        Err(nbdkit::Error::new(libc::ENOTSUP, "not by the crate"))
     }
 
     fn get_size(&self) -> nbdkit::Result<i64> {

@@ -1,12 +1,13 @@
 //! The export macro, and the table of callbacks that nbdkit is given.
 //!
-//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with six changes. It is
-//! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know. Its
-//! `config` accepts values that are not UTF-8, such as file names. A request flag that the crate
-//! does not know fails the request; the crate would abort the server. A `zero` that asks for writes
-//! instead is not logged as an error. Handles are recorded, so that those which nbdkit leaves open
-//! can be closed at the end. And `pread` and `pwrite` go straight to the connection, without the
-//! crate's trait object and error type in between.
+//! The table is the `nbdkit` crate's, made from [`nbdkit::Server`], with seven changes. It is
+//! longer: the crate stops at `after_fork`, and nbdkit copies as much of a table as both know.
+//! What belongs to no connection, and `open`, are ours: see `phases.rs`. Its `config` accepts
+//! values that are not UTF-8, such as file names. A request flag that the crate does not know
+//! fails the request; the crate would abort the server. A `zero` that asks for writes instead is
+//! not logged as an error. Handles are recorded, so that those which nbdkit leaves open can be
+//! closed at the end. And `pread` and `pwrite` go straight to the connection, without the crate's
+//! trait object and error type in between.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
@@ -16,7 +17,8 @@ use std::ptr;
 use nbdkit::Builder;
 use once_cell::sync::OnceCell;
 
-use super::connection::{Connection, Exported};
+use super::connection::{Connection, Exported, PluginOf};
+use super::phases;
 use super::validate;
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
@@ -24,7 +26,7 @@ use crate::host::{self, Exports};
 use crate::memory;
 use crate::panic;
 use crate::plugin::Plugin;
-use crate::report::log;
+use crate::report::{fail, log};
 use crate::runner::Runner;
 use crate::system;
 use crate::values::Flags;
@@ -76,7 +78,6 @@ pub struct PluginTable {
 /// The crate's callbacks that ours wrap. They do not depend on the plugin.
 #[derive(Debug, Clone, Copy)]
 struct Inner {
-    open: extern "C" fn(c_int) -> *mut c_void,
     close: extern "C" fn(*mut c_void),
     trim: extern "C" fn(*mut c_void, u32, u64, u32) -> c_int,
     extents: extern "C" fn(*mut c_void, u32, u64, u32, *mut c_void) -> c_int,
@@ -91,7 +92,6 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
     system::spare_addresses();
 
     let mut builder = Builder::new();
-    builder.after_fork = true;
     builder.cache = true;
     builder.can_cache = true;
     builder.can_extents = true;
@@ -102,17 +102,10 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
     builder.can_trim = true;
     builder.can_write = true;
     builder.can_zero = true;
-    builder.config_complete = true;
-    builder.dump_plugin = true;
     builder.extents = true;
     builder.flush = true;
-    builder.get_ready = true;
     builder.is_rotational = true;
-    builder.load = true;
-    builder.preconnect = true;
-    builder.thread_model = true;
     builder.trim = true;
-    builder.unload = true;
     builder.write_at = true;
     builder.zero = true;
 
@@ -121,10 +114,11 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
     let mut base = *unsafe { Box::from_raw(table) };
 
     if let nbdkit::Plugin { trim: Some(trim), extents: Some(extents), .. } = base {
-        let _ = INNER.set(Inner { open: base.open, close: base.close, trim, extents });
+        let _ = INNER.set(Inner { close: base.close, trim, extents });
         base.trim = Some(checked_trim::<E>);
         base.extents = Some(checked_extents::<E>);
     }
+    phases::fill::<E>(&mut base);
     base.open = open::<E>;
     base.close = close::<E>;
     base.pread = pread::<E>;
@@ -142,17 +136,9 @@ pub fn plugin_init<E: Exported>() -> *const PluginTable {
     }))
 }
 
-/// Fails a callback that returns an `int`.
-#[cold]
-fn fail(error: &Error) -> c_int {
-    log(error);
-    host::set_error(error.errno_for_nbdkit());
-    -1
-}
-
 /// What a script calls a callback.
 fn callback_name<E: Exported>(callback: Callbacks) -> &'static str {
-    <E::Runner as Runner>::Plugin::callback_name(callback)
+    PluginOf::<E>::callback_name(callback)
 }
 
 /// Checks that all flags of a request are known.
@@ -168,14 +154,20 @@ fn checked<E: Exported>(callback: Callbacks, flags: u32) -> Result<&'static Inne
     INNER.get().ok_or(-1)
 }
 
-/// Records the handle: see `cleanup`.
+/// Makes a handle as the crate makes them, whose functions take it. Records it: see `cleanup`.
 extern "C" fn open<E: Exported>(readonly: c_int) -> *mut c_void {
-    let Some(inner) = INNER.get() else { return ptr::null_mut() };
-    let handle = (inner.open)(readonly);
-    if !handle.is_null() {
-        E::slot().opened(handle.expose_provenance());
+    match panic::catch(|| Connection::<E>::open(readonly != 0)) {
+        Ok(connection) => {
+            let server: Box<dyn nbdkit::Server> = Box::new(connection);
+            let handle: *mut c_void = Box::into_raw(Box::new(server)).cast();
+            E::slot().opened(handle.expose_provenance());
+            handle
+        }
+        Err(error) => {
+            fail(&error.context(callback_name::<E>(Callbacks::OPEN)));
+            ptr::null_mut()
+        }
     }
-    handle
 }
 
 extern "C" fn close<E: Exported>(handle: *mut c_void) {
@@ -387,11 +379,11 @@ extern "C" fn block_size<E: Exported>(
 /// The connection behind a handle.
 ///
 /// # Safety
-/// `handle` must be what the crate's `open` returned for `E`, and not yet closed.
+/// `handle` must be what `open` returned for `E`, and not yet closed.
 unsafe fn connection<'a, E: Exported>(handle: *mut c_void) -> &'a Connection<E> {
-    // SAFETY: `nbdkit` 0.3.0 makes a handle with `Box::into_raw(Box::new(server))`, where `server`
-    // is the `Box<dyn Server>` that `Connection::open` returned; a `Connection<E>` is all that is
-    // ever in it, so the data pointer of the trait object is one to it.
+    // SAFETY: `open` makes a handle as `nbdkit` 0.3.0 does, from a `Box<dyn Server>`; a
+    // `Connection<E>` is all that is ever in it, so the data pointer of the trait object is one
+    // to it.
     unsafe {
         let server: &dyn nbdkit::Server = &**handle.cast::<Box<dyn nbdkit::Server>>();
         &*ptr::from_ref(server).cast::<Connection<E>>()

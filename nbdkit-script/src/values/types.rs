@@ -39,17 +39,18 @@ pub enum Cache {
 }
 
 /// The most concurrency a plugin allows: the return value of
-/// [`thread_model`](crate::ScriptPlugin::thread_model).
+/// [`thread_model`](crate::ScriptPlugin::thread_model). The numbers are nbdkit's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(i32)]
 pub enum ThreadModel {
     /// One connection at a time.
-    SerializeConnections,
+    SerializeConnections = 0,
     /// Many connections, one request at a time.
-    SerializeAllRequests,
+    SerializeAllRequests = 1,
     /// Many connections, one request at a time on each.
-    SerializeRequests,
+    SerializeRequests = 2,
     /// Many requests at a time, even on one connection.
-    Parallel,
+    Parallel = 3,
 }
 
 /// A range of the disk with one type, as `extents` returns it.

@@ -6,8 +6,10 @@
 //! numbers or pointers: both pass the arguments of `...` where they pass fixed ones. What it cannot
 //! do is `%f`, or a sixth argument; such a message is logged as its bare format.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+
+use super::text::intern;
+use crate::log::{self, Level};
 
 const MOST_ARGUMENTS: usize = 5;
 
@@ -15,13 +17,6 @@ unsafe extern "C" {
     fn asprintf(text: *mut *mut c_char, format: *const c_char, ...) -> c_int;
     /// The C type of the last one is `va_list`, which both systems pass as a pointer.
     fn vasprintf(text: *mut *mut c_char, format: *const c_char, arguments: *mut c_void) -> c_int;
-}
-
-static VERBOSE: AtomicBool = AtomicBool::new(false);
-
-/// Has `nbdkit_debug` write to standard error, as `nbdkit -v` does.
-pub fn set_verbose() {
-    VERBOSE.store(true, Ordering::Relaxed);
 }
 
 /// Fixed arguments that stand for `...`.
@@ -89,31 +84,27 @@ macro_rules! vprintf_like {
 
 printf_like! {
     /// Logs an error.
-    nbdkit_error(format, text) -> () { print("error", text()) }
+    nbdkit_error(format, text) -> () { write(Level::Error, text()) }
 }
 printf_like! {
     /// Logs for who looks for a fault.
-    nbdkit_debug(format, text) -> () {
-        if VERBOSE.load(Ordering::Relaxed) { print("debug", text()) }
-    }
+    nbdkit_debug(format, text) -> () { write(Level::Debug, text()) }
 }
 printf_like! {
     /// A string that nobody has to free.
-    nbdkit_printf_intern(format, text) -> *const c_char { text() }
+    nbdkit_printf_intern(format, text) -> *const c_char { intern(owned(text())) }
 }
 vprintf_like! {
     /// Logs an error.
-    nbdkit_verror(format, text) -> () { print("error", text()) }
+    nbdkit_verror(format, text) -> () { write(Level::Error, text()) }
 }
 vprintf_like! {
     /// Logs for who looks for a fault.
-    nbdkit_vdebug(format, text) -> () {
-        if VERBOSE.load(Ordering::Relaxed) { print("debug", text()) }
-    }
+    nbdkit_vdebug(format, text) -> () { write(Level::Debug, text()) }
 }
 vprintf_like! {
     /// A string that nobody has to free.
-    nbdkit_vprintf_intern(format, text) -> *const c_char { text() }
+    nbdkit_vprintf_intern(format, text) -> *const c_char { intern(owned(text())) }
 }
 
 /// Whether a format takes no more than there is room for, and only numbers and pointers.
@@ -147,16 +138,26 @@ fn allocated(text: *mut c_char, length: c_int) -> *mut c_char {
     if length < 0 { std::ptr::null_mut() } else { text }
 }
 
-/// Writes a line and frees it. `errno` is as it was, for that is what a plugin may look at next.
-fn print(level: &str, text: *mut c_char) {
+/// Takes over what `asprintf` made.
+fn owned(text: *mut c_char) -> Option<CString> {
     if text.is_null() {
-        return;
+        return None;
     }
     // SAFETY: `text` is a C string that `asprintf` allocated for us alone.
     unsafe {
-        let errno = *libc::__errno_location();
-        eprintln!("bench-host: {level}: {}", CStr::from_ptr(text).to_string_lossy());
+        let copy = CStr::from_ptr(text).to_owned();
         libc::free(text.cast());
+        Some(copy)
+    }
+}
+
+/// Logs a line. `errno` is as it was, for that is what a plugin may look at next.
+fn write(level: Level, text: *mut c_char) {
+    let Some(text) = owned(text) else { return };
+    // SAFETY: errno is this thread's own.
+    unsafe {
+        let errno = *libc::__errno_location();
+        log::write(level, text.to_string_lossy().into_owned());
         *libc::__errno_location() = errno;
     }
 }

@@ -1,0 +1,144 @@
+//! Where a plugin's table comes from: a `.so`, or what is linked into the program.
+#![allow(unsafe_code)]
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{set_hook, take_hook};
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::{Mutex, Once, PoisonError};
+
+use nbdkit_script::__private::{Exported, Slot, plugin_init};
+use nbdkit_script::Runner;
+
+use crate::failure::Failure;
+use crate::session;
+use crate::table::{PluginTable, text};
+
+/// What holds a plugin's code.
+pub(crate) enum Library {
+    /// An open shared library.
+    Loaded(NonNull<c_void>),
+    /// The program itself.
+    LinkedIn,
+}
+
+// SAFETY: dlsym(3) and dlclose(3) may be called from any thread.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        if let Library::Loaded(library) = self {
+            // SAFETY: `dlopen` gave it, and whatever came from it is gone by now.
+            unsafe { libc::dlclose(library.as_ptr()) };
+        }
+    }
+}
+
+impl Library {
+    /// Loads a `.so`, and takes its table. `RTLD_GLOBAL` is what nbdkit uses: an interpreter's own
+    /// modules look for its symbols there.
+    pub(crate) fn load(path: &Path) -> Result<(Library, PluginTable), Failure> {
+        let refused = |why: &str| Failure::of_setup(&format!("loading {}", path.display()), why);
+        // A name without a slash would be looked for among the system's libraries.
+        let file = path.canonicalize().map_err(|error| refused(&error.to_string()))?;
+        let file = CString::new(file.as_os_str().as_bytes()).unwrap_or_default();
+        // SAFETY: runs the library's constructors, which is what loading a plugin means.
+        let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+        let Some(library) = NonNull::new(library) else {
+            // SAFETY: after a failure dlerror(3) has a C string, until the next dl call.
+            let why = unsafe { text(libc::dlerror()) }.unwrap_or_default();
+            let hint = if why.contains("undefined symbol: nbdkit_") {
+                ": the program does not show nbdkit's functions; its build.rs has to print \
+                 cargo::rustc-link-arg-tests=-Wl,--export-dynamic-symbol=nbdkit_*"
+            } else {
+                ""
+            };
+            return Err(refused(&format!("{why}{hint}")));
+        };
+        let library = Library::Loaded(library);
+        let Some(init) = library.symbol(c"plugin_init") else {
+            return Err(refused("it is no nbdkit plugin: there is no plugin_init"));
+        };
+        // SAFETY: this is nbdkit's way to a plugin's table, and the file is a plugin.
+        let table = unsafe {
+            let init: extern "C" fn() -> *const PluginTable = std::mem::transmute(init.as_ptr());
+            PluginTable::copy_from(init())?
+        };
+        Ok((library, table))
+    }
+
+    /// Makes the table of a plugin that is linked in.
+    pub(crate) fn linked<R: Runner>() -> Result<(Library, PluginTable), Failure> {
+        static HOOK: Once = Once::new();
+        let mut table = std::ptr::null();
+        HOOK.call_once(|| {
+            // The framework has panics remember where they were. Here that is for those that it
+            // catches: the others are a test's, and have to be shown.
+            let tests = take_hook();
+            table = plugin_init::<Linked<R>>();
+            let frameworks = take_hook();
+            set_hook(Box::new(
+                move |info| {
+                    if session::is_calling() { frameworks(info) } else { tests(info) }
+                },
+            ));
+        });
+        if table.is_null() {
+            table = plugin_init::<Linked<R>>();
+        }
+        // SAFETY: the framework has made it.
+        Ok((Library::LinkedIn, unsafe { PluginTable::copy_from(table.cast())? }))
+    }
+
+    fn symbol(&self, name: &CStr) -> Option<NonNull<c_void>> {
+        let handle = match self {
+            Library::Loaded(library) => library.as_ptr(),
+            Library::LinkedIn => libc::RTLD_DEFAULT,
+        };
+        // SAFETY: the library is open, and `name` is a C string.
+        NonNull::new(unsafe { libc::dlsym(handle, name.as_ptr()) })
+    }
+
+    /// Sets a global variable for debugging, as `nbdkit -D NAME.FLAG=VALUE` does. Returns whether
+    /// there is one.
+    pub(crate) fn set_debug_flag(&self, plugin: &str, flag: &str, value: c_int) -> bool {
+        let name = format!("{plugin}_debug_{flag}").replace('.', "_");
+        let Ok(name) = CString::new(name) else { return false };
+        match self.symbol(&name) {
+            // SAFETY: nbdkit says of a variable with such a name that it is an `int`. The plugin
+            // is not yet running.
+            Some(variable) => unsafe { variable.cast::<c_int>().write(value) },
+            None => return false,
+        }
+        true
+    }
+}
+
+/// A plugin that is linked in, by its runner. There is no static for each type in Rust, so the
+/// slots are in a map.
+#[derive(Debug)]
+struct Linked<R>(PhantomData<R>);
+
+static SLOTS: Mutex<BTreeMap<TypeId, &'static (dyn Any + Send + Sync)>> =
+    Mutex::new(BTreeMap::new());
+
+impl<R: Runner> Exported for Linked<R> {
+    type Runner = R;
+
+    fn slot() -> &'static Slot<R> {
+        let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = *slots
+            .entry(TypeId::of::<R>())
+            .or_insert_with(|| Box::leak(Box::new(Slot::<R>::new())));
+        match slot.downcast_ref() {
+            Some(slot) => slot,
+            None => unreachable!("a slot is under its own type"),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! nbdkit's log.
+
+use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What kind of line it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Level {
+    /// `nbdkit_error`.
+    Error,
+    /// `nbdkit_debug`, which nbdkit shows with `-v`.
+    Debug,
+}
+
+impl Level {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Debug => "debug",
+        }
+    }
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// An error, or for who looks for one.
+    pub level: Level,
+    /// The line, without nbdkit's `nbdkit: error: ` in front.
+    pub text: String,
+}
+
+struct Log {
+    /// What was logged since a test began. Nothing is kept while nobody tests.
+    kept: Option<Vec<Record>>,
+    /// Whether lines go to standard error at once, debug messages too.
+    verbose: bool,
+}
+
+static LOG: Mutex<Log> = Mutex::new(Log { kept: None, verbose: false });
+
+thread_local! {
+    /// The errors that this thread has logged since they were taken.
+    static TAKEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn log() -> MutexGuard<'static, Log> {
+    LOG.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes each line to standard error as well, debug messages too, as `nbdkit -v` does.
+pub fn set_verbose(verbose: bool) {
+    log().verbose = verbose;
+}
+
+/// Keeps what is logged from now on.
+pub(crate) fn begin(verbose: bool) {
+    taken();
+    *log() = Log { kept: Some(Vec::new()), verbose };
+}
+
+pub(crate) fn end() {
+    let mut log = log();
+    if log.kept.take().is_some() {
+        log.verbose = false;
+    }
+}
+
+pub(crate) fn records() -> Vec<Record> {
+    log().kept.clone().unwrap_or_default()
+}
+
+/// The errors of this thread since the last time.
+pub(crate) fn taken() -> Vec<String> {
+    TAKEN.try_with(RefCell::take).unwrap_or_default()
+}
+
+/// A line that nbdkit or a plugin logs.
+pub(crate) fn write(level: Level, text: String) {
+    let mut log = log();
+    let is_error = level == Level::Error;
+    if log.verbose || is_error && log.kept.is_none() {
+        eprintln!("nbdkit: {}: {text}", level.name());
+    }
+    let Some(kept) = &mut log.kept else { return };
+    if is_error {
+        let _ = TAKEN.try_with(|taken| taken.borrow_mut().push(text.clone()));
+    }
+    kept.push(Record { level, text });
+}
+
+/// An error of nbdkit's own.
+pub(crate) fn error(text: impl Into<String>) {
+    write(Level::Error, text.into());
+}

@@ -1,0 +1,374 @@
+//! A plugin's life, from `load` to `unload`, in nbdkit's order.
+#![allow(unsafe_code)]
+
+use std::error::Error;
+use std::ffi::{CString, OsStr, OsString, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use nbdkit_script::{Export, Runner, ThreadModel};
+
+use crate::connection::{Connection, default_export};
+use crate::failure::Failure;
+use crate::library::Library;
+use crate::lists::Exports;
+use crate::log;
+use crate::server::{self, Turn};
+use crate::session::{Calling, Known};
+use crate::table::{PluginTable, text};
+
+/// What stands behind the plugin on nbdkit's command line.
+#[derive(Debug, Clone)]
+pub(crate) enum Parameter {
+    /// `key=value`.
+    Pair(OsString, OsString),
+    /// A word, in which nbdkit looks for a key.
+    Word(OsString),
+}
+
+/// `-D NAME.FLAG=VALUE`.
+#[derive(Debug, Clone)]
+pub(crate) struct DebugFlag {
+    pub(crate) plugin: String,
+    pub(crate) flag: String,
+    pub(crate) value: c_int,
+}
+
+/// How nbdkit is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CommandLine {
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) debug_flags: Vec<DebugFlag>,
+    /// Whether the log is kept, for a test. Else errors go to standard error.
+    pub(crate) keeps_log: bool,
+    pub(crate) verbose: bool,
+}
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct About {
+    /// The name that nbdkit knows it by.
+    pub name: String,
+    /// Its name for people.
+    pub longname: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// What `nbdkit --help` says of it.
+    pub description: Option<String>,
+    /// What `nbdkit --help` says of its parameters.
+    pub config_help: Option<String>,
+    /// The key of a parameter that has none.
+    pub magic_config_key: Option<String>,
+}
+
+impl CommandLine {
+    fn begin_log(&self) {
+        if self.keeps_log {
+            log::begin(self.verbose);
+        }
+    }
+}
+
+/// A plugin that is ready to be connected to. Dropping it ends its life. It belongs to one thread;
+/// [`Locks`](crate::bare::Locks) make connections for several.
+pub struct Plugin {
+    table: PluginTable,
+    thread_model: ThreadModel,
+    /// Whether it got as far as `after_fork`. nbdkit gives one that did not no `cleanup`.
+    serving: bool,
+    _library: Library,
+    /// What `config` was given. nbdkit keeps it to the end, and there are plugins that count on it.
+    parameters: Vec<CString>,
+    _turn: Turn,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    /// Loads a `.so` and does all that nbdkit does before there is a client. The parameters are
+    /// the words behind the plugin on nbdkit's command line.
+    ///
+    /// # Errors
+    /// Whatever would end nbdkit.
+    pub fn load(path: &str, parameters: &[String]) -> Result<Plugin, Box<dyn Error>> {
+        let words = parameters.iter().map(|word| Parameter::Word(word.into()));
+        let command_line = CommandLine { parameters: words.collect(), ..Default::default() };
+        Ok(Plugin::loaded(Path::new(path), &command_line)?)
+    }
+
+    pub(crate) fn loaded(path: &Path, command_line: &CommandLine) -> Result<Plugin, Failure> {
+        let turn = Turn::wait()?;
+        command_line.begin_log();
+        Plugin::start(turn, Library::load(path)?, command_line)
+    }
+
+    pub(crate) fn linked<R: Runner>(command_line: &CommandLine) -> Result<Plugin, Failure> {
+        let turn = Turn::wait()?;
+        command_line.begin_log();
+        Plugin::start(turn, Library::linked::<R>()?, command_line)
+    }
+
+    /// The one step of nbdkit's that is left out is to go to the background, between `get_ready`
+    /// and `after_fork`.
+    fn start(
+        turn: Turn,
+        (library, table): (Library, PluginTable),
+        command_line: &CommandLine,
+    ) -> Result<Plugin, Failure> {
+        let _calling = Calling::for_nobody();
+        let thread_model = thread_model(table.thread_model)?;
+        // From here on the plugin is unloaded whatever happens.
+        let mut plugin = Plugin {
+            table,
+            thread_model,
+            serving: false,
+            _library: library,
+            parameters: Vec::new(),
+            _turn: turn,
+        };
+        plugin.set_debug_flags(&command_line.debug_flags);
+        if let Some(load) = table.load {
+            // SAFETY: it is called once and first.
+            unsafe { load() };
+        }
+        plugin.configure(&command_line.parameters)?;
+        step("config_complete", table.config_complete)?;
+        if let Some(callback) = table.thread_model_callback {
+            // SAFETY: nbdkit's order.
+            match unsafe { callback() } {
+                -1 => return Err(Failure::of_setup("thread_model", "")),
+                answer => {
+                    plugin.thread_model = plugin.thread_model.min(self::thread_model(answer)?)
+                }
+            }
+        }
+        step("get_ready", table.get_ready)?;
+        server::start_serving();
+        step("after_fork", table.after_fork)?;
+        plugin.serving = true;
+        Ok(plugin)
+    }
+
+    fn set_debug_flags(&self, flags: &[DebugFlag]) {
+        let name = self.name();
+        for DebugFlag { plugin, flag, value } in flags {
+            if *plugin != name {
+                log::error(format!("debug flag -D {plugin}.{flag} was not used"));
+            } else if !self._library.set_debug_flag(plugin, flag, *value) {
+                log::error(format!(
+                    "-D {plugin}.{flag}: {plugin} does not contain a global variable called \
+                     {plugin}_debug_{flag}"
+                ));
+            }
+        }
+    }
+
+    /// Hands the parameters over. One without a key gets the plugin's magic key, and, where there
+    /// is no such key, the first one is the script.
+    fn configure(&mut self, parameters: &[Parameter]) -> Result<(), Failure> {
+        let magic = self.about().magic_config_key;
+        for (index, parameter) in parameters.iter().enumerate() {
+            let (key, value) = match parameter {
+                Parameter::Pair(key, value) => (key.as_os_str(), value.as_os_str()),
+                Parameter::Word(word) => match (key_and_value(word), &magic) {
+                    (Some(pair), _) => pair,
+                    (None, Some(magic)) => (OsStr::new(magic), word.as_os_str()),
+                    (None, None) if index == 0 => (OsStr::new("script"), word.as_os_str()),
+                    (None, None) => {
+                        let why = "expecting key=value on the command line";
+                        return Err(Failure::of_setup(&word.to_string_lossy(), why));
+                    }
+                },
+            };
+            self.config(key, value)?;
+        }
+        Ok(())
+    }
+
+    fn config(&mut self, key: &OsStr, value: &OsStr) -> Result<(), Failure> {
+        let refused = |why: &str| {
+            Failure::of_setup(&format!("config {}={}", key.display(), value.display()), why)
+        };
+        let Some(config) = self.table.config else {
+            return Err(refused("this plugin does not need command line configuration"));
+        };
+        let (Ok(key_text), Ok(value_text)) =
+            (CString::new(key.as_bytes()), CString::new(value.as_bytes()))
+        else {
+            return Err(refused("no command line has a NUL byte in it"));
+        };
+        // SAFETY: between `load` and `config_complete`, with two C strings that are kept.
+        let returned = unsafe { config(key_text.as_ptr(), value_text.as_ptr()) };
+        self.parameters.extend([key_text, value_text]);
+        if returned == -1 { Err(refused("")) } else { Ok(()) }
+    }
+
+    /// Connects as a client would, to the default export.
+    ///
+    /// # Errors
+    /// Whatever would make nbdkit refuse the client.
+    pub fn connect(&self) -> Result<Connection<'_>, Box<dyn Error>> {
+        let client = Arc::default();
+        self.preconnect(&client, false)?;
+        Ok(Connection::open(&self.table, client, c"", false)?)
+    }
+
+    pub(crate) fn preconnect(&self, client: &Arc<Known>, readonly: bool) -> Result<(), Failure> {
+        let Some(preconnect) = self.table.preconnect else { return Ok(()) };
+        let _calling = Calling::before_open(client);
+        // SAFETY: after `after_fork`.
+        match unsafe { preconnect(readonly.into()) } {
+            -1 => Err(Failure::of_setup("preconnect", "")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The exports that a client is told of.
+    pub(crate) fn list_exports(
+        &self,
+        client: &Arc<Known>,
+        readonly: bool,
+    ) -> Result<Vec<Export>, Failure> {
+        let _calling = Calling::before_open(client);
+        let mut exports = Exports::default();
+        if let Some(list) = self.table.list_exports {
+            // SAFETY: after `after_fork`, with a list that is the plugin's for this call.
+            if unsafe { list(readonly.into(), client.tls.into(), &mut exports) } == -1 {
+                return Err(Failure::of_setup("list_exports", ""));
+            }
+        } else {
+            exports.use_default = true;
+        }
+        if exports.use_default
+            && let Some(name) = default_export(&self.table, readonly, client.tls)
+        {
+            let added = exports.add(&name.to_string_lossy(), None);
+            added.map_err(|_| Failure::of_setup("list_exports", ""))?;
+        }
+        Ok(exports.list)
+    }
+
+    pub(crate) fn table(&self) -> &PluginTable {
+        &self.table
+    }
+
+    /// The concurrency that it is to be called with.
+    pub fn thread_model(&self) -> ThreadModel {
+        self.thread_model
+    }
+
+    /// nbdkit's name for that.
+    pub fn thread_model_name(&self) -> &'static str {
+        match self.thread_model {
+            ThreadModel::SerializeConnections => "serialize_connections",
+            ThreadModel::SerializeAllRequests => "serialize_all_requests",
+            ThreadModel::SerializeRequests => "serialize_requests",
+            ThreadModel::Parallel => "parallel",
+        }
+    }
+
+    /// The name that nbdkit knows it by.
+    pub fn name(&self) -> String {
+        // SAFETY: a C string that lives as long as the plugin.
+        unsafe { text(self.table.name) }.unwrap_or_default()
+    }
+
+    /// What it says of itself.
+    pub fn about(&self) -> About {
+        let table = &self.table;
+        // SAFETY: null, or C strings that live as long as the plugin.
+        unsafe {
+            About {
+                name: self.name(),
+                longname: text(table.longname),
+                version: text(table.version),
+                description: text(table.description),
+                config_help: text(table.config_help),
+                magic_config_key: text(table.magic_config_key),
+            }
+        }
+    }
+
+    /// 1 or 2: which generation of the data callbacks it has.
+    pub fn api_version(&self) -> c_int {
+        self.table.api_version
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        let _calling = Calling::for_nobody();
+        // SAFETY: the connections borrow the plugin, so no request runs any more.
+        unsafe {
+            if let Some(cleanup) = self.table.cleanup.filter(|_| self.serving) {
+                cleanup();
+            }
+            if let Some(unload) = self.table.unload {
+                unload();
+            }
+        }
+    }
+}
+
+fn step(name: &str, callback: Option<unsafe extern "C" fn() -> c_int>) -> Result<(), Failure> {
+    let Some(callback) = callback else {
+        return Ok(());
+    };
+    // SAFETY: `start` calls these in nbdkit's order, each once.
+    match unsafe { callback() } {
+        -1 => Err(Failure::of_setup(name, "")),
+        _ => Ok(()),
+    }
+}
+
+fn thread_model(number: c_int) -> Result<ThreadModel, Failure> {
+    let known = [
+        ThreadModel::SerializeConnections,
+        ThreadModel::SerializeAllRequests,
+        ThreadModel::SerializeRequests,
+        ThreadModel::Parallel,
+    ];
+    known
+        .into_iter()
+        .find(|model| *model as c_int == number)
+        .ok_or_else(|| Failure::of_setup("thread_model", &format!("{number} is no thread model")))
+}
+
+/// Splits `key=value`, where the key is what nbdkit takes for one.
+fn key_and_value(parameter: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    let bytes = parameter.as_bytes();
+    let (key, value) = bytes.split_at(bytes.iter().position(|byte| *byte == b'=')?);
+    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (key.first().is_some_and(u8::is_ascii_alphabetic) && key.iter().all(legal))
+        .then(|| (OsStr::from_bytes(key), OsStr::from_bytes(&value[1..])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_from_a_path() {
+        let split = |text| key_and_value(OsStr::new(text));
+        let pair = |key, value| Some((OsStr::new(key), OsStr::new(value)));
+        assert_eq!(split("size=1M"), pair("size", "1M"));
+        assert_eq!(split("a.b=c=d"), pair("a.b", "c=d"));
+        assert_eq!(split("a="), pair("a", ""));
+        assert_eq!(split("./x=y"), None);
+        assert_eq!(split("1M"), None);
+        assert_eq!(split("=1"), None);
+    }
+
+    #[test]
+    fn what_is_no_plugin_is_refused() {
+        let refused = |path: &str| Plugin::load(path, &[]).err().unwrap().to_string();
+        assert!(refused("/no/such/plugin.so").contains("No such file"));
+        assert!(refused("/dev/null").contains("/dev/null"));
+    }
+}
