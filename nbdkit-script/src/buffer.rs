@@ -135,6 +135,25 @@ impl<'request> ReadBuffer<'request> {
         self.place(offset, data.len()).map(|place| place.copy_from_slice(data)).is_some()
     }
 
+    /// Lets `write` fill `count` bytes at any place, all of them. If it fails they become zero, so
+    /// that what they hold of another request cannot get out.
+    ///
+    /// Returns `false`, and does not call it, if they do not all fit.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    #[inline]
+    pub(crate) fn write_with(
+        &mut self,
+        offset: usize,
+        count: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(place) = self.place(offset, count) else { return Ok(false) };
+        write(place).inspect_err(|_| self.bytes[offset..offset + count].fill(0))?;
+        Ok(true)
+    }
+
     /// As [`write_at`](ReadBuffer::write_at), with `count` times the same byte.
     pub fn fill_at(&mut self, offset: usize, byte: u8, count: usize) -> bool {
         self.place(offset, count).map(|place| place.fill(byte)).is_some()
@@ -315,6 +334,25 @@ mod tests {
             Ok(b.finish_with_zeroes())
         });
         assert_eq!(whole.unwrap(), *b"a--d");
+    }
+
+    #[test]
+    fn write_with_leaves_nothing_stale_where_it_fails() {
+        let whole = filled(|mut b| {
+            let written = b.write_with(1, 1, |bytes| {
+                bytes.fill(b'x');
+                Ok(())
+            });
+            assert!(written.unwrap());
+            assert!(!b.write_with(3, 2, |_| unreachable!())?);
+            let failed = b.write_with(2, 2, |bytes| {
+                bytes[0] = b'y';
+                Err(Error::msg("no"))
+            });
+            assert_eq!(failed.unwrap_err().message(), "no");
+            Ok(b.finish_with_zeroes())
+        });
+        assert_eq!(whole.unwrap(), *b"\0x\0\0");
     }
 
     #[test]

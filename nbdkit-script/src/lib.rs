@@ -39,6 +39,7 @@
 mod buffer;
 mod callbacks;
 mod error;
+pub mod file;
 pub mod host;
 pub mod interrupt;
 pub mod memory;
@@ -54,6 +55,7 @@ mod values;
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
 pub use error::{Error, Place, Result, printable};
+pub use file::File;
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use script::{Language, Script, Scripted};
