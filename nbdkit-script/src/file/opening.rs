@@ -22,6 +22,9 @@ static MAKING: Mutex<()> = Mutex::new(());
 impl File {
     /// Opens a file or a block device. Programs that the process starts do not inherit it.
     ///
+    /// nbdkit changes its directory to `/` before it serves: a relative path is made absolute before,
+    /// by [`host::absolute_path`](crate::host::absolute_path).
+    ///
     /// A file that is made, or made longer, is durable when this returns, together with its name.
     ///
     /// # Errors
@@ -49,8 +52,10 @@ fn open(path: &Path, mode: Mode) -> Result<File> {
     let opened = options().write(!readonly).open(path);
     let opened = opened.map_err(|error| failed(Attempt::Whole("open"), path, error))?;
     let file = file(opened, path, readonly)?;
-    if let Mode::Create(size) = mode {
-        enlarge(&file, size)?;
+    if let Mode::Create(size) = mode
+        && enlarge(&file, size)?
+    {
+        file.sync()?;
     }
     Ok(file)
 }
@@ -71,19 +76,18 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Gives the file this size if it is shorter.
-fn enlarge(file: &File, size: u64) -> Result<()> {
+/// Gives the file this size if it is shorter. Returns whether it was.
+fn enlarge(file: &File, size: u64) -> Result<bool> {
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let end = file.end()?;
     if end >= size {
-        return Ok(());
+        return Ok(false);
     }
     if file.is_block_device() {
         let why = format!("it is a block device of {end} bytes");
         return Err(file.refused(Attempt::Resize(size), libc::ENOSPC, &why));
     }
-    file.truncate(size)?;
-    file.sync()
+    file.truncate(size).map(|()| true)
 }
 
 /// Makes the name of a new file durable, which the directory has. Where that may not be read, the

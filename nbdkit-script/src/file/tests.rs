@@ -194,6 +194,7 @@ fn what_is_read_only_is_not_changed() {
     file.flush().unwrap();
     file.sync().unwrap();
     file.cache(1000, 0).unwrap();
+    file.cache(0, 1000).unwrap();
     assert_eq!(file.size().unwrap(), 1000);
 }
 
@@ -241,6 +242,17 @@ fn a_file_that_changes_its_size_while_it_is_used() {
     file.pwrite(b"end", 8189, NONE).unwrap();
     file.pread(&mut bytes, 4096).unwrap();
     assert_eq!(&bytes[4092..], b"\0end");
+}
+
+#[test]
+fn a_file_that_ends_before_its_size() {
+    // The system says that such a file has a page.
+    let path = Path::new("/sys/kernel/uevent_seqnum");
+    let Ok(text) = fs::read(path) else { return };
+    let file = File::open(path, Mode::ReadOnly).unwrap();
+    assert!(file.size().unwrap() > text.len() as u64);
+    let error = file.pread(&mut [0; 4096], 0).unwrap_err();
+    assert!(error.to_string().ends_with(&format!(": it ends at {}", text.len())), "{error}");
 }
 
 #[test]
