@@ -25,6 +25,8 @@
 //! - to keep what a plugin prints out of a client's data, where nbdkit serves one on standard
 //!   output.
 //!
+//! A plugin whose data are in a file or on a block device has [`File`] for that.
+//!
 //! A scripting language implements [`Language`], and its scripts are plugins as [`Scripted<L>`]:
 //! `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.
 //!

@@ -22,8 +22,8 @@ static MAKING: Mutex<()> = Mutex::new(());
 impl File {
     /// Opens a file or a block device. Programs that the process starts do not inherit it.
     ///
-    /// nbdkit changes its directory to `/` before it serves: a relative path is made absolute before,
-    /// by [`host::absolute_path`](crate::host::absolute_path).
+    /// nbdkit changes its directory to `/` before it serves: a relative path has to be made
+    /// absolute before, by [`host::absolute_path`](crate::host::absolute_path).
     ///
     /// A file that is made, or made longer, is durable when this returns, together with its name.
     ///
