@@ -10,7 +10,7 @@ from languages import ROOT
 # The rooms of nbdkit-script/src, from the top. A file imports only from its own room and those
 # below.
 FLOORS = """
-    lib script serve runner plugin callbacks buffer interrupt report host memory values panic
+    lib script serve runner plugin callbacks file buffer interrupt report host memory values panic
     system error
 """.split()
 

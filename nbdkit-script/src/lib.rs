@@ -24,6 +24,8 @@
 //! - turn errors and panics into an errno for the client and a line in the log ([`Error`]);
 //! - keep a plugin's output out of the client's data, if nbdkit serves one on standard output.
 //!
+//! [`File`] is a disk's data in a file or on a block device.
+//!
 //! A scripting language implements [`Language`], and [`Scripted<L>`] turns its scripts into
 //! plugins: `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.
 //!
@@ -37,6 +39,7 @@
 mod buffer;
 mod callbacks;
 mod error;
+pub mod file;
 pub mod host;
 pub mod interrupt;
 pub mod memory;
@@ -52,6 +55,7 @@ mod values;
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
 pub use error::{Error, Place, Result, printable};
+pub use file::File;
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use script::{Language, Script, Scripted};

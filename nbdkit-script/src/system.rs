@@ -1,9 +1,13 @@
 //! Calls into the C library, as opposed to nbdkit.
 #![allow(unsafe_code)]
 
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::{self, NonNull};
+use std::sync::Once;
 
 use libc::c_void;
+use rustix::ioctl::{Opcode, Setter, ioctl, opcode};
 
 /// A reserved range of addresses without memory behind it.
 #[derive(Debug)]
@@ -72,6 +76,62 @@ pub(crate) fn processor() -> usize {
     #[cfg(not(target_os = "linux"))]
     let number = 0;
     usize::try_from(number).unwrap_or(0)
+}
+
+/// How a file is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    None,
+    Shared,
+    Exclusive,
+}
+
+/// Locks a whole file for an open file description, in place of the lock that it has; does not
+/// wait. rustix has only the locks of processes.
+pub(crate) fn lock_file(file: impl AsFd, hold: Hold) -> io::Result<()> {
+    let kind = match hold {
+        Hold::None => libc::F_UNLCK,
+        Hold::Shared => libc::F_RDLCK,
+        Hold::Exclusive => libc::F_WRLCK,
+    };
+    // SAFETY: a structure of numbers, which the function reads; all zero, it is for a whole file.
+    let locked = unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        lock.l_type = kind as _;
+        libc::fcntl(file.as_fd().as_raw_fd(), libc::F_OFD_SETLK, &lock)
+    };
+    if locked == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes a range of a block device zero, in whole sectors.
+pub(crate) fn zero_out(device: impl AsFd, offset: u64, count: u64) -> rustix::io::Result<()> {
+    const BLKZEROOUT: Opcode = opcode::none(0x12, 127);
+    // SAFETY: this request reads two numbers of 64 bits.
+    unsafe { ioctl(device, Setter::<BLKZEROOUT, [u64; 2]>::new([offset, count])) }
+}
+
+/// Tells a block device that nobody needs a range any more, in whole sectors.
+pub(crate) fn discard(device: impl AsFd, offset: u64, count: u64) -> rustix::io::Result<()> {
+    const BLKDISCARD: Opcode = opcode::none(0x12, 119);
+    // SAFETY: this request reads two numbers of 64 bits.
+    unsafe { ioctl(device, Setter::<BLKDISCARD, [u64; 2]>::new([offset, count])) }
+}
+
+/// A write past the limit for the size of files (`ulimit -f`) is an error, and does not end the
+/// process by a signal. A handler that somebody else has for it stays.
+pub(crate) fn survive_large_files() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: fills the structure that it is given; to ignore a signal runs nothing.
+        unsafe {
+            let mut there: libc::sigaction = std::mem::zeroed();
+            if libc::sigaction(libc::SIGXFSZ, ptr::null(), &mut there) == 0
+                && there.sa_sigaction == libc::SIG_DFL
+            {
+                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            }
+        }
+    });
 }
 
 #[cfg(all(test, target_os = "linux"))]

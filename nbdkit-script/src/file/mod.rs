@@ -1,0 +1,23 @@
+//! A file or a block device for a disk's data, durable and without copies: [`File`].
+
+mod abilities;
+mod closable;
+mod durable;
+mod extents;
+mod failure;
+mod holes;
+mod lock;
+mod mode;
+mod opened;
+mod opening;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod systems;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+pub use closable::Closable;
+pub use mode::Mode;
+pub use opened::File;
