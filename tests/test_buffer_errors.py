@@ -22,7 +22,6 @@ def found(lua, tcl):
     return only(lua=lua, tcl=f'"{tcl}"')
 
 
-NOTHING = only(lua="no value", tcl="nothing")
 STRING = found("string", "x")
 
 
@@ -107,10 +106,10 @@ OWN, NAME = "the end of the buffer, which has 4 bytes", only(
 @pytest.mark.parametrize(
     "call, line",
     [
-        (("readu8",), f"{argument(1)}: found {NOTHING}, expected a number"),
+        (("readu8",), f"{argument(1)}: found nothing, expected a number"),
         (("readu8", "x"), f"{argument(1)}: found {STRING}, expected a number"),
         (("readu8", 0, 0), "2 arguments, expected at most 1"),
-        (("writeu8", 0), f"{argument(2)}: found {NOTHING}, expected a number"),
+        (("writeu8", 0), f"{argument(2)}: found nothing, expected a number"),
         (("writeu8", 0, "x"), f"{argument(2)}: found {STRING}, expected a number"),
         (("writeu8", 0, 0.5), f"{argument(2)}, the value: expected a whole number"),
         (("writei64", 0, float("inf")), f"{argument(2)}, the value: expected a whole number"),
@@ -118,8 +117,8 @@ OWN, NAME = "the end of the buffer, which has 4 bytes", only(
         (("writei64", 0, 1e19), f"{argument(2)}, the value: expected a whole number"),
         (("writef64", 0, "x"), f"{argument(2)}: found {STRING}, expected a number"),
         (("writeu8", 0, 1, 2), "3 arguments, expected at most 2"),
-        (("readstring",), f"{argument(1)}: found {NOTHING}, expected a number"),
-        (("readstring", 0), f"{argument(2)}: found {NOTHING}, expected a number"),
+        (("readstring",), f"{argument(1)}: found nothing, expected a number"),
+        (("readstring", 0), f"{argument(2)}: found nothing, expected a number"),
         (("readstring", 0, -1),
          f"{argument(2)}, the count: found -1, expected a whole number from 0 on"),
         (("readstring", 0, 17), "offset 0 and 17 bytes from there are past the end"),
@@ -127,15 +126,15 @@ OWN, NAME = "the end of the buffer, which has 4 bytes", only(
         (("readstring", 17, 0), "offset 17 and 0 bytes from there are past the end"),
         (("readstring", 2**52, 2**52), "offset 4503599627370496 and 4503599627370496 bytes"),
         (("readstring", 0, 1, 2), "3 arguments, expected at most 2"),
-        (("writestring", 0), f"{argument(2)}: found {NOTHING}, expected a string"),
+        (("writestring", 0), f"{argument(2)}: found nothing, expected a string"),
         (("writestring", 14, "abc"), "offset 14 and 3 bytes from there are past the end"),
         (("writestring", 17, ""), "offset 17 and 0 bytes from there are past the end"),
         (("writestring", 0, "abc", 4), "the count is 4, but the string has 3 bytes"),
         (("writestring", 0, "abc", -1), f"{argument(3)}, the count: found -1, expected a whole"),
         (("writestring", 0, "abc", "x"), f"{argument(3)}: found {STRING}, expected a number"),
         (("writestring", 0, "a", 1, 1), "4 arguments, expected at most 3"),
-        (("copy",), f"{argument(1)}: found {NOTHING}, expected a number"),
-        (("copy", 0), f"{argument(2)}: found {NOTHING}, expected {NAME}"),
+        (("copy",), f"{argument(1)}: found nothing, expected a number"),
+        (("copy", 0), f"{argument(2)}: found nothing, expected {NAME}"),
         (("copy", 0, "x"), f"{argument(2)}: found {STRING}, expected {NAME}"),
         (("copy", 1, "{buf}"), "offset 1 and 16 bytes from there are past the end"),
         (("copy", 1, "{of16}"), "offset 1 and 16 bytes from there are past the end"),
@@ -148,8 +147,8 @@ OWN, NAME = "the end of the buffer, which has 4 bytes", only(
         (("copy", 0, "{buf}", -1), f"{argument(3)}, the source offset: found -1"),
         (("copy", 0, "{buf}", 0, -1), f"{argument(4)}, the count: found -1"),
         (("copy", 0, "{buf}", 0, 1, 1), "5 arguments, expected at most 4"),
-        (("fill",), f"{argument(1)}: found {NOTHING}, expected a number"),
-        (("fill", 0), f"{argument(2)}: found {NOTHING}, expected a number"),
+        (("fill",), f"{argument(1)}: found nothing, expected a number"),
+        (("fill", 0), f"{argument(2)}: found nothing, expected a number"),
         (("fill", 0, "x"), f"{argument(2)}: found {STRING}, expected a number"),
         (("fill", 0, 0.5), f"{argument(2)}, the byte: expected a whole number"),
         (("fill", 17, 0), "offset 17 and 0 bytes from there are past the end"),

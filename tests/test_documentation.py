@@ -89,7 +89,7 @@ def test_every_callback_and_every_function_has_an_example():
     assert functions - set(re.findall(LOOK.function, shown)) == set()
     methods = library("disk.rs", r'list\.add::<\w+>\("(\w+)"\)')
     assert methods - set(re.findall(LOOK.disk, shown)) == set()
-    operations = library("shared.rs", r'    operation\("(\w+)"')
+    operations = library("shared.rs", r'    Function::shared\("(\w+)"')
     assert operations - set(re.findall(LOOK.shared, shown)) == set()
 
 

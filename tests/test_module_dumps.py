@@ -58,12 +58,12 @@ def test_an_older_nbdkit_is_told_which_one_it_needs(evaluate, language, name):
     "call, message",
     [
         (("timestamp", 1), "1 arguments, expected at most 0"),
-        (("debug_hexdump",), "argument 1 (the data): found nothing, expected bytes"),
+        (("debug_hexdump",), "argument 1: found nothing, expected bytes"),
         (("debug_hexdump", b"a", "", 0, 0), "4 arguments, expected at most 3"),
         (("debug_hexdump", b"a", "", "x"), "argument 3 (the offset): found "),
         (("debug_hexdump", b"a", "", -1),
          "argument 3 (the offset): found a negative number, expected 0 or more"),
-        (("debug_hexdiff", b"a"), "argument 2 (the data): found nothing, expected bytes"),
+        (("debug_hexdiff", b"a"), "argument 2: found nothing, expected bytes"),
         (("debug_hexdiff", b"a", b"b", "", 0, 0), "5 arguments, expected at most 4"),
     ],
 )  # fmt: skip
@@ -77,7 +77,7 @@ def test_values_that_are_not_data_are_refused(evaluate, language):
                   tcl={r"\u20ac": "the character U+20AC"})  # fmt: skip
     for value, shown in values.items():
         code = only(lua=f"nbdkit.debug_hexdump({value}, 'x')", tcl=f"nbdkit::debug_hexdump {value} x")
-        assert f"argument 1 (the data): found {shown}, expected " in evaluate.message(code)
+        assert f"argument 1: found {shown}, expected " in evaluate.message(code)
 
 
 def test_a_dump(evaluate, language):

@@ -6,13 +6,12 @@
 #![deny(unsafe_code)]
 
 mod c_modules;
+mod error;
 mod interpreter;
 mod module;
 mod plugin;
 mod returned;
 mod script;
-mod thrown;
-mod types;
 mod version;
 
 use nbdkit_script::{Isolated, Scripted, export};

@@ -1,15 +1,16 @@
 //! [`Language`] for Lua: how a script is loaded and called.
 
 use nbdkit_script::interrupt::Interrupter;
+use nbdkit_script::script::api::Lease;
 use nbdkit_script::script::{ApiVersion, ArgumentOf, Wanted};
 use nbdkit_script::{Callbacks, Error, Language, Result, Script};
 
 use crate::c_modules;
-use crate::interpreter::{DOUBLES, EXACT, Interpreter, Lent, Reference, Target};
+use crate::error;
+use crate::interpreter::{DOUBLES, EXACT, Interpreter, Reference, Target};
 use crate::module;
 use crate::returned::Returned;
 use crate::script::{self, Loaded};
-use crate::thrown;
 use crate::version;
 
 /// A script in its own interpreter.
@@ -30,11 +31,11 @@ impl Language for LuaPlugin {
     type Handle = Reference;
     type Program = ();
     type Returned<'a> = Returned<'a>;
-    type Lent<'a> = Lent<'a>;
+    type Lent<'a> = Lease<'a>;
 
     fn load(script: &Script, _: &()) -> Result<Self> {
         let no_interpreter = |error: mlua::Error| {
-            Error::msg(format!("could not create Lua interpreter: {}", thrown::lua_message(&error)))
+            Error::msg(format!("could not create Lua interpreter: {}", error::lua_message(&error)))
         };
         let interpreter = Interpreter::new(script.limits().memory).map_err(no_interpreter)?;
         if cfg!(feature = "vendored") {
@@ -79,21 +80,14 @@ impl Language for LuaPlugin {
     ) -> Result<T> {
         // The results of block_size may be beside each other.
         if wanted == Wanted::List && callback != Callbacks::BLOCK_SIZE {
-            let value = self.interpreter.call_for_value(Target::Callback(callback), &arguments);
-            return value
-                .map_err(|failure| thrown::error(&self.interpreter, failure))
-                .and_then(|value| take(Returned::Element(value)));
+            let value = self.interpreter.call_for_value(Target::Callback(callback), &arguments)?;
+            return take(Returned::Element(value));
         }
-        match self.interpreter.call(callback, arguments, |result| take(Returned::Result(result))) {
-            Ok(result) => result,
-            Err(failure) => Err(thrown::error(&self.interpreter, failure)),
-        }
+        self.interpreter.call(callback, arguments, |result| take(Returned::Result(result)))
     }
 
     fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Reference> {
-        self.interpreter
-            .call_and_keep(Target::Callback(Callbacks::OPEN), &arguments)
-            .map_err(|failure| thrown::error(&self.interpreter, failure))
+        self.interpreter.call_and_keep(Target::Callback(Callbacks::OPEN), &arguments)
     }
 
     fn release(&self, handle: Reference) {

@@ -9,8 +9,8 @@ use mlua::Value;
 use nbdkit_script::script::from_script::{self, Notation, Seen};
 use nbdkit_script::{Error, Number, Result};
 
+use crate::error::of_mlua;
 use crate::interpreter::OnStack;
-use crate::thrown;
 
 /// How much is looked at of a text in a list: more than of any that nbdkit takes.
 const LONGEST_TEXT: usize = 16 << 10;
@@ -110,10 +110,7 @@ impl from_script::Returned for Returned<'_> {
     #[inline]
     fn done(&self) -> Result<()> {
         let Returned::Result(result) = self else { return Ok(()) };
-        match result.failure_after_false() {
-            None => Ok(()),
-            Some(failure) => Err(thrown::error(result.interpreter(), failure)),
-        }
+        result.failure_after_false().map_or(Ok(()), Err)
     }
 
     /// A list is what is in the table itself, up to the first nil. Results beside each other are
@@ -126,7 +123,7 @@ impl from_script::Returned for Returned<'_> {
         };
         let results = results.into_iter().flatten().map(|result| Ok(Returned::Result(result)));
         let elements = table.into_iter().flat_map(|table| {
-            let elements = (1..).map(move |place: usize| table.raw_get(place).map_err(failed));
+            let elements = (1..).map(move |place: usize| table.raw_get(place).map_err(of_mlua));
             let before_nil = elements.take_while(|element| !matches!(element, Ok(Value::Nil)));
             before_nil.map(|element| element.map(Returned::Element))
         });
@@ -141,12 +138,7 @@ impl from_script::Returned for Returned<'_> {
             value => Ok(value),
         };
         let fields = (1..).zip(names);
-        let fields = fields.map(|named| field(named).map(Returned::Element).map_err(failed));
+        let fields = fields.map(|named| field(named).map(Returned::Element).map_err(of_mlua));
         fields.collect::<Result<_>>().map(Some)
     }
-}
-
-fn failed(error: mlua::Error) -> Error {
-    let (errno, message) = thrown::lua_error(&error);
-    Error::new(errno.unwrap_or(libc::EIO), message)
 }

@@ -4,8 +4,8 @@ use mlua::{Function, Table, Value};
 use nbdkit_script::script::ApiVersion;
 use nbdkit_script::{Callbacks, Error, Result, Script};
 
+use crate::error;
 use crate::interpreter::{Interpreter, Target};
-use crate::thrown;
 
 /// What a script has turned out to be.
 pub struct Loaded {
@@ -21,21 +21,19 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
         Error::new(libc::EINVAL, format!("could not {what} Lua script{text}"))
     };
     let could_not_run =
-        |error: mlua::Error| could_not("run", format!(": {}", thrown::lua_message(&error)));
+        |error: mlua::Error| could_not("run", format!(": {}", error::lua_message(&error)));
 
     let compiled = compile(interpreter, script);
     // The official plugin has no colon here, for the name of the script follows.
-    let chunk = compiled
-        .map_err(|error| could_not("parse", format!(" {}", thrown::lua_message(&error))))?;
+    let chunk =
+        compiled.map_err(|error| could_not("parse", format!(" {}", error::lua_message(&error))))?;
     let globals = interpreter.lua().globals();
     let before = interpreter.function_names(&globals).map_err(could_not_run)?;
 
     let chunk = interpreter.keep(chunk).map_err(could_not_run)?;
     let returned = interpreter.call_for_value(Target::Reference(chunk), &[]);
     interpreter.release(chunk);
-    let returned = returned.map_err(|failure| {
-        thrown::error(interpreter, failure).context("could not run Lua script")
-    })?;
+    let returned = returned.map_err(|error| error.context("could not run Lua script"))?;
 
     let (table, function_names) = match returned {
         Value::Table(module) if is_module(&module) => {
@@ -71,7 +69,7 @@ fn api_version(interpreter: &Interpreter, table: &Table) -> Result<ApiVersion> {
         Value::Number(2.0) => Ok(ApiVersion::V2),
         value => Err(Error::new(
             libc::EINVAL,
-            format!("API_VERSION is {}, expected 1 or 2", thrown::shown(&value)),
+            format!("API_VERSION is {}, expected 1 or 2", error::shown(&value)),
         )),
     }
 }

@@ -9,7 +9,6 @@ mod ffi;
 mod interpreter;
 mod module;
 mod plugin;
-mod raised;
 mod returned;
 mod script;
 

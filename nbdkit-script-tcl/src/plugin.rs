@@ -1,25 +1,18 @@
 //! [`Language`] for Tcl: how a script is loaded and called.
 
 use nbdkit_script::interrupt::Interrupter;
+use nbdkit_script::script::api::Lease;
 use nbdkit_script::script::{ApiVersion, ArgumentOf, Wanted};
 use nbdkit_script::{Callbacks, Error, Language, Result, Script, ThreadModel};
 
-use crate::interpreter::{Failure, Handle, Interpreter, Lent, Value, thread};
+use crate::interpreter::{Handle, Interpreter, Value, thread};
 use crate::module;
-use crate::raised;
 use crate::script::{self, Loaded};
 
 /// A script in its own interpreter.
 pub struct TclPlugin {
     interpreter: Interpreter,
     loaded: Loaded,
-}
-
-impl TclPlugin {
-    #[cold]
-    fn error(&self, failure: Failure) -> Error {
-        raised::error(&self.loaded, failure, self.interpreter.take_pending_errno())
-    }
 }
 
 impl Language for TclPlugin {
@@ -34,7 +27,7 @@ impl Language for TclPlugin {
     type Handle = Handle;
     type Program = ();
     type Returned<'a> = Value<'a>;
-    type Lent<'a> = Lent<'a>;
+    type Lent<'a> = Lease<'a>;
 
     fn load(script: &Script, _: &()) -> Result<Self> {
         let interpreter = Interpreter::new(Self::callback_name).map_err(|message| {
@@ -97,14 +90,11 @@ impl Language for TclPlugin {
         _: Wanted,
         take: impl FnOnce(Value<'_>) -> Result<T>,
     ) -> Result<T> {
-        match self.interpreter.call(callback, &arguments, take) {
-            Ok(result) => result,
-            Err(failure) => Err(self.error(failure)),
-        }
+        self.interpreter.call(callback, &arguments, take)
     }
 
     fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Handle> {
-        self.interpreter.call_open(&arguments).map_err(|failure| self.error(failure))
+        self.interpreter.call_open(&arguments)
     }
 
     fn release(&self, handle: Handle) {

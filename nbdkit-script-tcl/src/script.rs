@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::c_int;
-use std::path::PathBuf;
 
 use nbdkit_script::script::ApiVersion;
 use nbdkit_script::{Error, Result, Script};
@@ -16,24 +15,12 @@ pub struct Loaded {
     pub api_version: ApiVersion,
     /// The global procedures that it defined.
     pub procedures: Vec<String>,
-    /// The script's name as it was given, and as Tcl has it in errors.
-    given: PathBuf,
-    normalized: Option<String>,
-}
-
-impl Loaded {
-    /// A file's name for messages: the script's as the user has given it.
-    pub fn name_of(&self, file: &str) -> String {
-        if self.normalized.as_deref() == Some(file) {
-            return self.given.display().to_string();
-        }
-        file.into()
-    }
 }
 
 /// Runs the script's top level, which defines the callbacks.
 pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     check_encoding(script)?;
+    interpreter.show_name(script.path());
     interpreter.inside(|inside| {
         let before = procedures(inside);
         run_top_level(inside, script).map_err(|(code, line)| {
@@ -46,8 +33,6 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
         Ok(Loaded {
             api_version: api_version(inside)?,
             procedures: after.difference(&before).cloned().collect(),
-            given: script.path().into(),
-            normalized: inside.ask(&["file", "normalize", &script.path().to_string_lossy()]),
         })
     })
 }

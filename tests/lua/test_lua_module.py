@@ -96,7 +96,7 @@ def test_surplus_arguments_of_functions_without_any(lua, name):
     "call, message",
     [
         ("debug()", "argument 1 (the message): found nothing, expected a string"),
-        ("debug(nil)", "argument 1 (the message): found nothing, expected a string"),
+        ("debug(nil)", "argument 1 (the message): found nil, expected a string"),
         ("debug({})", "argument 1 (the message): found table, expected a string"),
         ("debug(true)", "argument 1 (the message): found boolean, expected a string"),
         ("debug('a', 'b')", "2 arguments, expected at most 1"),
@@ -113,7 +113,7 @@ def test_surplus_arguments_of_functions_without_any(lua, name):
         ("set_error('EIO', 1)", "2 arguments, expected at most 1"),
         ("error()", "argument 1 (the error number): found nothing, expected a number from 1 on"),
         ("error('EIO')", "argument 2 (the message): found nothing, expected a string"),
-        ("error('EIO', nil)", "argument 2 (the message): found nothing, expected a string"),
+        ("error('EIO', nil)", "argument 2 (the message): found nil, expected a string"),
         ("error('EIO', true)", "argument 2 (the message): found boolean, expected a string"),
         ("error('EIO', 'x', 2)", "3 arguments, expected at most 2"),
         ("error('text')", '"text" is not the name of an errno'),

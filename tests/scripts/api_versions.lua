@@ -144,7 +144,7 @@ function pwrite(h, buf, offset, flags)
     for i, write in ipairs(writes) do
         local ok, message = pcall(write, buf)
         if ok then error("could write by " .. i) end
-        if not message:find("read%-only") then error(message) end
+        if not tostring(message):find("read%-only") then error(message) end
     end
     stored:copy(0, buf)
 end

@@ -1,19 +1,25 @@
-//! What a userdata of ours begins with, and how it is told from any other.
+//! What a userdata of ours begins with, how it is told from any other, and what all C functions of
+//! ours know.
 
 use std::cell::Cell;
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
+use std::ptr;
+use std::sync::Arc;
 
-use nbdkit_script::Extent;
+use mlua::ffi::{self, lua_State};
+use nbdkit_script::Result;
+use nbdkit_script::script::api::{Answer, Memory};
 use nbdkit_script::script::store::Disk;
 
 #[cfg(feature = "luajit")]
 use super::jit::Window;
-use super::memory::Memory;
+use super::registry::Places;
+use super::stopper::Stopper;
 
-/// What a buffer's userdata begins with.
+/// The beginning of a buffer's userdata.
 #[repr(C)]
 pub(super) struct Header {
-    /// First, for `window.lua` looks here.
+    /// First, because `window.lua` looks here.
     #[cfg(feature = "luajit")]
     pub(super) window: Window,
     pub(super) seal: Seal,
@@ -21,7 +27,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// What a buffer's userdata is to begin with.
+    /// Writes the beginning of a buffer's userdata.
     ///
     /// # Safety
     /// There must be room for a header.
@@ -38,8 +44,8 @@ impl Header {
     }
 }
 
-/// What tells a userdata of ours from any other: made of where it is, and of what it is. Its
-/// metatable does not, for `debug.setmetatable` gives that to any value.
+/// Tells a userdata of ours from any other: it combines the userdata's address and its type. A
+/// metatable would not do, because `debug.setmetatable` gives one to any value.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[repr(transparent)]
 pub(super) struct Seal(usize);
@@ -51,7 +57,7 @@ impl Seal {
     }
 
     #[inline]
-    pub(super) fn of_known(known: *const Known) -> Seal {
+    fn of_known(known: *const Known) -> Seal {
         Seal(known.addr() ^ 0x6b6e_6f77)
     }
 
@@ -68,18 +74,100 @@ pub(super) struct DiskBlock {
     pub(super) disk: &'static Disk,
 }
 
-/// What tells methods whose userdata they have been given. Its place stays the same.
-#[derive(Default)]
+/// What all C functions of ours know of their interpreter. It never moves.
 #[repr(C)]
 pub(super) struct Known {
-    /// First, so that of anything else no more than this is read. Set once it has its address.
-    pub(super) seal: Cell<Seal>,
-    /// The buffer that is lent now. It stays alive until it is taken back, so that nothing else can
-    /// be where it is: no need to look for its seal.
+    /// First: of a foreign userdata, no more than this is read.
+    seal: Cell<Seal>,
+    /// The buffer that is lent now. It stays alive until it is taken back, so nothing else can have
+    /// its address, and its seal need not be checked.
     pub(super) lent: Cell<*mut Header>,
-    /// Where the two metatables are that new ones get.
-    pub(super) buffers: Cell<*const c_void>,
-    pub(super) disks: Cell<*const c_void>,
-    /// A list that is about to be copied. Here a Lua error does not leak it.
-    pub(super) extents: Cell<Vec<Extent>>,
+    pub(super) places: Places,
+    /// What the script has set with `nbdkit.set_error`; 0 for nothing.
+    pub(super) pending_errno: Cell<i32>,
+    /// What a C function is about to return or raise: see `answer.rs`.
+    pub(super) returning: Cell<*const Returning<'static>>,
+    /// How much memory Lua used after its garbage was last collected for lack of memory, in bytes.
+    pub(super) used_before: Cell<usize>,
+    pub(super) stopper: Arc<Stopper>,
+}
+
+/// What a C function is about to return or raise.
+pub(super) struct Returning<'a> {
+    pub(super) result: Result<Answer<'a>>,
+    /// The level of the function whose position an error gets, as `luaL_where` counts.
+    pub(super) level: c_int,
+}
+
+/// The key of a state's [`Known`] in the registry is the address of this.
+static KEY: u8 = 0;
+
+impl Known {
+    pub(super) fn new(places: Places, stopper: Arc<Stopper>) -> Self {
+        Known {
+            seal: Cell::default(),
+            lent: Cell::new(ptr::null_mut()),
+            places,
+            pending_errno: Cell::new(0),
+            returning: Cell::new(ptr::null()),
+            used_before: Cell::new(0),
+            stopper,
+        }
+    }
+
+    /// Puts it into the registry.
+    ///
+    /// # Safety
+    /// Only where Lua protects it, with room on the stack. It must outlive the state.
+    pub(super) unsafe fn register(&self, state: *mut lua_State) {
+        self.seal.set(Seal::of_known(self));
+        // SAFETY: the caller's.
+        unsafe {
+            ffi::lua_pushlightuserdata(state, ptr::from_ref(&KEY).cast_mut().cast());
+            self.push(state);
+            ffi::lua_rawset(state, ffi::LUA_REGISTRYINDEX);
+        }
+    }
+
+    /// Pushes its address, an upvalue for functions.
+    ///
+    /// # Safety
+    /// With room on the stack. A light userdata needs no memory.
+    pub(super) unsafe fn push(&self, state: *mut lua_State) {
+        // SAFETY: the caller's.
+        unsafe { ffi::lua_pushlightuserdata(state, ptr::from_ref(self).cast_mut().cast()) };
+    }
+
+    /// That of the state, from the registry.
+    ///
+    /// # Safety
+    /// Only in a C function or a hook that Lua runs, with room on the stack.
+    pub(super) unsafe fn of_state<'a>(state: *mut lua_State) -> &'a Known {
+        // SAFETY: `register` has put it there, under a key that nobody else has. A light userdata
+        // needs no memory, and a table without metamethods raises no error.
+        unsafe {
+            ffi::lua_pushlightuserdata(state, ptr::from_ref(&KEY).cast_mut().cast());
+            ffi::lua_rawget(state, ffi::LUA_REGISTRYINDEX);
+            let known = ffi::lua_touserdata(state, -1).cast::<Known>();
+            ffi::lua_settop(state, -2);
+            &*known
+        }
+    }
+
+    /// That of the function that runs, from its first upvalue. `None` if `debug.setupvalue` has
+    /// replaced it.
+    ///
+    /// # Safety
+    /// Only in a C function that [`push`](Self::push) gave its first upvalue.
+    #[inline]
+    pub(super) unsafe fn of_function<'a>(state: *mut lua_State) -> Option<&'a Known> {
+        // SAFETY: the caller's. It lives in the `Interpreter` that owns the state, and is dropped
+        // after that. Of any other userdata in its place, only the seal is read.
+        unsafe {
+            let known: *mut c_void = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
+            let known = known.cast::<Known>().cast_const();
+            let is_known = !known.is_null() && known.cast::<Seal>().read() == Seal::of_known(known);
+            is_known.then(|| &*known)
+        }
+    }
 }

@@ -5,13 +5,12 @@ use std::ptr;
 
 use mlua::Value;
 use mlua::ffi;
-use nbdkit_script::{Callbacks, memory};
+use nbdkit_script::{Callbacks, Error, Result, memory};
 
 use super::entry::{Task, push};
 use super::on_stack::{FIRST, OnStack};
-use super::{
-    Argument, CALLBACKS, ENTRY, Failure, Interpreter, REMEMBER, RESTING, Reference, Target,
-};
+use super::{Argument, CALLBACKS, ENTRY, Interpreter, REMEMBER, RESTING, Reference, Target};
+use crate::error;
 
 /// Where the name of a callback is on the main thread's stack.
 fn place_of_name(callback: Callbacks) -> c_int {
@@ -30,8 +29,8 @@ impl Interpreter {
         &self,
         callback: Callbacks,
         arguments: [Argument<'_>; N],
-        take: impl FnOnce(OnStack<'_>) -> T,
-    ) -> Result<T, Failure> {
+        take: impl FnOnce(OnStack<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.begin();
         if !self.call_plain(callback, arguments)? {
             // A copy, so that they are in memory on this way only.
@@ -39,19 +38,15 @@ impl Interpreter {
         }
         let returned = OnStack::new(self);
         let taken = match returned.failure() {
-            None => Ok(take(returned)),
-            Some(failure) => Err(failure),
+            None => take(returned),
+            Some(error) => Err(error),
         };
         self.rest();
         taken
     }
 
     /// Calls a function and keeps its first result, whatever that is.
-    pub fn call_and_keep(
-        &self,
-        target: Target,
-        arguments: &[Argument<'_>],
-    ) -> Result<Reference, Failure> {
+    pub fn call_and_keep(&self, target: Target, arguments: &[Argument<'_>]) -> Result<Reference> {
         // LuaJIT has a thread local for errors, for which the C library takes memory when a thread
         // raises its first one. It ends the process where there is none.
         #[cfg(feature = "luajit")]
@@ -66,18 +61,11 @@ impl Interpreter {
     }
 
     /// Calls a function for its first result as a value of mlua's.
-    pub fn call_for_value(
-        &self,
-        target: Target,
-        arguments: &[Argument<'_>],
-    ) -> Result<Value, Failure> {
+    pub fn call_for_value(&self, target: Target, arguments: &[Argument<'_>]) -> Result<Value> {
         let kept = self.call_and_keep(target, arguments)?;
         let value = self.kept(kept);
         self.release(kept);
-        value.map_err(|error| Failure::Thrown {
-            value: Value::Error(Box::new(error)),
-            traceback: None,
-        })
+        value.map_err(error::of_mlua)
     }
 
     /// Which callbacks are functions now.
@@ -89,8 +77,7 @@ impl Interpreter {
     /// Whether a callback is a function now. Asks metatables; an error of theirs, as of one that
     /// wants globals to be declared, is a no.
     fn is_defined(&self, callback: Callbacks) -> bool {
-        let places = self.places;
-        let mut task = Task::Probe { places, callback, defined: false };
+        let mut task = Task::Probe { places: self.known.places, callback, defined: false };
         self.run_alone(&mut task);
         matches!(task, Task::Probe { defined: true, .. })
     }
@@ -109,7 +96,7 @@ impl Interpreter {
         &self,
         callback: Callbacks,
         arguments: [Argument<'_>; N],
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool> {
         if arguments.iter().any(needs_memory) {
             return Ok(false);
         }
@@ -140,7 +127,7 @@ impl Interpreter {
         target: Target,
         arguments: &[Argument<'_>],
         keep: Option<&mut Reference>,
-    ) -> Result<(), Failure> {
+    ) -> Result<()> {
         let state = self.state;
         let mut task = Task::Call { interpreter: self, target, arguments, defined: true, keep };
         // SAFETY: `lay_out_stack` has put the values at these places and made room. Pushing a value
@@ -159,7 +146,7 @@ impl Interpreter {
                     ffi::lua_settop(state, -2);
                 } else {
                     self.rest();
-                    return Err(Failure::NotDefined);
+                    return Err(Error::not_defined());
                 }
             }
             ffi::lua_pcall(state, count, ffi::LUA_MULTRET, REMEMBER)
@@ -172,7 +159,7 @@ impl Interpreter {
         match task {
             Task::Call { defined: false, .. } => {
                 self.rest();
-                Err(Failure::NotDefined)
+                Err(Error::not_defined())
             }
             _ => Ok(()),
         }
@@ -183,8 +170,9 @@ impl Interpreter {
     fn begin(&self) {
         // Looked at first: what is written goes from one processor's cache to the other's when
         // threads take turns, and hardly any script sets it.
-        if self.pending_errno.get() != 0 {
-            self.pending_errno.set(0);
+        let pending = &self.known.pending_errno;
+        if pending.get() != 0 {
+            pending.set(0);
         }
     }
 
@@ -220,11 +208,11 @@ impl Interpreter {
     /// # Safety
     /// Only right after lua_pcall has failed.
     #[cold]
-    unsafe fn failure(&self, status: c_int) -> Failure {
+    unsafe fn failure(&self, status: c_int) -> Error {
         // SAFETY: the error's value is on top, and the place in the registry exists, so that
         // writing there allocates nothing.
         unsafe {
-            ffi::lua_rawseti(self.state, ffi::LUA_REGISTRYINDEX, self.places.thrown.0.into());
+            ffi::lua_rawseti(self.state, ffi::LUA_REGISTRYINDEX, self.known.places.thrown.0.into());
         }
         self.rest();
         if status == ffi::LUA_ERRMEM {
@@ -232,11 +220,12 @@ impl Interpreter {
             // What the call has left is garbage.
             self.run_alone(&mut Task::Collect);
         }
-        let traceback = match self.take_kept(self.places.traceback) {
-            Value::String(text) => Some(text.to_string_lossy()),
-            _ => None,
-        };
-        Failure::Thrown { value: self.take_kept(self.places.thrown), traceback }
+        let thrown = self.take_kept(self.known.places.thrown);
+        let error = error::thrown(&thrown, self.known.pending_errno.take());
+        match self.take_kept(self.known.places.traceback) {
+            Value::String(text) => error.with_traceback(text.to_string_lossy()),
+            _ => error,
+        }
     }
 
     /// The value in a place of the registry, which is to be used again.

@@ -8,7 +8,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 
 use super::Interpreter;
-use super::stopper::stopper;
+use super::block::Known;
 
 impl Interpreter {
     /// Puts ours in the place of Lua's.
@@ -85,7 +85,7 @@ unsafe fn run(state: *mut lua_State, coroutine: *mut lua_State) -> c_int {
     // SAFETY: the caller's. An error of the function ends in lua_pcall, so that the coroutine
     // before is noted again in any case.
     unsafe {
-        let stopper = stopper(state);
+        let stopper = &Known::of_state(state).stopper;
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
         ffi::lua_insert(state, 1);
         let arguments = ffi::lua_gettop(state) - 1;

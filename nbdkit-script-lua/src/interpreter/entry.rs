@@ -1,11 +1,12 @@
 //! What runs under lua_pcall, where Lua may raise errors.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::Callbacks;
 
+use super::answer::push_string;
 use super::on_stack::RESULTS;
 use super::{Argument, Interpreter, Places, Reference, Target, lend};
 
@@ -47,7 +48,7 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                     }
                     Target::Callback(_) if ffi::lua_gettop(state) == 2 => {}
                     Target::Callback(callback) => {
-                        let place = interpreter.places.callbacks.0.into();
+                        let place = interpreter.known.places.callbacks.0.into();
                         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, place);
                         push_field(state, callback.name());
                         ffi::lua_replace(state, 2);
@@ -97,7 +98,7 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
 unsafe fn push_field(state: *mut lua_State, name: &str) {
     // SAFETY: the caller's.
     unsafe {
-        ffi::lua_pushlstring(state, name.as_ptr().cast::<c_char>(), name.len());
+        push_string(state, name.as_bytes());
         ffi::lua_gettable(state, -2);
     }
 }
@@ -125,9 +126,9 @@ pub(super) unsafe fn push(
             }
             Argument::Boolean(boolean) => ffi::lua_pushboolean(state, boolean.into()),
             Argument::Bytes(bytes) | Argument::Parameter(bytes) => {
-                ffi::lua_pushlstring(state, bytes.as_ptr().cast::<c_char>(), bytes.len());
+                push_string(state, bytes);
             }
-            Argument::Lent(lent) => lend::push(state, interpreter, lent),
+            Argument::Lent(lent) => lend::push(state, &interpreter.known, lent),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! How an interpreter is interrupted from another thread: its [`Stopper`](super::stopper::Stopper).
 
-use std::ffi::c_void;
 use std::sync::Arc;
 
-use mlua::ffi;
+use mlua::ffi::{self, lua_State};
 use nbdkit_script::interrupt::Interrupter;
 
 use super::Interpreter;
-use super::stopper::key;
+use super::answer::end_owned;
+use super::block::{Known, Returning};
 
 impl Interpreter {
     /// Interrupts what this interpreter runs.
@@ -15,19 +15,19 @@ impl Interpreter {
         let stopper = Arc::clone(&self.stopper);
         Arc::new(move |interruption| stopper.interrupt(interruption))
     }
+}
 
-    /// Has the state know its [`Stopper`], which outlives it.
-    pub(super) fn register_stopper(&self) -> mlua::Result<()> {
-        let stopper = Arc::as_ptr(&self.stopper).cast_mut().cast::<c_void>();
-        // SAFETY: mlua calls this protected.
-        unsafe {
-            self.lua.exec_raw::<()>((), |state| {
-                ffi::lua_pushlightuserdata(state, key());
-                ffi::lua_pushlightuserdata(state, stopper);
-                ffi::lua_rawset(state, ffi::LUA_REGISTRYINDEX);
-            })?;
+/// Runs before an instruction. Fails, or takes itself away.
+pub(super) unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) {
+    // SAFETY: Lua calls this with room for 20 values, in the thread that runs the state.
+    unsafe {
+        let known = Known::of_state(state);
+        match known.stopper.interrupt.check() {
+            Ok(()) => known.stopper.unhook(state),
+            Err(error) => {
+                // Level 0 is the function that pushes the error: a hook is not a level.
+                end_owned(state, known, Returning { result: Err(error), level: 1 });
+            }
         }
-        self.stopper.enter(self.state);
-        Ok(())
     }
 }

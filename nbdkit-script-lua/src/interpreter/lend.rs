@@ -1,64 +1,33 @@
 //! Buffers: bytes that Lua can change, either a script's own or lent by nbdkit for one call.
 //!
-//! A buffer is a userdata that begins with a [`Header`]. A script's own has its bytes behind it, so
-//! it is one block of Lua's memory and needs no finalizer. A lent one points at the request;
-//! when the call is over it is made [`Memory::Gone`], and whatever the script still does with it
-//! is an error.
-//!
-//! How the methods of the library get at them is in `method.rs`.
+//! A buffer is a userdata that begins with a [`Header`]. A script's own bytes follow in the same
+//! block of Lua's memory, so it needs no finalizer. A lent one points at the request. After the
+//! call it becomes [`Memory::Gone`], and whatever the script still does with it is an error.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::script::api::MadeIn;
-use nbdkit_script::{ReadBuffer, script};
+use nbdkit_script::script::api::{Lease, MadeIn, Memory};
 
 use super::Interpreter;
-use super::block::Header;
-use super::memory::Memory;
-
-/// nbdkit's memory, to be passed to one call.
-pub struct Lent<'a> {
-    memory: Memory,
-    borrowed: PhantomData<&'a mut [u8]>,
-}
-
-impl fmt::Debug for Lent<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lent")
-    }
-}
-
-impl<'a> script::Lent<'a> for Lent<'a> {
-    fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
-        // The brand of a ReadBuffer matters to who finishes it, which is not done through this.
-        let buffer = ptr::from_mut(buffer).cast::<ReadBuffer<'static>>();
-        Lent { memory: Memory::Fill(buffer), borrowed: PhantomData }
-    }
-
-    fn data(data: &'a [u8]) -> Self {
-        Lent { memory: Memory::Data(data), borrowed: PhantomData }
-    }
-}
+use super::block::{Header, Known};
 
 /// Pushes a buffer, and puts it into its place in the registry as well, where it stays alive until
 /// it is taken back.
 ///
 /// # Safety
 /// Only from `entry::entry`: it may raise a Lua error. `take_back` must follow.
-pub(super) unsafe fn push(state: *mut lua_State, interpreter: &Interpreter, lent: &Lent<'_>) {
-    let places = &interpreter.places;
+pub(super) unsafe fn push(state: *mut lua_State, known: &Known, lent: &Lease<'_>) {
+    let places = &known.places;
     // SAFETY: lua_newuserdata makes room for a header, which is written before anything sees it.
     unsafe {
         let header = ffi::lua_newuserdata(state, size_of::<Header>()).cast::<Header>();
-        Header::put(header, lent.memory);
+        Header::put(header, lent.memory());
         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, places.buffer.0.into());
         ffi::lua_setmetatable(state, -2);
         ffi::lua_pushvalue(state, -1);
         ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, places.lent.0.into());
-        interpreter.known.lent.set(header);
+        known.lent.set(header);
     }
 }
 
@@ -83,9 +52,8 @@ const ALIGNMENT: usize = 64;
 /// Pushes a buffer of a script's own, and returns where its bytes are, which are not yet set.
 ///
 /// # Safety
-/// Only from a function that has the metatable of buffers as its first upvalue, and that Lua
-/// protects: it may raise an error. The caller writes all the bytes.
-pub(super) unsafe fn new_own(state: *mut lua_State, size: usize) -> *mut u8 {
+/// Only where a Lua error drops nothing: it may raise one. The caller writes all the bytes.
+pub(super) unsafe fn new_own(state: *mut lua_State, known: &Known, size: usize) -> *mut u8 {
     // SAFETY: the userdata has room for the header, for the bytes, and for those that are skipped
     // between the two. A size that overflows is more than Lua takes, which raises an error, as for
     // any that there is no memory for.
@@ -96,7 +64,7 @@ pub(super) unsafe fn new_own(state: *mut lua_State, size: usize) -> *mut u8 {
         let bytes = behind.add(behind.align_offset(ALIGNMENT));
         let own = ptr::slice_from_raw_parts_mut(bytes, size);
         Header::put(header, Memory::Own(own, MadeIn::now()));
-        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, known.places.buffer.0.into());
         ffi::lua_setmetatable(state, -2);
         bytes
     }

@@ -14,32 +14,31 @@
 #![allow(unsafe_code)]
 
 mod allocator;
+mod answer;
+mod arguments;
 mod block;
 mod call;
 #[cfg(not(feature = "luajit"))]
 mod coroutine;
 mod entry;
+mod errors;
+mod function;
 mod interrupt;
 #[cfg(feature = "luajit")]
 mod jit;
 mod lend;
-mod memory;
-mod method;
 mod on_stack;
+mod registry;
 mod stopper;
 mod tables;
-mod types;
 
 use allocator::Limited;
 use block::Known;
-pub use lend::Lent;
-pub use method::CHANGED;
 pub use on_stack::OnStack;
-pub use stopper::ERROR_METATABLE;
+use registry::Places;
+pub use registry::Reference;
 use stopper::Stopper;
-pub use types::{Register, Type};
 
-use std::cell::Cell;
 #[cfg(not(feature = "luajit"))]
 use std::ffi::CStr;
 use std::ffi::c_int;
@@ -49,7 +48,10 @@ use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{IntoLuaMulti, Lua, Table, Value};
-use nbdkit_script::{Callbacks, script};
+use nbdkit_script::script::api::Lease;
+use nbdkit_script::{Callbacks, memory, script};
+
+use crate::error;
 
 /// Whether every number is a double in this engine, exact only up to [`EXACT`].
 pub const DOUBLES: bool = cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit"));
@@ -64,16 +66,12 @@ pub struct Interpreter {
     lua: Lua,
     /// The main thread of `owner`, for the many uses of it.
     state: *mut lua_State,
-    places: Places,
-    /// What a script has set with `nbdkit.set_error`; 0 for nothing. The module's function has the
-    /// other reference.
-    pending_errno: Rc<Cell<i32>>,
     #[allow(dead_code, reason = "closes the state when it is dropped")]
     owner: Owner,
     /// Behind `owner`, for finalizers may be interrupted as well.
     stopper: Arc<Stopper>,
-    /// Behind `owner`, for finalizers may call methods, which look at this. Not a `Box`, which
-    /// would claim that nobody else points there.
+    /// Behind `owner`: finalizers may call methods, which look at this. Not a `Box`, which would
+    /// claim that nobody else points there.
     known: Rc<Known>,
 }
 
@@ -103,23 +101,6 @@ impl Drop for Owner {
 // are to what that state owns.
 unsafe impl Send for Interpreter {}
 
-/// Places in Lua's registry, made once, so that nothing has to be allocated outside of protection.
-#[derive(Debug, Clone, Copy)]
-struct Places {
-    /// What was thrown last.
-    thrown: Reference,
-    /// Where the script was then.
-    traceback: Reference,
-    /// The buffer that was lent last.
-    lent: Reference,
-    /// The table in which callbacks are looked up.
-    callbacks: Reference,
-    /// The metatable of buffers.
-    buffer: Reference,
-    /// The metatable of disks.
-    disk: Reference,
-}
-
 /// Places on the main thread's stack. The names of the callbacks follow.
 const REMEMBER: c_int = 1;
 const ENTRY: c_int = 2;
@@ -137,12 +118,8 @@ const ROOM: c_int = 16;
 /// touched.
 const BALLAST: usize = 1 << 19;
 
-/// The place of a value in Lua's registry, which keeps it from being collected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reference(c_int);
-
 /// What is passed to a Lua function. What `open` returned is kept in the registry.
-pub type Argument<'a> = script::Argument<'a, Reference, Lent<'a>>;
+pub type Argument<'a> = script::Argument<'a, Reference, Lease<'a>>;
 
 /// Which function is called.
 #[derive(Debug, Clone, Copy)]
@@ -151,26 +128,6 @@ pub enum Target {
     Callback(Callbacks),
     /// A function that is kept in the registry.
     Reference(Reference),
-}
-
-/// Why a call gave no result.
-#[derive(Debug)]
-pub enum Failure {
-    /// There is no function of this name.
-    NotDefined,
-    /// It raised an error: what was thrown, and where the script was.
-    Thrown { value: Value, traceback: Option<String> },
-    /// It returned nil, a message and perhaps an error number, as Lua's own functions do.
-    Returned { message: String, errno: Option<Errno> },
-    /// It returned something other than text as the message.
-    Refused { value: Value, errno: Option<Errno> },
-}
-
-/// An error number as a script writes it.
-#[derive(Debug)]
-pub enum Errno {
-    Number(i64),
-    Name(String),
 }
 
 impl Interpreter {
@@ -189,13 +146,13 @@ impl Interpreter {
         if state.is_null() {
             return Err(mlua::Error::MemoryError("not enough memory".into()));
         }
-        let stopper = Arc::new(Stopper::default());
+        let stopper = Arc::new(Stopper::new(interrupt::hook));
         let owner = Owner { state, limited, stopper: Arc::clone(&stopper) };
         // SAFETY: the state is open and will be closed after the handle is dropped. C modules and
         // the debug library, which break mlua's promises of safety, are in the power of whoever
         // names the script, who could as well name another plugin.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
-        let mut kept = [Reference(ffi::LUA_NOREF); 6];
+        let mut kept = [Reference(ffi::LUA_NOREF); 10];
         // SAFETY: mlua calls this protected. What is pushed here is popped by luaL_ref.
         unsafe {
             lua.exec_raw::<()>((), |current| {
@@ -209,12 +166,33 @@ impl Interpreter {
                 ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX);
             })?;
         }
-        let [thrown, traceback, lent, callbacks, buffer, disk] = kept;
-        let places = Places { thrown, traceback, lent, callbacks, buffer, disk };
-        let pending_errno = Rc::new(Cell::new(0));
-        let interpreter =
-            Interpreter { lua, state, places, pending_errno, owner, stopper, known: Rc::default() };
-        interpreter.register_stopper()?;
+        let [
+            returner,
+            error,
+            no_memory,
+            describe,
+            thrown,
+            traceback,
+            lent,
+            callbacks,
+            buffer,
+            disk,
+        ] = kept;
+        let places = Places {
+            returner,
+            error,
+            no_memory,
+            describe,
+            thrown,
+            traceback,
+            lent,
+            callbacks,
+            buffer,
+            disk,
+        };
+        let known = Rc::new(Known::new(places, Arc::clone(&stopper)));
+        let interpreter = Interpreter { lua, state, owner, stopper, known };
+        interpreter.register_known()?;
         #[cfg(not(feature = "luajit"))]
         interpreter.watch_coroutines()?;
         interpreter.lay_out_stack()?;
@@ -222,11 +200,36 @@ impl Interpreter {
         Ok(interpreter)
     }
 
+    /// Puts into the registry what functions of ours look for there.
+    fn register_known(&self) -> mlua::Result<()> {
+        let known = &*self.known;
+        // SAFETY: mlua calls this protected. `known` outlives the state.
+        unsafe {
+            self.lua.exec_raw::<()>((), |state| {
+                known.register(state);
+                known.push(state);
+                ffi::lua_pushcclosure(state, answer::returner, 1);
+                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, known.places.returner.0.into());
+                answer::push_string(state, memory::MESSAGE.as_bytes());
+                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, known.places.no_memory.0.into());
+                errors::push_metatable(state);
+                ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, known.places.error.0.into());
+            })?;
+        }
+        let describe = self.lua.create_function(|_, (value, is_error): (Value, bool)| {
+            let own = error::own_message(&value);
+            Ok(own.or_else(|| is_error.then(|| error::message(&value))))
+        })?;
+        self.put(known.places.describe, describe)?;
+        self.stopper.enter(self.state);
+        Ok(())
+    }
+
     /// Puts the values onto the main thread's stack that stay there.
     fn lay_out_stack(&self) -> mlua::Result<()> {
         let lua = &self.lua;
         let names = Callbacks::NAMES;
-        let places = self.places;
+        let places = self.known.places;
         let mut values = Reference(ffi::LUA_NOREF);
         // SAFETY: exec_raw, which calls this protected, leaves what its function pushes on the
         // stack of that function only, so the values go over in a table in the registry.
@@ -245,7 +248,7 @@ impl Interpreter {
                 ffi::lua_newtable(current);
                 ffi::lua_rawseti(current, 1, CALLBACKS.into());
                 for (place, (_, name)) in (CALLBACKS + 1..).zip(names) {
-                    tables::push_text(current, name);
+                    answer::push_string(current, name.as_bytes());
                     ffi::lua_rawseti(current, 1, place.into());
                 }
                 values = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
@@ -263,11 +266,15 @@ impl Interpreter {
 
     /// From now on, callbacks are the functions in this table.
     pub fn look_up_callbacks_in(&self, table: &Table) -> mlua::Result<()> {
-        self.put(self.places.callbacks, table)?;
+        self.put(self.known.places.callbacks, table)?;
         // SAFETY: the place has been made, and lua_replace overwrites the value at a place of the
         // stack that `lay_out_stack` has made.
         unsafe {
-            ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, self.places.callbacks.0.into());
+            ffi::lua_rawgeti(
+                self.state,
+                ffi::LUA_REGISTRYINDEX,
+                self.known.places.callbacks.0.into(),
+            );
             ffi::lua_replace(self.state, CALLBACKS);
         }
         Ok(())
@@ -276,11 +283,6 @@ impl Interpreter {
     /// The safe way to the same state.
     pub fn lua(&self) -> &Lua {
         &self.lua
-    }
-
-    /// Where `nbdkit.set_error` puts its number.
-    pub fn pending_errno(&self) -> &Rc<Cell<i32>> {
-        &self.pending_errno
     }
 
     /// Keeps a value of mlua's, so that it can be used here.

@@ -2,11 +2,11 @@
 
 use std::ffi::{CStr, c_int};
 
-use crate::thrown::text_of;
 use mlua::{Value, ffi};
-use nbdkit_script::Number;
+use nbdkit_script::{Error, Number, errno};
 
-use super::{DOUBLES, Errno, Failure, Interpreter, RESTING};
+use super::{DOUBLES, Interpreter, RESTING};
+use crate::error::{self, text_of};
 
 /// How many results are looked at: nil, what failed and an error number, where it failed.
 pub(super) const RESULTS: c_int = 3;
@@ -41,10 +41,6 @@ impl<'a> OnStack<'a> {
         OnStack { interpreter, place, kind: kind.max(ffi::LUA_TNIL) }
     }
 
-    pub fn interpreter(self) -> &'a Interpreter {
-        self.interpreter
-    }
-
     pub fn is_table(self) -> bool {
         self.kind == ffi::LUA_TTABLE
     }
@@ -56,11 +52,11 @@ impl<'a> OnStack<'a> {
 
     /// Whether it is how Lua's own functions fail: nil, what failed, and perhaps a number.
     #[inline]
-    pub(super) fn failure(self) -> Option<Failure> {
+    pub(super) fn failure(self) -> Option<Error> {
         if self.kind != ffi::LUA_TNIL { None } else { self.failure_after_nil() }
     }
 
-    fn failure_after_nil(self) -> Option<Failure> {
+    fn failure_after_nil(self) -> Option<Error> {
         // A read into a buffer returns nothing at all, which is to be found out at once.
         let second = Self::at(self.interpreter, SECOND);
         if second.kind == ffi::LUA_TNIL { None } else { Some(second.failed()) }
@@ -69,21 +65,22 @@ impl<'a> OnStack<'a> {
     /// What a callback has failed with that has nothing to answer: false and anything, as `pcall`
     /// returns it. False alone is nothing.
     #[inline]
-    pub fn failure_after_false(self) -> Option<Failure> {
+    pub fn failure_after_false(self) -> Option<Error> {
         if self.kind != ffi::LUA_TBOOLEAN { None } else { self.failure_after_boolean() }
     }
 
     #[cold]
-    fn failure_after_boolean(self) -> Option<Failure> {
+    fn failure_after_boolean(self) -> Option<Error> {
         // SAFETY: counts the values on the stack, the last of which is the last result.
         let last = unsafe { ffi::lua_gettop(self.interpreter.state) };
         let is_false = self.boolean() == Some(false);
         (is_false && last >= SECOND).then(|| Self::at(self.interpreter, SECOND).failed())
     }
 
-    /// The failure that this, the second result, tells of.
+    /// The error that this, the second result, tells of.
     #[cold]
-    fn failed(self) -> Failure {
+    fn failed(self) -> Error {
+        let pending = self.interpreter.known.pending_errno.take();
         let third = Self::at(self.interpreter, THIRD);
         let number = match third.number() {
             Some(Number::Integer(number)) => Some(number),
@@ -93,20 +90,22 @@ impl<'a> OnStack<'a> {
         if let (Some(word), Some(number)) = (self.bytes(), number)
             && let Some(message) = ended(word, number)
         {
-            return Failure::Returned { message, errno: None };
+            return Error::new(pending, message);
         }
-        let name = || third.bytes().map(|name| Errno::Name(text_of(name)));
-        let errno = number.map(Errno::Number).or_else(name);
+        let errno = match number {
+            Some(number) => i32::try_from(number).ok(),
+            None => third.bytes().and_then(|name| errno::from_name(&text_of(name))),
+        };
         match self.bytes() {
             // Not as a value of mlua's, for which there might be no memory.
-            Some(message) => Failure::Returned { message: text_of(message), errno },
-            None => Failure::Refused { value: self.value(), errno },
+            Some(message) => error::returned_text(message, errno, pending),
+            None => error::returned(&self.value(), errno, pending),
         }
     }
 
     /// It as a value of mlua's. No result is looked at any more after that.
     pub fn value(self) -> Value {
-        let (state, places) = (self.interpreter.state, self.interpreter.places);
+        let (state, places) = (self.interpreter.state, self.interpreter.known.places);
         // SAFETY: with RESULTS results, of which this is one, there is room for one value more. The
         // place in the registry exists, so that writing there allocates nothing.
         unsafe {

@@ -2,120 +2,70 @@
 
 use std::alloc::Layout;
 
-use nbdkit_script::script::api::functions::Value;
-use nbdkit_script::script::api::{self, Answer, MadeIn};
-use nbdkit_script::{Error, Extent, Result, memory};
+use nbdkit_script::memory::copied;
+use nbdkit_script::script::api::Answer;
+use nbdkit_script::script::store;
+use nbdkit_script::{Error, Extent, Number, Result, memory};
 
-use super::memory::{Content, Memory};
+use super::buffer::{Buffer, Content};
 use super::object::{MOST_BYTES, Object};
 
-/// What a command in Rust returns.
-pub enum Returned<'a> {
-    Answer(Answer<'a>),
-    Boolean(bool),
-    Integer(i128),
-    Float(f64),
-    /// What comes from outside of Tcl, as a path.
-    External(Vec<u8>),
-    /// What was the string form of a value.
-    Raw(Vec<u8>),
-    List(Vec<Returned<'a>>),
-}
-
-impl Returned<'_> {
-    pub fn nothing() -> Self {
-        Returned::Answer(Answer::Nothing)
-    }
-}
-
-impl From<Value> for Returned<'_> {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Nothing | Value::None => Returned::nothing(),
-            Value::Boolean(boolean) => Returned::Boolean(boolean),
-            Value::Integer(integer) => Returned::Integer(integer),
-            Value::Float(float) => Returned::Float(float),
-            Value::Bytes(bytes) => Returned::External(bytes),
-            Value::Time(time) => Returned::List(vec![
-                Returned::Integer(time.as_secs().into()),
-                Returned::Integer(time.subsec_nanos().into()),
-            ]),
-        }
-    }
-}
-
-/// What becomes of it.
+/// A value for Tcl.
 pub(super) enum Made {
     Value(Object),
-    /// What is a command itself.
+    /// An object that is a command itself.
     Command(Content),
 }
 
-impl Made {
-    /// # Errors
-    /// If there is no memory, or if it is more than a value of Tcl's can hold.
-    pub(super) fn of(returned: Returned<'_>) -> Result<Self> {
-        match returned {
-            Returned::Answer(answer) => Self::of_answer(answer),
-            returned => value(returned).map(Made::Value),
+/// # Errors
+/// A refusal of the dictionary; if there is no memory, or if a value of Tcl cannot hold it.
+pub(super) fn made(answer: Answer<'_>) -> Result<Made> {
+    Ok(Made::Value(match answer.single()? {
+        Answer::Boolean(boolean) => Object::integer(boolean.into()),
+        Answer::Integer(integer) => Object::integer(integer),
+        // Tcl calculates with integers of any size.
+        Answer::Unsigned(integer) => Object::string(&integer.to_string()),
+        Answer::Float(float) => Object::double(float),
+        Answer::Bytes(bytes) => Object::bytes(within(bytes.len()).map(|_| bytes)?),
+        Answer::String(bytes) => Object::external(within(bytes.len()).map(|_| &bytes)?),
+        Answer::Stored(value) => stored(value)?,
+        Answer::Keys(keys) => {
+            memory::room_for(keys.iter().map(|key| SIZE_OF_VALUE + key.len()).sum(), LIST)?;
+            list(keys.iter().map(|key| Object::raw(key)))?
         }
-    }
-
-    fn of_answer(answer: Answer<'_>) -> Result<Self> {
-        Ok(Made::Value(match answer {
-            Answer::Nothing => Object::string(""),
-            Answer::Integer(integer) => Object::integer(integer),
-            Answer::Float(float) => Object::double(float),
-            Answer::Bytes(bytes) => Object::bytes(within(bytes.len()).map(|_| bytes)?),
-            Answer::NewBuffer(size) => return zeroed(size).map(buffer),
-            Answer::BufferOf(content) => {
-                let mut bytes = reserved(content.len())?;
-                bytes.extend_from_slice(content);
-                return Ok(buffer(bytes));
-            }
-            Answer::Disk(disk) => return Ok(Made::Command(Content::Disk(disk))),
-            Answer::ReadDisk { disk, offset, count } => {
-                Object::bytes_with(within(count)?, |bytes| api::disk::read(disk, offset, bytes))?
-            }
-            Answer::Extents(extents) => {
-                memory::room_for(extents.len() * SIZE_OF_EXTENT, LIST)?;
-                list(extents.iter().map(|each| Ok(extent(each))))?
-            }
-        }))
-    }
+        Answer::Time(time) => Object::list(&[
+            Object::integer(time.as_secs() as i64),
+            Object::integer(time.subsec_nanos().into()),
+        ]),
+        Answer::NewBuffer(size) => return zeroed(size).map(buffer),
+        Answer::BufferOf(content) => return copied(content, "a buffer").map(buffer),
+        Answer::Disk(disk) => return Ok(Made::Command(Content::Disk(disk))),
+        Answer::Read(range) => Object::bytes_with(within(range.count())?, |bytes| {
+            range.fill(bytes);
+            Ok(())
+        })?,
+        Answer::Extents(extents) => {
+            memory::room_for(extents.len() * SIZE_OF_EXTENT, LIST)?;
+            list(extents.iter().map(extent))?
+        }
+        // `single` has replaced the last three.
+        Answer::Nothing | Answer::None | Answer::Done | Answer::Tried(_) | Answer::Refused(_) => {
+            Object::string("")
+        }
+    }))
 }
 
-/// All but what is a command.
-fn value(returned: Returned<'_>) -> Result<Object> {
-    Ok(match returned {
-        Returned::Boolean(boolean) => Object::integer(boolean.into()),
-        Returned::Integer(integer) => match i64::try_from(integer) {
-            Ok(integer) => Object::integer(integer),
-            // Tcl calculates with numbers of any length.
-            Err(_) => Object::string(&integer.to_string()),
-        },
-        Returned::Float(float) => Object::double(float),
-        Returned::External(bytes) => Object::external(within(bytes.len()).map(|_| &bytes)?),
-        Returned::Raw(bytes) => Object::raw(within(bytes.len()).map(|_| &bytes)?),
-        Returned::List(values) => {
-            memory::room_for(values.iter().map(size_of_element).sum(), LIST)?;
-            list(values.into_iter().map(value))?
-        }
-        Returned::Answer(answer) => match Made::of_answer(answer)? {
-            Made::Value(object) => object,
-            Made::Command(_) => return Err(Error::msg("internal error: a command in a list")),
-        },
+fn stored(value: store::Value) -> Result<Object> {
+    Ok(match value {
+        store::Value::String(bytes) => Object::raw(within(bytes.len()).map(|_| &bytes)?),
+        store::Value::Number(Number::Integer(integer)) => Object::integer(integer),
+        store::Value::Number(Number::Float(float)) => Object::double(float),
+        store::Value::Boolean(boolean) => Object::integer(boolean.into()),
     })
 }
 
 fn buffer(bytes: Vec<u8>) -> Made {
-    Made::Command(Content::Buffer(Memory::Own(bytes, MadeIn::now()).into()))
-}
-
-fn reserved(size: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    memory::reserve(&mut bytes, size, "a buffer")?;
-    Ok(bytes)
+    Made::Command(Content::Buffer(Buffer::own(bytes)))
 }
 
 /// Zeroes, for which the system gives memory only when they are touched.
@@ -159,21 +109,13 @@ const LIST: &str = "a list";
 /// About as much as Tcl takes for an extent: a list and three numbers.
 const SIZE_OF_EXTENT: usize = 320;
 
-/// About as much as Tcl takes for an element of a list.
-fn size_of_element(element: &Returned<'_>) -> usize {
-    const VALUE: usize = 80;
-    match element {
-        Returned::Raw(bytes) | Returned::External(bytes) => VALUE + bytes.len(),
-        _ => VALUE,
-    }
-}
+/// About as much as Tcl takes for an element of a list, without its bytes.
+const SIZE_OF_VALUE: usize = 80;
 
-fn list(values: impl ExactSizeIterator<Item = Result<Object>>) -> Result<Object> {
+fn list(values: impl ExactSizeIterator<Item = Object>) -> Result<Object> {
     let mut list = Vec::new();
     memory::reserve(&mut list, values.len(), LIST)?;
-    for value in values {
-        list.push(value?);
-    }
+    list.extend(values);
     Ok(Object::list(&list))
 }
 

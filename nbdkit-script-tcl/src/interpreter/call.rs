@@ -1,40 +1,14 @@
 //! Calls of callbacks.
 
-use std::cell::Cell;
-use std::marker::PhantomData;
+use nbdkit_script::script::api::Lease;
+use nbdkit_script::{Callbacks, Error, Result, script};
 
-use nbdkit_script::{Callbacks, ReadBuffer, script};
-
-use super::failure::Failure;
-use super::memory::Memory;
 use super::object::{Object, Value};
 use super::{Handle, Inside, Interpreter};
 use crate::ffi::{self, TCL_OK, Tcl_Size};
 
 /// What a callback is called with.
-pub type Argument<'a> = script::Argument<'a, Handle, Lent<'a>>;
-
-/// nbdkit's memory of one request.
-pub struct Lent<'a> {
-    memory: Cell<Memory>,
-    borrowed: PhantomData<&'a mut [u8]>,
-}
-
-impl<'a> script::Lent<'a> for Lent<'a> {
-    fn fill(buffer: &'a mut ReadBuffer<'_>) -> Self {
-        Self::new(Memory::Fill(std::ptr::from_mut(buffer).cast()))
-    }
-
-    fn data(data: &'a [u8]) -> Self {
-        Self::new(Memory::Data(data))
-    }
-}
-
-impl Lent<'_> {
-    fn new(memory: Memory) -> Self {
-        Lent { memory: Cell::new(memory), borrowed: PhantomData }
-    }
-}
+pub type Argument<'a> = script::Argument<'a, Handle, Lease<'a>>;
 
 /// How many arguments callbacks have, at most.
 const MOST_ARGUMENTS: usize = 4;
@@ -49,8 +23,8 @@ impl Interpreter {
         &self,
         callback: Callbacks,
         arguments: &[Argument<'_>],
-        take: impl FnOnce(Value<'_>) -> T,
-    ) -> Result<T, Failure> {
+        take: impl FnOnce(Value<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.call_with(callback, arguments, |inside| take(inside.result()))
     }
 
@@ -58,11 +32,11 @@ impl Interpreter {
     ///
     /// # Errors
     /// Those of [`call`](Self::call).
-    pub fn call_open(&self, arguments: &[Argument<'_>]) -> Result<Handle, Failure> {
+    pub fn call_open(&self, arguments: &[Argument<'_>]) -> Result<Handle> {
         self.call_with(Callbacks::OPEN, arguments, |inside| {
             // SAFETY: the interpreter's result is alive.
             let handle = unsafe { Object::hold(ffi::Tcl_GetObjResult(inside.raw())) };
-            Handle(self.handles.borrow_mut().insert(handle))
+            Ok(Handle(self.handles.borrow_mut().insert(handle)))
         })
     }
 
@@ -73,15 +47,15 @@ impl Interpreter {
         &self,
         callback: Callbacks,
         arguments: &[Argument<'_>],
-        take: impl FnOnce(&Inside<'_>) -> T,
-    ) -> Result<T, Failure> {
+        take: impl FnOnce(&Inside<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.shared.pending_errno.set(0);
         // A script may have ended before it was cancelled: this is of no later failure.
         self.stopper.take_errno();
         let _assumed = self.identity.assume();
         let inside = Inside { interpreter: self };
         if !self.is_defined(callback) {
-            return Err(Failure::NotDefined);
+            return Err(Error::not_defined());
         }
         let mut lent = false;
         let mut objects: [Option<Object>; MOST_ARGUMENTS] = [const { None }; MOST_ARGUMENTS];
@@ -101,7 +75,7 @@ impl Interpreter {
         if lent {
             self.take_back();
         }
-        let taken = if status == TCL_OK { Ok(take(&inside)) } else { Err(inside.failure(status)) };
+        let taken = if status == TCL_OK { take(&inside) } else { Err(inside.failure(status)) };
         // What may be large is not kept until the next call.
         // SAFETY: a living interpreter, whose result nobody looks at any more.
         unsafe { ffi::Tcl_ResetResult(self.raw.as_ptr()) };
@@ -124,7 +98,7 @@ impl Interpreter {
             Argument::Bytes(bytes) => Object::bytes(bytes),
             Argument::Parameter(bytes) => Object::external(bytes),
             // The name of a command.
-            Argument::Lent(lent) => self.lend(lent.memory.replace(Memory::Gone)),
+            Argument::Lent(lent) => self.lend(lent.memory()),
         }
     }
 }

@@ -6,13 +6,14 @@ use std::ptr;
 use std::rc::Rc;
 use std::slice;
 
+use nbdkit_script::script::api::{Answer, Memory};
 use nbdkit_script::{Error, Result, errno};
 
-use super::answer::{Made, Returned};
-use super::memory::{Content, Memory};
+use super::answer::{Made, made};
+use super::arguments::{Arguments, Instance, Kind, Words};
+use super::buffer::{Buffer, Content};
 use super::method;
 use super::object::{Object, c_name};
-use super::words::{Instance, Kind, Words};
 use super::{Interpreter, Shared};
 use crate::ffi::{self, TCL_ERROR, TCL_OK, Tcl_Interp, Tcl_Obj};
 
@@ -21,7 +22,7 @@ impl Interpreter {
     pub fn add(
         &self,
         name: &str,
-        function: impl for<'a> Fn(&Words<'a>) -> Result<Returned<'a>> + 'static,
+        function: impl for<'a> Fn(Arguments<'a>) -> Result<Answer<'a>> + 'static,
     ) {
         let _assumed = self.identity.assume();
         create(self.raw.as_ptr(), &self.shared, &c_name(name), Kind::Function(Box::new(function)));
@@ -30,7 +31,7 @@ impl Interpreter {
     /// Makes a command over nbdkit's memory, and returns its name.
     pub(super) fn lend(&self, memory: Memory) -> Object {
         let raw = self.raw.as_ptr();
-        let (name, token) = create_object(raw, &self.shared, Content::Buffer(memory.into()));
+        let (name, token) = create_object(raw, &self.shared, Content::Buffer(Buffer::lent(memory)));
         self.shared.lent.set(token);
         name
     }
@@ -95,19 +96,21 @@ unsafe extern "C" fn run(
         (&*data.cast::<Instance>(), Words { words, interp, run: RUN })
     };
     let answer = catch_unwind(AssertUnwindSafe(|| match &instance.kind {
-        Kind::Function(function) => function(&words),
-        Kind::Object(_) => method::run(instance, words).map(Returned::Answer),
+        Kind::Function(function) => {
+            function(Arguments::new(None, words.after(1), &instance.shared))
+        }
+        Kind::Object(_) => method::run(instance, words),
     }));
     let answer = answer.unwrap_or_else(|payload| {
         // Dropping it could panic again.
         std::mem::forget(payload);
         Err(Error::msg("internal error: a command of nbdkit's panicked"))
     });
-    let made = answer.and_then(|returned| match Made::of(returned)? {
+    let returned = answer.and_then(|answer| match made(answer)? {
         Made::Value(object) => Ok(object),
         Made::Command(content) => Ok(create_object(interp, &instance.shared, content).0),
     });
-    match made {
+    match returned {
         Ok(object) => {
             // SAFETY: a living interpreter and a living value.
             unsafe { ffi::Tcl_SetObjResult(interp, object.as_ptr()) };
@@ -144,11 +147,10 @@ fn raise(interp: *mut Tcl_Interp, error: &Error, with_code: bool) {
 unsafe extern "C" fn delete(data: *mut c_void) {
     // SAFETY: `create` has made it, and this is the end of it.
     let instance = unsafe { Box::from_raw(data.cast::<Instance>()) };
-    if let Kind::Object(Content::Buffer(memory)) = &instance.kind {
-        // SAFETY: no method is running.
-        if !matches!(unsafe { &*memory.get() }, Memory::Own(..)) {
-            instance.shared.lent.set(ptr::null_mut());
-        }
+    if let Kind::Object(Content::Buffer(buffer)) = &instance.kind
+        && !matches!(buffer.memory, Memory::Own(..))
+    {
+        instance.shared.lent.set(ptr::null_mut());
     }
 }
 

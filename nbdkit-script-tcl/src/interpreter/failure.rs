@@ -1,28 +1,13 @@
-//! Why a callback gave no result.
+//! What a script fails with, as an error for nbdkit.
 
 use std::ffi::c_int;
 use std::ptr;
 
-use nbdkit_script::Error;
+use nbdkit_script::{Error, errno};
 
 use super::Inside;
 use super::object::{Object, Value};
 use crate::ffi::{self, TCL_OK};
-
-/// Why a callback gave no result.
-#[derive(Debug)]
-pub enum Failure {
-    NotDefined,
-    /// An error of the script.
-    Raised {
-        message: String,
-        /// The error code, if it is one of POSIX: its name.
-        posix: Option<String>,
-        position: Option<Position>,
-        /// `errorInfo`.
-        trace: String,
-    },
-}
 
 /// Where an error was raised.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,21 +18,34 @@ pub struct Position {
 }
 
 impl Inside<'_> {
-    /// What a command that ended with this status has left. Tcl itself makes errors of `return
+    /// The error that a command with this status has left. Tcl itself makes errors of `return
     /// -code break` and the like, where no command is left that could take them.
+    ///
+    /// The errno is that of the error code, else the pending one of `nbdkit::set_error`, else
+    /// `EIO`.
     #[cold]
-    pub(super) fn failure(&self, status: c_int) -> Failure {
-        let message = short(&self.result().text());
+    pub(super) fn failure(&self, status: c_int) -> Error {
+        // A short copy: a script's message may be as long as it likes.
+        let message = Error::from_bytes(libc::EIO, self.result().text().as_bytes());
+        let message = message.message().to_owned();
         // SAFETY: a living interpreter, whose last command has ended so.
         let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
-        let posix = self.option(&options, "-errorcode", posix_of).flatten();
+        let errno = self.option(&options, "-errorcode", errno_of).flatten();
         let (position, trace) = self
             .option(&options, "-errorinfo", |info| {
                 let info = info.text();
                 (self.position(&info), beginning(&info).to_owned())
             })
             .unwrap_or_default();
-        Failure::Raised { message, posix, position, trace }
+        let pending = self.interpreter.take_pending_errno();
+        let error = Error::new(errno.unwrap_or(pending), message);
+        let error = match position {
+            Some(position) => {
+                error.at(self.interpreter.shown_name(position.file), Some(position.line))
+            }
+            None => error,
+        };
+        error.with_traceback(trace)
     }
 
     fn option<T>(
@@ -99,11 +97,6 @@ impl Inside<'_> {
     }
 }
 
-/// A message of bounded length; a script's may have as many bytes as it likes.
-fn short(text: &str) -> String {
-    Error::from_bytes(libc::EIO, text.as_bytes()).message().into()
-}
-
 /// As much of `errorInfo` as the debug log is to have, in characters.
 fn beginning(info: &str) -> &str {
     const LONGEST: usize = 1 << 16;
@@ -113,16 +106,16 @@ fn beginning(info: &str) -> &str {
     }
 }
 
-/// The name in an error code such as `POSIX ENOSPC {no space left on device}`. Where Tcl is told of
-/// no memory in time, it says `TCL MEMORY`.
-fn posix_of(code: Value<'_>) -> Option<String> {
+/// The errno in an error code such as `POSIX ENOSPC {no space left on device}`. A number stands for
+/// an errno without a name. Where Tcl is told of no memory in time, it says `TCL MEMORY`.
+fn errno_of(code: Value<'_>) -> Option<i32> {
     let words = code.list()?;
     let [kind, name, ..] = words.as_slice() else {
         return None;
     };
     match (kind.raw(), name.raw()) {
-        (b"POSIX", _) => Some(name.text().into_owned()),
-        (b"TCL", b"MEMORY") => Some("ENOMEM".into()),
+        (b"POSIX", _) => errno::from_name(&name.text()).or_else(|| name.text().parse().ok()),
+        (b"TCL", b"MEMORY") => Some(libc::ENOMEM),
         _ => None,
     }
 }

@@ -7,27 +7,23 @@
 #![allow(unsafe_code)]
 
 mod answer;
+mod arguments;
+mod buffer;
 mod call;
 mod command;
 mod encoding;
 mod environment;
 mod failure;
 mod interrupt;
-mod memory;
 mod method;
 mod object;
 mod text;
 pub mod thread;
-mod words;
 
-pub use answer::Returned;
-pub use call::Lent;
-pub use failure::Failure;
-pub use method::{new_buffer, new_disk};
+pub use arguments::{Arguments, Strings};
 pub use object::{NotAByte, Value};
-pub use words::Words;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::c_int;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -60,6 +56,8 @@ pub struct Interpreter {
     handles: RefCell<Slab<Object>>,
     shared: Rc<Shared>,
     stopper: Arc<Stopper>,
+    /// The script's name as Tcl has it in errors, and as the user has given it.
+    script: OnceCell<(String, String)>,
 }
 
 /// What a call and the commands that it runs tell each other.
@@ -117,6 +115,7 @@ impl Interpreter {
                 made: Cell::new(0),
             }),
             stopper,
+            script: OnceCell::new(),
         };
         match status {
             TCL_OK => Ok(interpreter),
@@ -136,17 +135,27 @@ impl Interpreter {
     }
 
     /// What `nbdkit::set_error` has set since the last call began; 0 for nothing.
-    pub fn take_pending_errno(&self) -> i32 {
+    fn take_pending_errno(&self) -> i32 {
         match self.stopper.take_errno() {
             0 => self.shared.pending_errno.take(),
             errno => errno,
         }
     }
 
-    /// What [`take_pending_errno`](Self::take_pending_errno) is to return.
-    pub fn pending_errno(&self) -> impl Fn(i32) + use<> {
-        let shared = Rc::clone(&self.shared);
-        move |errno| shared.pending_errno.set(errno)
+    /// Has errors show this name of the script, rather than Tcl's.
+    pub fn show_name(&self, path: &Path) {
+        let given = path.to_string_lossy();
+        if let Some(normalized) = self.inside(|inside| inside.ask(&["file", "normalize", &given])) {
+            // A second name would be that of another script: there is one.
+            let _ = self.script.set((normalized, path.display().to_string()));
+        }
+    }
+
+    fn shown_name(&self, file: String) -> String {
+        match self.script.get() {
+            Some((normalized, given)) if *normalized == file => given.clone(),
+            _ => file,
+        }
     }
 
     /// Lets go of what `plugin_open` returned.

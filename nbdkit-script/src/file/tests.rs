@@ -276,7 +276,7 @@ fn holes_are_found_and_made() {
     const MIB: u64 = 1 << 20;
     for scratch in Scratch::everywhere() {
         let file = scratch.file(4 * MIB);
-        let extent = |offset, length, kind| Extent { offset, length, kind };
+        let extent = |offset, length, extent_type| Extent { offset, length, extent_type };
         let extents = |count, offset, flags| file.extents(count, offset, flags).unwrap();
         assert_eq!(extents(4 * MIB, 0, NONE), [extent(0, 4 * MIB, HOLE)]);
         file.pwrite(&vec![7; 2 * MIB as usize], MIB, NONE).unwrap();

@@ -6,9 +6,10 @@ use std::ffi::c_int;
 use mlua::Table;
 use mlua::ffi::{self, lua_State};
 
+use nbdkit_script::script::api::Memory;
+
 use super::super::Interpreter;
 use super::super::block::Header;
-use super::super::memory::Memory;
 use super::window::{Window, count};
 
 /// Makes the bytes of a read request zero that are still missing, and shows them all.
@@ -31,7 +32,7 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
 impl Interpreter {
     /// Puts the methods of `window.lua` in the place of those in C.
     pub(in super::super) fn open_windows(&self) -> mlua::Result<()> {
-        let place = self.places.buffer;
+        let place = self.known.places.buffer;
         // SAFETY: mlua calls this protected and takes the two values that are left.
         let (buffers, open): (Table, mlua::Function) = unsafe {
             self.lua.exec_raw((), |state| {

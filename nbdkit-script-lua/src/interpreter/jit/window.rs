@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use super::super::memory::Memory;
+use nbdkit_script::script::api::Memory;
 
 /// The bytes that may be read and written in place. The C type in `window.lua` is the same.
 #[repr(C)]

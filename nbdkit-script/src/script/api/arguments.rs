@@ -1,224 +1,182 @@
-//! The arguments of a function, taken one after the other, with the messages about wrong ones.
+//! Checks arguments, with the messages about wrong ones.
 
+use std::fmt::Display;
+
+use super::call::Call;
 use crate::error::{Error, Result, bounded};
 use crate::memory;
-use crate::script::store;
-use crate::values::Number;
-use crate::values::errno;
-use crate::values::whole;
+use crate::script::store::Value;
+use crate::values::{Number, errno, in_short, whole};
 
-/// What is in the place of what was expected, as a message has it: `nil`, `"abc"`, `nothing`.
-pub type Found = String;
+/// 2^53: the script's number may have been rounded to it.
+const PAST_EXACT: f64 = (1_u64 << 53) as f64;
 
-/// What is left of a call's arguments.
-///
-/// A language takes them as its values are; the provided methods, which functions call, say what
-/// was expected. An argument is taken even if it is not of the right type.
-pub trait Arguments {
-    /// How many are left.
-    fn left(&self) -> usize;
+/// An argument that must be a number. A string does not count as one.
+#[inline]
+pub(super) fn number_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<Number> {
+    call.number(index).ok_or_else(|| call.wrong_type(index, "a number"))
+}
 
-    /// How many have been taken. Messages call the last one by this number.
-    fn taken(&self) -> usize;
-
-    /// Whether the next one is there, and is not the language's word for none.
-    fn has_next(&self) -> bool;
-
-    /// Whether the next one is a number. A language that has no types says here which texts are
-    /// meant as numbers.
-    fn next_is_number(&self) -> bool;
-
-    /// Takes the next one, whatever it is.
-    fn skip(&mut self);
-
-    /// Takes a string of bytes, and passes it on.
-    ///
-    /// # Errors
-    /// A description of the argument, if it is not a string. In a language that tells them apart,
-    /// a number is not.
-    fn next_bytes(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found>;
-
-    /// Takes a text for people, and passes it on: as [`next_bytes`](Arguments::next_bytes), but for
-    /// a language whose strings are shown otherwise than they are.
-    ///
-    /// # Errors
-    /// A description of the argument, if it is of another type.
-    fn next_text(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
-        self.next_bytes(take)
-    }
-
-    /// Takes data, and passes it on: as [`next_bytes`](Arguments::next_bytes), but for a language
-    /// that has data in something else than its strings, or knows which strings are no bytes.
-    ///
-    /// # Errors
-    /// A description of the argument, if it is of another type.
-    fn next_data(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
-        self.next_bytes(take)
-    }
-
-    /// Takes a number.
-    ///
-    /// # Errors
-    /// A description of the argument, if it is of another type.
-    fn next_number(&mut self) -> Result<Number, Found>;
-
-    /// Takes a boolean.
-    ///
-    /// # Errors
-    /// A description of the argument, if it is of another type.
-    fn next_boolean(&mut self) -> Result<bool, Found>;
-
-    /// Takes what a key of the [`Dictionary`](store::Dictionary) is to have. The language decides
-    /// which of its values are numbers and booleans there; the rest goes to
-    /// [`bytes`](Arguments::bytes), with the same `what`.
-    ///
-    /// # Errors
-    /// `EINVAL` for what a dictionary does not take.
-    fn value(&mut self, what: &str) -> Result<store::Value>;
-
-    /// Refuses more arguments than a function takes, before it does anything.
-    ///
-    /// # Errors
-    /// `EINVAL` if there are more.
-    fn at_most(&self, most: usize) -> Result<()> {
-        let count = self.left();
-        if count <= most {
-            return Ok(());
-        }
-        Err(Error::invalid(format!("{count} arguments, expected at most {most}")))
-    }
-
-    /// The error about the argument that was taken last.
-    fn wrong(&self, what: &str, found: &str, expected: &str) -> Error {
+/// An argument that counts bytes.
+#[inline]
+pub(super) fn count_at<'a>(
+    call: &(impl Call<'a> + ?Sized),
+    index: usize,
+    what: &str,
+) -> Result<usize> {
+    let invalid = |found: &dyn Display| {
+        let argument = call.position(index);
         Error::invalid(format!(
-            "argument {} ({what}): found {found}, expected {expected}",
-            self.taken()
+            "argument {argument}, the {what}: found {found}, expected a whole number from 0 on"
         ))
+    };
+    match number_at(call, index)? {
+        Number::Integer(number) => usize::try_from(number).map_err(|_| invalid(&number)),
+        Number::Float(number) if (0.0..PAST_EXACT).contains(&number) && number.fract() == 0.0 => {
+            Ok(number as usize)
+        }
+        Number::Float(number) if (PAST_EXACT..f64::INFINITY).contains(&number) => {
+            let number = in_short(number);
+            let why = "floating point numbers are not exact past 2^53 - 1";
+            Err(invalid(&format_args!("{number}, and {why}")))
+        }
+        Number::Float(number) => Err(invalid(&in_short(number))),
     }
+}
 
-    /// A string of bytes.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else; `ENOMEM`.
-    fn bytes(&mut self, what: &str) -> Result<Vec<u8>> {
-        let mut copy = Ok(Vec::new());
-        self.next_bytes(&mut |bytes| copy = memory::copied(bytes, what))
-            .map_err(|found| self.wrong(what, &found, "a string"))?;
-        copy
-    }
+/// The same, of an optional argument.
+#[inline]
+pub(super) fn optional_count_at<'a>(
+    call: &(impl Call<'a> + ?Sized),
+    index: usize,
+    what: &str,
+) -> Result<Option<usize>> {
+    if call.has(index) { count_at(call, index, what).map(Some) } else { Ok(None) }
+}
 
-    /// Data.
-    ///
-    /// # Errors
-    /// Those of [`bytes`](Arguments::bytes).
-    fn data(&mut self) -> Result<Vec<u8>> {
-        const WHAT: &str = "the data";
-        let mut copy = Ok(Vec::new());
-        self.next_data(&mut |bytes| copy = memory::copied(bytes, WHAT))
-            .map_err(|found| self.wrong(WHAT, &found, "bytes"))?;
-        copy
-    }
+/// Refuses arguments after the last one that a method knows. Its object is the first, and is not
+/// counted in the message.
+#[inline]
+pub(super) fn at_most<'a>(call: &(impl Call<'a> + ?Sized), most: usize) -> Result<()> {
+    let count = call.count();
+    if count > most { Err(surplus(count - 1, most - 1)) } else { Ok(()) }
+}
 
-    /// A string for people, of bounded length.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else.
-    fn text(&mut self, what: &str) -> Result<String> {
-        let mut text = String::new();
-        self.next_text(&mut |bytes| text = Error::from_bytes(libc::EIO, bytes).message().into())
-            .map_err(|found| self.wrong(what, &found, "a string"))?;
-        Ok(text)
-    }
+/// The message about too many arguments.
+#[cold]
+pub(super) fn surplus(count: usize, most: usize) -> Error {
+    Error::invalid(format!("{count} arguments, expected at most {most}"))
+}
 
-    /// The same, as bytes, for who shows them.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else.
-    fn text_bytes(&mut self, what: &str) -> Result<Vec<u8>> {
-        let mut text = Vec::new();
-        self.next_text(&mut |bytes| text = bounded(bytes).into_owned())
-            .map_err(|found| self.wrong(what, &found, "a string"))?;
-        Ok(text)
-    }
+/// The arguments of a function of the module, which has no copy for each language.
+pub(super) type Arguments<'c, 'a> = &'c dyn Call<'a>;
 
-    /// A message, as bytes. A language may have texts of what is no string, such as of an error
-    /// that was caught.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else.
-    fn message(&mut self, what: &str) -> Result<Vec<u8>> {
-        self.text_bytes(what)
-    }
+/// The error about an argument, by its number and its name.
+#[cold]
+pub(super) fn wrong(
+    call: Arguments<'_, '_>,
+    index: usize,
+    what: &str,
+    found: &str,
+    expected: &str,
+) -> Error {
+    let argument = call.position(index);
+    Error::invalid(format!("argument {argument} ({what}): found {found}, expected {expected}"))
+}
 
-    /// The name of something. A language whose own functions take a number for its text does so
-    /// here.
-    ///
-    /// # Errors
-    /// Those of [`bytes`](Arguments::bytes).
-    fn name(&mut self, what: &str) -> Result<Vec<u8>> {
-        self.bytes(what)
-    }
+fn expected<T>(
+    value: Option<T>,
+    call: Arguments<'_, '_>,
+    index: usize,
+    what: &str,
+    expected: &str,
+) -> Result<T> {
+    value.ok_or_else(|| wrong(call, index, what, &call.found(index), expected))
+}
 
-    /// A whole number.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else.
-    fn integer(&mut self, what: &str) -> Result<i64> {
-        const EXPECTED: &str = "a whole number";
-        match self.next_number() {
-            Ok(Number::Integer(number)) => Ok(number),
-            Ok(Number::Float(number)) => {
-                whole(number).ok_or_else(|| self.wrong(what, &number.to_string(), EXPECTED))
+/// A string for nbdkit.
+pub(super) fn string_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Result<Vec<u8>> {
+    memory::copied(&expected(call.string(index), call, index, what, "a string")?, what)
+}
+
+/// Data: a string or a buffer.
+pub(super) fn data_at(call: Arguments<'_, '_>, index: usize) -> Result<Vec<u8>> {
+    const WHAT: &str = "the data";
+    let data = match call.data(index) {
+        Some(data) => data,
+        None => match call.buffer(index) {
+            Ok(buffer) => {
+                let length = buffer.len();
+                buffer.bytes(0, length)?
             }
-            Err(found) => Err(self.wrong(what, &found, EXPECTED)),
+            Err(_) => return Err(call.wrong_type(index, "bytes")),
+        },
+    };
+    memory::copied(data, WHAT)
+}
+
+/// A text for people, of bounded length.
+pub(super) fn text_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Result<String> {
+    let text = expected(call.text(index), call, index, what, "a string")?;
+    Ok(Error::from_bytes(libc::EIO, &text).message().into())
+}
+
+/// The same, as bytes, to be shown by the caller.
+pub(super) fn text_bytes_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Result<Vec<u8>> {
+    let text = expected(call.text(index), call, index, what, "a string")?;
+    Ok(bounded(&text).into_owned())
+}
+
+/// A whole number.
+pub(super) fn integer_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Result<i64> {
+    const EXPECTED: &str = "a whole number";
+    match expected(call.number(index), call, index, what, EXPECTED)? {
+        Number::Integer(number) => Ok(number),
+        Number::Float(number) => {
+            whole(number).ok_or_else(|| wrong(call, index, what, &number.to_string(), EXPECTED))
         }
     }
+}
 
-    /// Any number.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else.
-    fn number(&mut self, what: &str) -> Result<Number> {
-        self.next_number().map_err(|found| self.wrong(what, &found, "a number"))
-    }
+/// Any number.
+pub(super) fn amount_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Result<Number> {
+    expected(call.exact_number(index), call, index, what, "a number")
+}
 
-    /// A boolean.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else.
-    fn boolean(&mut self, what: &str) -> Result<bool> {
-        self.next_boolean().map_err(|found| self.wrong(what, &found, "true or false"))
-    }
+/// A boolean.
+pub(super) fn boolean_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Result<bool> {
+    expected(call.boolean(index), call, index, what, "true or false")
+}
 
-    /// An error number, or its name.
-    ///
-    /// # Errors
-    /// `EINVAL` for anything else.
-    fn errno(&mut self) -> Result<i32> {
-        const WHAT: &str = "the error number";
-        const EXPECTED: &str = "a number from 1 on, or a name such as \"ENOSPC\"";
-        if !self.next_is_number() {
-            let mut name = String::new();
-            self.next_bytes(&mut |bytes| name = Error::from_bytes(libc::EIO, bytes).to_string())
-                .map_err(|found| self.wrong(WHAT, &found, EXPECTED))?;
-            return errno::from_name(&name)
-                .ok_or_else(|| Error::invalid(format!("\"{name}\" is not the name of an errno")));
-        }
-        let number = self.next_number().map_err(|found| self.wrong(WHAT, &found, EXPECTED))?;
-        let (integer, found) = match number {
-            Number::Integer(number) => (Some(number), number.to_string()),
-            Number::Float(number) => (whole(number), number.to_string()),
-        };
-        integer
-            .and_then(|number| i32::try_from(number).ok())
-            .filter(|number| *number > 0)
-            .ok_or_else(|| self.wrong(WHAT, &found, EXPECTED))
-    }
+/// A value for the dictionary.
+pub(super) fn value_at(call: Arguments<'_, '_>, index: usize) -> Result<Value> {
+    const WHAT: &str = "the value, a string, a number or a boolean";
+    expected(call.stored(index)?, call, index, WHAT, "a string")
+}
+
+/// An errno, or its name.
+pub(super) fn errno_at(call: Arguments<'_, '_>, index: usize) -> Result<i32> {
+    const WHAT: &str = "the error number";
+    const EXPECTED: &str = "a number from 1 on, or a name such as \"ENOSPC\"";
+    let Some(number) = call.number(index) else {
+        let name = expected(call.string(index), call, index, WHAT, EXPECTED)?;
+        let name = Error::from_bytes(libc::EIO, &name).to_string();
+        return errno::from_name(&name)
+            .ok_or_else(|| Error::invalid(format!("\"{name}\" is not the name of an errno")));
+    };
+    let (integer, found) = match number {
+        Number::Integer(number) => (Some(number), number.to_string()),
+        Number::Float(number) => (whole(number), number.to_string()),
+    };
+    integer
+        .and_then(|number| i32::try_from(number).ok())
+        .filter(|number| *number > 0)
+        .ok_or_else(|| wrong(call, index, WHAT, &found, EXPECTED))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Given, Value, integer};
+    use super::super::fake::{Fake, Value, integer};
     use super::*;
 
     fn float<'a>(float: f64) -> Value<'a> {
@@ -226,29 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn they_are_taken_one_after_the_other() {
-        let values = vec![Value::Text(b"a\0"), integer(2), float(3.0), integer(1), Value::Nothing];
-        let mut arguments = Given::new(values);
-        assert!(arguments.at_most(5).is_ok());
-        assert_eq!(
-            arguments.at_most(4).unwrap_err().to_string(),
-            "5 arguments, expected at most 4"
-        );
-        assert_eq!(arguments.bytes("a").unwrap(), b"a\0");
-        assert_eq!(arguments.integer("b").unwrap(), 2);
-        assert_eq!(arguments.integer("c").unwrap(), 3);
-        assert!(arguments.boolean("d").unwrap());
-        assert!(!arguments.has_next());
-    }
-
-    #[test]
     fn a_wrong_one_is_named_with_what_was_found_and_expected() {
-        let mut arguments = Given::new(vec![Value::Text(b"x"), integer(5), float(0.5)]);
+        let call = Fake::function(vec![Value::Text(b"x"), integer(5), float(0.5)]);
         let messages = [
-            arguments.integer("the number").unwrap_err(),
-            arguments.bytes("the key").unwrap_err(),
-            arguments.integer("the nanoseconds").unwrap_err(),
-            arguments.boolean("whether at once").unwrap_err(),
+            integer_at(&call, 1, "the number").unwrap_err(),
+            string_at(&call, 2, "the key").unwrap_err(),
+            integer_at(&call, 3, "the nanoseconds").unwrap_err(),
+            boolean_at(&call, 4, "whether at once").unwrap_err(),
         ];
         let expected = [
             "argument 1 (the number): found \"x\", expected a whole number",
@@ -261,8 +203,19 @@ mod tests {
     }
 
     #[test]
+    fn each_is_taken_as_what_it_is() {
+        let call = Fake::function(vec![Value::Text(b"a\0"), integer(2), float(3.0), integer(1)]);
+        assert_eq!(string_at(&call, 1, "a").unwrap(), b"a\0");
+        assert_eq!(data_at(&call, 1).unwrap(), b"a\0");
+        assert_eq!(integer_at(&call, 2, "b").unwrap(), 2);
+        assert_eq!(integer_at(&call, 3, "c").unwrap(), 3);
+        assert!(boolean_at(&call, 4, "d").unwrap());
+    }
+
+    #[test]
     fn an_errno_is_a_number_or_a_name() {
-        let errno = |value| Given::new(vec![value]).errno().map_err(|error| error.to_string());
+        let errno =
+            |value| errno_at(&Fake::function(vec![value]), 1).map_err(|error| error.to_string());
         assert_eq!(errno(integer(5)), Ok(5));
         assert_eq!(errno(float(5.0)), Ok(5));
         assert_eq!(errno(Value::Text(b"ENOSPC")), Ok(libc::ENOSPC));

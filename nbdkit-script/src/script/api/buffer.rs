@@ -6,7 +6,8 @@
 
 use std::marker::PhantomData;
 
-use super::call::{Answer, Call, Method, Methods, at_most, count_at, number_at, optional_count_at};
+use super::arguments::{at_most, count_at, number_at, optional_count_at};
+use super::call::{Answer, Call, Method, Methods};
 use super::scalar::Scalar;
 use crate::error::{Error, Result};
 use crate::values::bits;
@@ -57,7 +58,7 @@ pub fn methods(list: &mut impl Methods) {
 struct Read<T, const BIG_ENDIAN: bool>(PhantomData<T>);
 
 impl<T: Scalar, const BIG_ENDIAN: bool> Method for Read<T, BIG_ENDIAN> {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 2)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
@@ -69,7 +70,7 @@ impl<T: Scalar, const BIG_ENDIAN: bool> Method for Read<T, BIG_ENDIAN> {
 struct Write<T, const BIG_ENDIAN: bool>(PhantomData<T>);
 
 impl<T: Scalar, const BIG_ENDIAN: bool> Method for Write<T, BIG_ENDIAN> {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
@@ -86,7 +87,7 @@ impl<T: Scalar, const BIG_ENDIAN: bool> Method for Write<T, BIG_ENDIAN> {
 struct ReadString;
 
 impl Method for ReadString {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
@@ -99,11 +100,11 @@ impl Method for ReadString {
 struct WriteString;
 
 impl Method for WriteString {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 4)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
-        let data = call.string(3).ok_or_else(|| call.wrong_type(3, "a string"))?;
+        let data = call.data(3).ok_or_else(|| call.wrong_type(3, "a string"))?;
         let count = optional_count_at(call, 4, "count")?.unwrap_or(data.len());
         let data = data.get(..count).ok_or_else(|| {
             let length = data.len();
@@ -118,7 +119,7 @@ impl Method for WriteString {
 struct Copy;
 
 impl Method for Copy {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 5)?;
         let target_offset = count_at(call, 2, "target offset")?;
         let source_offset = optional_count_at(call, 4, "source offset")?;
@@ -152,7 +153,7 @@ fn rest(count: Option<usize>, offset: usize, length: usize) -> usize {
 struct Fill;
 
 impl Method for Fill {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 4)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
@@ -170,7 +171,7 @@ impl Method for Fill {
 struct ToString;
 
 impl Method for ToString {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         let buffer = call.buffer(1)?;
         let length = buffer.len();
@@ -184,7 +185,7 @@ impl Method for ToString {
 pub struct Length;
 
 impl Method for Length {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 2)?;
         Ok(Answer::Integer(call.buffer(1)?.len() as i64))
     }
@@ -195,14 +196,15 @@ impl Method for Length {
 pub struct New;
 
 impl Method for New {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         if call.count() != 1 {
             let count = call.count();
             return Err(Error::invalid(format!(
                 "{count} arguments, expected 1: a size in bytes, or a string"
             )));
         }
-        match call.string(1) {
+        // Without types, a size could be data as well.
+        match call.data(1).filter(|_| call.has_types()) {
             Some(bytes) => Ok(Answer::BufferOf(bytes)),
             None => Ok(Answer::NewBuffer(count_at(call, 1, "size")?)),
         }
@@ -311,7 +313,8 @@ mod tests {
     fn floats_count_up_to_where_they_are_exact() {
         let float = |number: f64| Value::Number(crate::values::Number::Float(number));
         let exact = (1_u64 << 53) - 1;
-        let new = |value| New::run(&fake::Fake(vec![value])).map_err(|error| error.to_string());
+        let new =
+            |value| New::run(&fake::Fake::function(vec![value])).map_err(|error| error.to_string());
         assert!(
             matches!(new(float(exact as f64)), Ok(Answer::NewBuffer(size)) if size as u64 == exact)
         );
@@ -336,7 +339,7 @@ mod tests {
 
     #[test]
     fn made_of_a_size_or_of_a_string() {
-        let new = |value| New::run(&fake::Fake(vec![value]));
+        let new = |value| New::run(&fake::Fake::function(vec![value]));
         assert!(matches!(new(integer(3)), Ok(Answer::NewBuffer(3))));
         assert!(matches!(new(Value::Text(b"ab")), Ok(Answer::BufferOf(b"ab"))));
         assert!(new(Value::Nothing).is_err());
@@ -346,11 +349,11 @@ mod tests {
     fn a_panic_is_an_error() {
         struct Panics;
         impl Method for Panics {
-            fn run<'a>(_: &impl Call<'a>) -> Result<Answer<'a>> {
+            fn run<'a>(_: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
                 panic!("on purpose")
             }
         }
-        let error = super::super::run::<Panics>(&fake::Fake(Vec::new())).unwrap_err();
+        let error = super::super::run::<Panics>(&fake::Fake::function(Vec::new())).unwrap_err();
         assert!(error.message().starts_with("internal error"), "{error}");
     }
 }

@@ -1,41 +1,88 @@
-//! How a method sees its arguments, and what it answers.
+//! How a function sees its arguments, and what it returns to the script.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::memory::Buffer;
 use crate::error::{Error, Result};
-use crate::script::store::Disk;
-use crate::values::Extent;
-use crate::values::{Number, in_short};
+use crate::script::store::{Disk, Refusal, Value};
+use crate::values::{Extent, Number};
 
-/// The arguments of a method, as a language has them. They stay as long as `'a`, whatever else is
-/// asked of the call.
+/// The arguments of a function or a method, as a language passes them. They stay valid for `'a`.
 ///
 /// They count from 1. The first argument of a method is the buffer or the disk that it belongs to.
 pub trait Call<'a> {
-    /// How many arguments there are.
+    /// The number of arguments.
     fn count(&self) -> usize;
 
-    /// Whether there is such an argument, and it is not the language's word for none.
+    /// Whether the argument is present and not the language's nil.
     fn has(&self, index: usize) -> bool;
 
-    /// An argument that is a number. A language that has no types says here which texts are meant
-    /// as numbers.
+    /// An argument that is a number. A language without types decides here which texts are numbers.
     fn number(&self, index: usize) -> Option<Number>;
 
-    /// The bytes of an argument that is a string. Numbers and buffers are not strings.
-    fn string(&self, index: usize) -> Option<&'a [u8]>;
+    /// A number that is kept as it is: a language that has integers and floats does not turn 1.0
+    /// into 1 here.
+    #[inline]
+    fn exact_number(&self, index: usize) -> Option<Number> {
+        self.number(index)
+    }
 
-    /// Whether the language has buffers. Without them, what is read is always returned.
+    /// An argument that is a boolean.
+    fn boolean(&self, index: usize) -> Option<bool>;
+
+    /// Data: the bytes of a string. Numbers and buffers are not data.
+    fn data(&self, index: usize) -> Option<&'a [u8]>;
+
+    /// A string that nbdkit is to get, such as a path or a size. Differs from
+    /// [`data`](Call::data) in languages whose strings are not bytes.
+    fn string(&self, index: usize) -> Option<Cow<'a, [u8]>> {
+        self.data(index).map(Cow::Borrowed)
+    }
+
+    /// A text for people.
+    fn text(&self, index: usize) -> Option<Cow<'a, [u8]>> {
+        self.string(index)
+    }
+
+    /// A value for the [`Dictionary`](crate::script::store::Dictionary). A language without types
+    /// decides which texts it stores as numbers.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    fn stored(&self, index: usize) -> Result<Option<Value>> {
+        if let Some(boolean) = self.boolean(index) {
+            return Ok(Some(Value::Boolean(boolean)));
+        }
+        if let Some(number) = self.exact_number(index) {
+            return Ok(Some(Value::Number(number)));
+        }
+        let string = self.string(index);
+        string.map(|bytes| crate::memory::copied(&bytes, "a value").map(Value::String)).transpose()
+    }
+
+    /// Whether the language has buffers. Without them, reads always return their data.
     #[inline]
     fn has_buffers(&self) -> bool {
         true
     }
 
-    /// An argument that must be a buffer. Each buffer can be had only once in a call, for it may
-    /// be written to: see [`same`](Call::same).
+    /// Whether the language tells numbers from strings.
+    #[inline]
+    fn has_types(&self) -> bool {
+        true
+    }
+
+    /// The largest integer that the language's numbers represent exactly. Functions that would
+    /// return a larger one fail instead.
+    #[inline]
+    fn largest_integer(&self) -> u64 {
+        i64::MAX as u64
+    }
+
+    /// An argument that must be a buffer. Each buffer can be borrowed only once in a call, because
+    /// it may be written to: see [`same`](Call::same).
     ///
     /// # Errors
     /// [`wrong_type`](Call::wrong_type) for any other argument; [`gone`](super::gone) for a buffer
@@ -51,16 +98,19 @@ pub trait Call<'a> {
     /// Whether two arguments are the same buffer.
     fn same(&self, one: usize, other: usize) -> bool;
 
-    /// What an argument is, for a message: the name of its type, or what it looks like.
+    /// Describes an argument for a message: its value, or the name of its type.
     fn found(&self, index: usize) -> Cow<'_, str>;
 
-    /// The number that messages give an argument. A language in which what a method belongs to is
-    /// not taken for an argument counts without it.
+    /// The number of an argument in messages. A language whose scripts do not count the object of a
+    /// method as an argument subtracts it.
     fn position(&self, index: usize) -> usize {
         index
     }
 
-    /// The message about an argument of another type than expected.
+    /// Keeps the errno of the callback's next failure, for `set_error`.
+    fn set_errno(&self, errno: i32);
+
+    /// The error for an argument of the wrong type.
     #[cold]
     fn wrong_type(&self, index: usize, expected: &str) -> Error {
         let found = self.found(index);
@@ -69,117 +119,164 @@ pub trait Call<'a> {
     }
 }
 
-/// What a method returns to the script.
+/// What a function returns to the script.
 #[derive(Debug)]
 pub enum Answer<'a> {
     /// Nothing.
     Nothing,
-    /// An integer. An engine whose numbers do not hold it has to refuse it.
+    /// The language's nil.
+    None,
+    /// A boolean.
+    Boolean(bool),
+    /// An integer, at most [`Call::largest_integer`].
     Integer(i64),
+    /// An integer past [`i64::MAX`].
+    Unsigned(u64),
     /// A float.
     Float(f64),
-    /// A string of bytes.
+    /// Data.
     Bytes(&'a [u8]),
+    /// A string from nbdkit, such as a path: see [`Call::string`].
+    String(Vec<u8>),
+    /// A value of the dictionary: see [`Call::stored`].
+    Stored(Value),
+    /// The dictionary's keys.
+    Keys(Vec<Vec<u8>>),
+    /// The dictionary has done it, and there is nothing to return.
+    Done,
+    /// Whether the dictionary has done it, and if not, why not. This is not a failure.
+    Tried(Result<(), Refusal>),
+    /// Why the dictionary has not done it.
+    Refused(Refusal),
+    /// A time: seconds and nanoseconds.
+    Time(Duration),
     /// A new buffer of this size in bytes, all zeroes.
     NewBuffer(usize),
     /// A new buffer with these bytes.
     BufferOf(&'a [u8]),
     /// A disk.
     Disk(&'static Disk),
-    /// A string of what is on a disk: so many bytes from an offset on, which are all on it. The
-    /// language takes memory for them first, and then calls [`disk::read`](super::disk::read).
-    ReadDisk {
-        /// The disk.
-        disk: &'static Disk,
-        /// Where they begin, in bytes from the start of the disk.
-        offset: u64,
-        /// How many bytes.
-        count: usize,
-    },
-    /// A list of extents, as the script's own callback returns them.
+    /// Data of a disk.
+    Read(DiskRange),
+    /// Extents, in the form in which the script's own callback returns them.
     Extents(Vec<Extent>),
 }
 
-/// What a script calls, in safe Rust.
-pub trait Method {
-    /// Does it.
+impl Answer<'_> {
+    /// For a language whose functions return one value: replaces [`Done`](Answer::Done) by nothing,
+    /// [`Tried`](Answer::Tried) by a boolean, and makes an error of a refusal.
     ///
     /// # Errors
-    /// What the script is to be told, without its position in the script.
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>>;
+    /// `EINVAL`, with the dictionary's reason.
+    pub fn single(self) -> Result<Self> {
+        match self {
+            Answer::Done => Ok(Answer::Nothing),
+            Answer::Tried(result) => Ok(Answer::Boolean(result.is_ok())),
+            Answer::Refused(refusal) => Err(Error::invalid(refusal)),
+            answer => Ok(answer),
+        }
+    }
 }
 
-/// Who takes a list of methods: a language, which makes a function of its own of each.
+/// A range inside a disk. The language allocates `count` bytes, and has them filled.
+#[derive(Debug, Clone, Copy)]
+pub struct DiskRange {
+    pub(super) disk: &'static Disk,
+    pub(super) offset: u64,
+    pub(super) count: usize,
+}
+
+impl DiskRange {
+    /// The number of bytes.
+    #[inline]
+    pub fn count(self) -> usize {
+        self.count
+    }
+
+    /// Copies the data.
+    ///
+    /// # Panics
+    /// If `bytes` has not [`count`](Self::count) bytes.
+    pub fn fill(self, bytes: &mut [u8]) {
+        assert_eq!(bytes.len(), self.count, "the length of the range");
+        // A range is only made after its disk has been asked.
+        let read = super::disk::read(self.disk, self.offset, bytes);
+        debug_assert!(read.is_ok(), "a range past the end of the disk");
+    }
+}
+
+/// A method, or the constructor of an object. Scripts call it for every few bytes, so each language
+/// compiles its own copy.
+pub trait Method {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What the script is told, without its position in the script.
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>>;
+}
+
+/// Receives a list of methods: a language makes a function of its own of each.
 pub trait Methods {
-    /// Takes the method `M` of this name.
+    /// Receives the method `M` and its name.
     fn add<M: Method>(&mut self, name: &'static str);
 }
 
-/// Runs a method. A panic in it is an error.
+/// Runs a method. A panic in it becomes an error.
 ///
 /// # Errors
 /// Those of the method.
 #[inline]
 pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>> {
-    catch_unwind(AssertUnwindSafe(|| M::run(call))).unwrap_or_else(|payload| {
+    caught(call, || M::run(call))
+}
+
+/// Runs what returns an answer. A panic becomes an error, and so does a number that the language
+/// would round.
+#[inline]
+pub(super) fn caught<'a>(
+    call: &(impl Call<'a> + ?Sized),
+    run: impl FnOnce() -> Result<Answer<'a>>,
+) -> Result<Answer<'a>> {
+    let answer = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         // Dropping it could panic again.
         std::mem::forget(payload);
-        Err(Error::msg("internal error: a buffer's method panicked"))
-    })
-}
-
-/// 2^53. What a script has meant may have been rounded to it.
-const PAST_EXACT: f64 = (1_u64 << 53) as f64;
-
-/// An argument that must be a number. A string does not count as one.
-#[inline]
-pub(super) fn number_at<'a>(call: &impl Call<'a>, index: usize) -> Result<Number> {
-    call.number(index).ok_or_else(|| call.wrong_type(index, "a number"))
-}
-
-/// An argument that counts bytes.
-#[inline]
-pub(super) fn count_at<'a>(call: &impl Call<'a>, index: usize, what: &str) -> Result<usize> {
-    let invalid = |found: &dyn Display| {
-        let argument = call.position(index);
-        Error::invalid(format!(
-            "argument {argument}, the {what}: found {found}, expected a whole number from 0 on"
-        ))
-    };
-    match number_at(call, index)? {
-        Number::Integer(number) => usize::try_from(number).map_err(|_| invalid(&number)),
-        Number::Float(number) if (0.0..PAST_EXACT).contains(&number) && number.fract() == 0.0 => {
-            Ok(number as usize)
+        Err(Error::msg("internal error: a function of nbdkit's panicked"))
+    });
+    let largest = call.largest_integer();
+    match answer {
+        Ok(Answer::Integer(integer))
+            if largest < i64::MAX as u64 && integer.unsigned_abs() > largest =>
+        {
+            Err(inexact(&integer, largest))
         }
-        Number::Float(number) if (PAST_EXACT..f64::INFINITY).contains(&number) => {
-            let number = in_short(number);
-            let why = "floating point numbers are not exact past 2^53 - 1";
-            Err(invalid(&format_args!("{number}, and {why}")))
-        }
-        Number::Float(number) => Err(invalid(&in_short(number))),
+        Ok(Answer::Unsigned(integer)) if integer > largest => Err(inexact(&integer, largest)),
+        answer => answer,
     }
 }
 
-/// The same, of an argument that need not be there.
-#[inline]
-pub(super) fn optional_count_at<'a>(
-    call: &impl Call<'a>,
-    index: usize,
-    what: &str,
-) -> Result<Option<usize>> {
-    if call.has(index) { count_at(call, index, what).map(Some) } else { Ok(None) }
-}
-
-/// Refuses arguments after the last one that a method knows. What the method belongs to is the
-/// first, and nobody counts it.
-#[inline]
-pub(super) fn at_most<'a>(call: &impl Call<'a>, most: usize) -> Result<()> {
-    let count = call.count();
-    if count > most { Err(surplus(count - 1, most - 1)) } else { Ok(()) }
-}
-
-/// The message about too many arguments.
 #[cold]
-pub(super) fn surplus(count: usize, most: usize) -> Error {
-    Error::invalid(format!("{count} arguments, expected at most {most}"))
+fn inexact(integer: &dyn std::fmt::Display, largest: u64) -> Error {
+    Error::new(
+        libc::EOVERFLOW,
+        format!("{integer} is too large: integers are exact up to {largest} in this language"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Fake;
+    use super::*;
+
+    #[test]
+    fn what_the_language_would_round_is_an_error() {
+        let call = Fake::function(vec![]);
+        let answer = |answer| caught(&call, || Ok(answer)).map(|_| ());
+        assert!(answer(Answer::Integer(i64::MIN)).is_ok());
+        assert!(answer(Answer::Unsigned(i64::MAX as u64)).is_ok());
+        let error = answer(Answer::Unsigned(u64::MAX)).unwrap_err();
+        assert_eq!(error.errno(), libc::EOVERFLOW);
+        let expected = "18446744073709551615 is too large: integers are exact up to \
+                        9223372036854775807 in this language";
+        assert_eq!(error.to_string(), expected);
+    }
 }

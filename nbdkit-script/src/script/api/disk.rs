@@ -1,6 +1,7 @@
 //! The methods of `nbdkit.disk`: a disk in memory that all interpreters see.
 
-use super::call::{Answer, Call, Method, Methods, at_most, count_at, surplus};
+use super::arguments::{at_most, count_at};
+use super::call::{Answer, Call, DiskRange, Method, Methods};
 use super::watch;
 use crate::error::{Error, Result};
 use crate::script::store::{self, Disk, Part};
@@ -16,11 +17,11 @@ pub fn methods(list: &mut impl Methods) {
     list.add::<Size>("size");
 }
 
-/// Copies what is on a disk, for an [`Answer::ReadDisk`].
+/// Copies what is on a disk, for a [`DiskRange`].
 ///
 /// # Errors
 /// `EINVAL` if the range is not inside the disk, which that of an answer is.
-pub fn read(disk: &Disk, offset: u64, bytes: &mut [u8]) -> crate::Result<()> {
+pub(super) fn read(disk: &Disk, offset: u64, bytes: &mut [u8]) -> crate::Result<()> {
     let mut rest = &mut *bytes;
     disk.read(offset, rest.len() as u64, |part| {
         let count = match part {
@@ -37,7 +38,7 @@ pub fn read(disk: &Disk, offset: u64, bytes: &mut [u8]) -> crate::Result<()> {
     })
 }
 
-fn offset_at<'a>(call: &impl Call<'a>, index: usize) -> Result<u64> {
+fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
     count_at(call, index, "offset").map(|offset| offset as u64)
 }
 
@@ -46,11 +47,8 @@ fn offset_at<'a>(call: &impl Call<'a>, index: usize) -> Result<u64> {
 pub struct New;
 
 impl Method for New {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
-        if call.count() > 2 {
-            return Err(surplus(call.count(), 2));
-        }
-        let name = call.string(1).ok_or_else(|| call.wrong_type(1, "a string, the name"))?;
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        let name = call.data(1).ok_or_else(|| call.wrong_type(1, "a string, the name"))?;
         let size = count_at(call, 2, "size")? as u64;
         if size > Disk::LARGEST {
             return Err(Error::invalid(format!(
@@ -66,7 +64,7 @@ impl Method for New {
 struct Pread;
 
 impl Method for Pread {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         let offset = offset_at(call, 3)?;
@@ -81,7 +79,7 @@ impl Method for Pread {
                     disk.size()
                 )));
             }
-            return Ok(Answer::ReadDisk { disk, offset, count });
+            return Ok(Answer::Read(DiskRange { disk, offset, count }));
         }
         let mut buffer = call.buffer(2)?;
         let count = buffer.len() as u64;
@@ -101,12 +99,12 @@ impl Method for Pread {
 struct Pwrite;
 
 impl Method for Pwrite {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         watch::shared();
         let offset = offset_at(call, 3)?;
-        let written = match call.string(2) {
+        let written = match call.data(2) {
             Some(data) => disk.write(data, offset),
             None => {
                 let buffer = call.buffer(2)?;
@@ -122,7 +120,7 @@ impl Method for Pwrite {
 struct Zero;
 
 impl Method for Zero {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         watch::shared();
@@ -135,7 +133,7 @@ impl Method for Zero {
 struct Extents;
 
 impl Method for Extents {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         let count = count_at(call, 2, "count")? as u64;
@@ -147,7 +145,7 @@ impl Method for Extents {
 struct Size;
 
 impl Method for Size {
-    fn run<'a>(call: &impl Call<'a>) -> Result<Answer<'a>> {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         Ok(Answer::Integer(call.disk(1)?.size() as i64))
     }
@@ -163,7 +161,7 @@ mod tests {
     }
 
     fn new(name: &'static [u8], size: i64) -> Result<&'static Disk, String> {
-        match New::run(&fake::Fake(vec![Value::Text(name), integer(size)]))
+        match New::run(&fake::Fake::function(vec![Value::Text(name), integer(size)]))
             .map_err(|error| error.to_string())?
         {
             Answer::Disk(disk) => Ok(disk),
@@ -179,9 +177,9 @@ mod tests {
         call("pread", vec![Value::Disk(disk), own(&mut bytes), integer(69_998)]).unwrap();
         assert_eq!(&bytes, b"\0\0abc\0\0\0");
         match call("pread", vec![Value::Disk(disk), integer(3), integer(70_001)]) {
-            Ok(Answer::ReadDisk { disk, offset, count }) => {
-                let mut bytes = vec![0xaa; count];
-                read(disk, offset, &mut bytes).unwrap();
+            Ok(Answer::Read(range)) => {
+                let mut bytes = vec![0xaa; range.count()];
+                range.fill(&mut bytes);
                 assert_eq!(&bytes, b"bc\0");
             }
             other => panic!("{other:?}"),

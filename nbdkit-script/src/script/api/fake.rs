@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 
-use super::{Answer, Arguments, Buffer, Call, Found, MadeIn, Method, run};
+use super::{Answer, Buffer, Call, MadeIn, Method, run};
 use crate::error::Result;
 use crate::script::store::{self, Disk};
 use crate::values::Number;
@@ -41,57 +40,85 @@ pub(super) fn own(bytes: &mut [u8]) -> Value<'_> {
     Value::Buffer(RefCell::new(Some(Buffer::Own(bytes, MadeIn::default()))))
 }
 
-/// A call in it. Messages count without what a method belongs to.
-pub(super) struct Fake<'a>(pub Vec<Value<'a>>);
+/// A call in it. Messages about a method count without its object.
+pub(super) struct Fake<'a> {
+    values: Vec<Value<'a>>,
+    is_method: bool,
+}
+
+impl<'a> Fake<'a> {
+    pub(super) fn function(values: Vec<Value<'a>>) -> Self {
+        Fake { values, is_method: false }
+    }
+
+    pub(super) fn method(values: Vec<Value<'a>>) -> Self {
+        Fake { values, is_method: true }
+    }
+}
 
 impl<'a> Call<'a> for Fake<'a> {
     fn count(&self) -> usize {
-        self.0.len()
+        self.values.len()
     }
 
     fn has(&self, index: usize) -> bool {
-        !matches!(self.0.get(index - 1), None | Some(Value::Nothing))
+        !matches!(self.values.get(index - 1), None | Some(Value::Nothing))
     }
 
     fn number(&self, index: usize) -> Option<Number> {
-        match self.0.get(index - 1) {
+        match self.values.get(index - 1) {
             Some(Value::Number(number)) => Some(*number),
             _ => None,
         }
     }
 
-    fn string(&self, index: usize) -> Option<&'a [u8]> {
-        match self.0.get(index - 1) {
+    /// There are no booleans, but 0 and 1.
+    fn boolean(&self, index: usize) -> Option<bool> {
+        match self.values.get(index - 1) {
+            Some(Value::Number(Number::Integer(integer @ 0..=1))) => Some(*integer == 1),
+            _ => None,
+        }
+    }
+
+    fn stored(&self, index: usize) -> Result<Option<store::Value>> {
+        let number = self.number(index).map(store::Value::Number);
+        Ok(number.or_else(|| Some(store::Value::String(self.data(index)?.into()))))
+    }
+
+    fn data(&self, index: usize) -> Option<&'a [u8]> {
+        match self.values.get(index - 1) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
     }
 
     fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
-        match self.0.get(index - 1) {
+        match self.values.get(index - 1) {
             Some(Value::Buffer(buffer)) => Ok(buffer.take().expect("each buffer is taken once")),
             _ => Err(self.wrong_type(index, "a buffer")),
         }
     }
 
     fn disk(&self, index: usize) -> Result<&'static Disk> {
-        match self.0.get(index - 1) {
+        match self.values.get(index - 1) {
             Some(Value::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "a disk")),
         }
     }
 
     fn same(&self, one: usize, other: usize) -> bool {
-        matches!(self.0.get(other - 1), Some(Value::Same(index)) if *index == one)
+        matches!(self.values.get(other - 1), Some(Value::Same(index)) if *index == one)
     }
 
     fn found(&self, index: usize) -> Cow<'_, str> {
-        self.0.get(index - 1).unwrap_or(&Value::Nothing).found()
+        self.values.get(index - 1).unwrap_or(&Value::Nothing).found()
     }
 
     fn position(&self, index: usize) -> usize {
-        index - 1
+        index - usize::from(self.is_method)
     }
+
+    fn set_errno(&self, _: i32) {}
 }
 
 /// Runs the method of this name. An error is its message.
@@ -100,7 +127,7 @@ pub(super) fn call<'a>(
     values: Vec<Value<'a>>,
     list: fn(&mut Find<'_, 'a>),
 ) -> Result<Answer<'a>, String> {
-    let call = Fake(values);
+    let call = Fake::method(values);
     let mut find = Find { wanted: methods, call: &call, result: None };
     list(&mut find);
     let result = find.result.unwrap_or_else(|| panic!("there is no method {methods}"));
@@ -118,75 +145,6 @@ impl super::Methods for Find<'_, '_> {
     fn add<M: Method>(&mut self, name: &'static str) {
         if name == self.wanted {
             self.result = Some(run::<M>(self.call));
-        }
-    }
-}
-
-/// The arguments of a function in it.
-pub(super) struct Given<'a> {
-    values: VecDeque<Value<'a>>,
-    taken: usize,
-}
-
-impl<'a> Given<'a> {
-    pub(super) fn new(values: Vec<Value<'a>>) -> Self {
-        Given { values: values.into(), taken: 0 }
-    }
-
-    fn next(&mut self) -> Value<'a> {
-        self.taken += 1;
-        self.values.pop_front().unwrap_or(Value::Nothing)
-    }
-}
-
-impl Arguments for Given<'_> {
-    fn left(&self) -> usize {
-        self.values.len()
-    }
-
-    fn taken(&self) -> usize {
-        self.taken
-    }
-
-    fn has_next(&self) -> bool {
-        !matches!(self.values.front(), None | Some(Value::Nothing))
-    }
-
-    fn next_is_number(&self) -> bool {
-        matches!(self.values.front(), Some(Value::Number(_)))
-    }
-
-    fn skip(&mut self) {
-        self.next();
-    }
-
-    fn next_bytes(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Found> {
-        match self.next() {
-            Value::Text(text) => take(text),
-            value => return Err(value.found().into()),
-        }
-        Ok(())
-    }
-
-    fn next_number(&mut self) -> Result<Number, Found> {
-        match self.next() {
-            Value::Number(number) => Ok(number),
-            value => Err(value.found().into()),
-        }
-    }
-
-    /// There are no booleans, but 0 and 1.
-    fn next_boolean(&mut self) -> Result<bool, Found> {
-        match self.next() {
-            Value::Number(Number::Integer(integer @ 0..=1)) => Ok(integer == 1),
-            value => Err(value.found().into()),
-        }
-    }
-
-    fn value(&mut self, what: &str) -> Result<store::Value> {
-        match self.next_is_number() {
-            true => self.number(what).map(store::Value::Number),
-            false => self.bytes(what).map(store::Value::String),
         }
     }
 }

@@ -1,187 +1,229 @@
-//! The functions of the module `nbdkit`: nbdkit's own, from [`host`].
+//! The functions of the module `nbdkit`: nbdkit's own, from [`host`], and the constructors.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
 
-use super::arguments::Arguments;
+use super::arguments::{
+    Arguments, amount_at, boolean_at, data_at, errno_at, integer_at, string_at, surplus, text_at,
+    text_bytes_at, wrong,
+};
+use super::call::{Answer, Call, Method, caught};
+use super::{buffer, disk};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::memory;
 use crate::values::float;
 
-/// What a function returns to the script.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// Nothing.
-    Nothing,
-    /// The language's word for none, in the place of a value.
-    None,
-    /// A boolean.
-    Boolean(bool),
-    /// An integer. A language whose numbers do not hold it refuses it, rather than round it.
-    Integer(i128),
-    /// A float.
-    Float(f64),
-    /// A string of bytes.
-    Bytes(Vec<u8>),
-    /// A time. In C it is two numbers, of seconds and of nanoseconds.
-    Time(Duration),
-}
-
 /// A function that scripts may call.
 #[derive(Debug, Clone, Copy)]
 pub struct Function {
-    /// Its name, as in nbdkit-plugin(3), without `nbdkit_`.
+    /// Its name: that of nbdkit-plugin(3) without `nbdkit_`, or that of OpenResty for the
+    /// dictionary's.
     pub name: &'static str,
-    /// How many arguments it takes at most.
+    /// The maximum number of arguments.
     pub most_arguments: usize,
-    run: fn(&mut dyn Arguments) -> Result<Value>,
+    /// An argument that the language may convert before the call, since its own functions would.
+    pub coerced: Option<(usize, Coerced)>,
+    run: Run,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Run {
+    Answer(for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>),
+    /// Makes the error that the script asks for.
+    Error(fn(Arguments<'_, '_>) -> Result<Error>),
+}
+
+/// What a language may convert an argument to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coerced {
+    /// A key: the language may convert a number to a string.
+    Key,
+    /// A message: the text of a number, or the message of a caught error.
+    Message,
+    /// The message of an error: as [`Message`](Coerced::Message), and a description of any object.
+    Error,
 }
 
 impl Function {
-    /// Calls it.
+    /// Calls it. `module` is what its name begins with in scripts, for messages.
     ///
     /// # Errors
-    /// Those of its arguments, and its own. The message is without the name of the function.
-    pub fn call(&self, arguments: &mut dyn Arguments) -> Result<Value> {
-        arguments.at_most(self.most_arguments)?;
-        let value = (self.run)(arguments)?;
-        // What a script may keep.
-        if let Value::Bytes(_) = value {
-            memory::check()?;
+    /// Those of its arguments, and its own.
+    pub fn call<'a>(&self, module: &str, call: &impl Call<'a>) -> Result<Answer<'a>> {
+        let named = |error: Error| error.context(format_args!("{module}{}", self.name));
+        if call.count() > self.most_arguments {
+            return Err(named(surplus(call.count(), self.most_arguments)));
         }
-        Ok(value)
+        let answer = match self.run {
+            Run::Error(make) => return Err(make(call).unwrap_or_else(named)),
+            Run::Answer(run) => caught(call, || run(call)).map_err(named)?,
+        };
+        if let Answer::String(_) = answer {
+            // The script may keep it.
+            memory::check().map_err(named)?;
+        }
+        Ok(answer)
+    }
+
+    pub(super) const fn shared(
+        name: &'static str,
+        most_arguments: usize,
+        run: for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>,
+    ) -> Function {
+        let coerced = match name.as_bytes() {
+            b"get_keys" | b"flush_all" => None,
+            _ => Some((1, Coerced::Key)),
+        };
+        Function { name, most_arguments, coerced, run: Run::Answer(run) }
+    }
+
+    const fn coerces(mut self, index: usize, coerced: Coerced) -> Function {
+        self.coerced = Some((index, coerced));
+        self
     }
 }
 
 const fn function(
     name: &'static str,
     most_arguments: usize,
-    run: fn(&mut dyn Arguments) -> Result<Value>,
+    run: for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>,
 ) -> Function {
-    Function { name, most_arguments, run }
+    Function { name, most_arguments, coerced: None, run: Run::Answer(run) }
 }
 
-/// All of them, but for those that need what only a language has: `error` and `set_error`.
+/// All of them.
 pub const ALL: &[Function] = &[
-    function("debug", 1, |arguments| {
-        host::debug_bytes(&arguments.message("the message")?);
-        Ok(Value::Nothing)
+    Function {
+        name: "error",
+        most_arguments: 2,
+        coerced: Some((2, Coerced::Error)),
+        run: Run::Error(|call| Ok(Error::new(errno_at(call, 1)?, text_at(call, 2, MESSAGE)?))),
+    },
+    function("set_error", 1, |call| {
+        call.set_errno(errno_at(call, 1)?);
+        Ok(Answer::Nothing)
     }),
-    function("debug_hexdump", 3, |arguments| {
-        let data = arguments.data()?;
-        let (prefix, start) = of_a_dump(arguments)?;
+    function("debug", 1, |call| {
+        host::debug_bytes(&text_bytes_at(call, 1, MESSAGE)?);
+        Ok(Answer::Nothing)
+    })
+    .coerces(1, Coerced::Message),
+    function("debug_hexdump", 3, |call| {
+        let data = data_at(call, 1)?;
+        let (prefix, start) = of_a_dump(call, 2)?;
         host::debug_hexdump(&data, &prefix, start).map(nothing)
     }),
-    function("debug_hexdiff", 4, |arguments| {
-        let (one, other) = (arguments.data()?, arguments.data()?);
-        let (prefix, start) = of_a_dump(arguments)?;
+    function("debug_hexdiff", 4, |call| {
+        let one = data_at(call, 1)?;
+        let other = if call.same(1, 2) { one.clone() } else { data_at(call, 2)? };
+        let (prefix, start) = of_a_dump(call, 3)?;
         host::debug_hexdiff(&one, &other, &prefix, start).map(nothing)
     }),
     function("timestamp", 0, |_| host::timestamp().map(text)),
     // The client.
-    function("export_name", 0, |_| host::export_name().map(bytes)),
-    function("is_tls", 0, |_| host::is_tls().map(Value::Boolean)),
+    function("export_name", 0, |_| host::export_name().map(string)),
+    function("is_tls", 0, |_| host::is_tls().map(Answer::Boolean)),
     function("peer_name", 0, |_| host::peer_name().map(text)),
-    function("peer_pid", 0, |_| host::peer_pid().map(integer)),
-    function("peer_uid", 0, |_| host::peer_uid().map(integer)),
-    function("peer_gid", 0, |_| host::peer_gid().map(integer)),
-    function("peer_security_context", 0, |_| host::peer_security_context().map(bytes)),
-    function("peer_tls_dn", 0, |_| host::peer_tls_dn().map(bytes)),
-    function("peer_tls_issuer_dn", 0, |_| host::peer_tls_issuer_dn().map(bytes)),
-    function("disconnect", 1, |arguments| {
-        host::disconnect(arguments.boolean("whether at once")?).map(nothing)
+    function("peer_pid", 0, |_| host::peer_pid().map(Answer::Integer)),
+    function("peer_uid", 0, |_| host::peer_uid().map(Answer::Integer)),
+    function("peer_gid", 0, |_| host::peer_gid().map(Answer::Integer)),
+    function("peer_security_context", 0, |_| host::peer_security_context().map(string)),
+    function("peer_tls_dn", 0, |_| host::peer_tls_dn().map(string)),
+    function("peer_tls_issuer_dn", 0, |_| host::peer_tls_issuer_dn().map(string)),
+    function("disconnect", 1, |call| {
+        host::disconnect(boolean_at(call, 1, "whether at once")?).map(nothing)
     }),
     // Parameters.
-    function("parse_size", 1, |arguments| {
-        host::parse_size(&arguments.bytes("the size")?).map(integer)
+    function("parse_size", 1, |call| {
+        host::parse_size(&string_at(call, 1, "the size")?).map(Answer::Integer)
     }),
-    function("parse_bool", 1, |arguments| {
-        host::parse_bool(&arguments.bytes("the boolean")?).map(Value::Boolean)
+    function("parse_bool", 1, |call| {
+        host::parse_bool(&string_at(call, 1, "the boolean")?).map(Answer::Boolean)
     }),
     function("parse_int", 3, parse_int),
-    function("parse_probability", 2, |arguments| {
-        let (what, text) = (arguments.bytes(WHAT)?, arguments.bytes("the probability")?);
-        host::parse_probability(&what, &text).map(Value::Float)
+    function("parse_probability", 2, |call| {
+        let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the probability")?);
+        host::parse_probability(&what, &text).map(Answer::Float)
     }),
-    function("parse_delay", 2, |arguments| {
-        let (what, text) = (arguments.bytes(WHAT)?, arguments.bytes("the delay")?);
-        host::parse_delay(&what, &text).map(Value::Time)
+    function("parse_delay", 2, |call| {
+        let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the delay")?);
+        host::parse_delay(&what, &text).map(Answer::Time)
     }),
-    function("absolute_path", 1, |arguments| path(arguments, host::absolute_path)),
-    function("realpath", 1, |arguments| path(arguments, host::realpath)),
-    function("read_password", 1, |arguments| {
-        let value = arguments.bytes("the value of the parameter")?;
-        host::read_password(OsStr::from_bytes(&value)).map(bytes)
+    function("absolute_path", 1, |call| path(call, host::absolute_path)),
+    function("realpath", 1, |call| path(call, host::realpath)),
+    function("read_password", 1, |call| {
+        let value = string_at(call, 1, "the value of the parameter")?;
+        host::read_password(OsStr::from_bytes(&value)).map(string)
     }),
     // The server.
-    function("stdio_safe", 0, |_| Ok(Value::Boolean(host::stdio_safe()))),
+    function("stdio_safe", 0, |_| Ok(Answer::Boolean(host::stdio_safe()))),
     function("shutdown", 0, |_| host::shutdown().map(nothing)),
-    function("name", 0, |_| host::name().map(|name| name.map_or(Value::None, text))),
+    function("name", 0, |_| host::name().map(|name| name.map_or(Answer::None, text))),
     function("nanosleep", 2, nanosleep),
+    // Objects. A buffer counts its arguments itself.
+    function("buffer", usize::MAX, |call| buffer::New::run(call)),
+    function("disk", 2, |call| disk::New::run(call)),
 ];
 
-/// What a parser's first argument is.
+const MESSAGE: &str = "the message";
+
+/// The first argument of a parser.
 const WHAT: &str = "what it is";
 
-fn nothing((): ()) -> Value {
-    Value::Nothing
+fn nothing((): ()) -> Answer<'static> {
+    Answer::Nothing
 }
 
-fn integer(number: i64) -> Value {
-    Value::Integer(number.into())
+fn text(text: String) -> Answer<'static> {
+    Answer::String(text.into_bytes())
 }
 
-fn text(text: String) -> Value {
-    Value::Bytes(text.into_bytes())
+fn string(text: OsString) -> Answer<'static> {
+    Answer::String(text.into_vec())
 }
 
-fn bytes(text: OsString) -> Value {
-    Value::Bytes(text.into_vec())
-}
-
-fn path(
-    arguments: &mut dyn Arguments,
+fn path<'a>(
+    call: Arguments<'_, 'a>,
     of: fn(&Path) -> Result<std::path::PathBuf>,
-) -> Result<Value> {
-    let path = arguments.bytes("the path")?;
-    of(Path::new(OsStr::from_bytes(&path))).map(|path| bytes(path.into_os_string()))
+) -> Result<Answer<'a>> {
+    let path = string_at(call, 1, "the path")?;
+    of(Path::new(OsStr::from_bytes(&path))).map(|path| string(path.into_os_string()))
 }
 
-fn parse_int(arguments: &mut dyn Arguments) -> Result<Value> {
-    let (what, text) = (arguments.bytes(WHAT)?, arguments.bytes("the number")?);
-    let c_type = match arguments.has_next() {
-        true => arguments.text("the C type")?,
+fn parse_int<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
+    let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the number")?);
+    let c_type = match call.has(3) {
+        true => text_at(call, 3, "the C type")?,
         false => "int64_t".into(),
     };
-    host::parse_int(&what, &text, &c_type).map(Value::Integer)
+    let number = host::parse_int(&what, &text, &c_type)?;
+    // nbdkit has parsers up to uint64_t.
+    Ok(i64::try_from(number).map_or(Answer::Unsigned(number as u64), Answer::Integer))
 }
 
-/// What is before each line, and the offset of the first byte.
-fn of_a_dump(arguments: &mut dyn Arguments) -> Result<(Vec<u8>, u64)> {
+/// The prefix of each line, and the offset of the first byte.
+fn of_a_dump(call: Arguments<'_, '_>, first: usize) -> Result<(Vec<u8>, u64)> {
     const START: &str = "the offset";
-    let prefix = match arguments.has_next() {
-        true => arguments.text_bytes("the prefix")?,
-        // The language's word for none may stand in its place.
-        false => {
-            arguments.skip();
-            Vec::new()
-        }
+    let (at_prefix, at_start) = (first, first + 1);
+    let prefix = match call.has(at_prefix) {
+        true => text_bytes_at(call, at_prefix, "the prefix")?,
+        false => Vec::new(),
     };
-    let start = match arguments.has_next() {
-        true => arguments.integer(START)?,
+    let start = match call.has(at_start) {
+        true => integer_at(call, at_start, START)?,
         false => 0,
     };
     let start = u64::try_from(start);
-    Ok((prefix, start.map_err(|_| arguments.wrong(START, "a negative number", "0 or more"))?))
+    Ok((prefix, start.map_err(|_| wrong(call, at_start, START, "a negative number", "0 or more"))?))
 }
 
-fn nanosleep(arguments: &mut dyn Arguments) -> Result<Value> {
-    let seconds = float(arguments.number("the seconds")?);
-    let nanoseconds = match arguments.has_next() {
-        true => arguments.integer("the nanoseconds")?,
+fn nanosleep<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
+    let seconds = float(amount_at(call, 1, "the seconds")?);
+    let nanoseconds = match call.has(2) {
+        true => integer_at(call, 2, "the nanoseconds")?,
         false => 0,
     };
     let time = Duration::try_from_secs_f64(seconds).ok();
@@ -195,12 +237,12 @@ fn nanosleep(arguments: &mut dyn Arguments) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Given, Value as Argument, integer};
+    use super::super::fake::{Fake, Value as Argument, integer};
     use super::*;
 
     fn call(name: &str, values: Vec<Argument<'_>>) -> Error {
         let function = ALL.iter().find(|function| function.name == name).unwrap();
-        function.call(&mut Given::new(values)).unwrap_err()
+        function.call("", &Fake::function(values)).unwrap_err()
     }
 
     #[test]
@@ -223,7 +265,7 @@ mod tests {
                 "\"long\" is not an integer type",
             ),
             ("nanosleep", vec![integer(-1)], "-1 s and 0 ns is no time that can be slept"),
-            ("debug_hexdump", vec![integer(1)], "argument 1 (the data): found a number, expected"),
+            ("debug_hexdump", vec![integer(1)], "argument 1: found a number, expected"),
             (
                 "debug_hexdiff",
                 vec![text("a"), text("b"), Argument::Nothing, integer(-1)],
@@ -232,7 +274,7 @@ mod tests {
         ];
         for (name, values, expected) in cases {
             let message = call(name, values).to_string();
-            assert!(message.starts_with(expected), "{name}: {message}");
+            assert!(message.starts_with(&format!("{name}: {expected}")), "{message}");
         }
     }
 

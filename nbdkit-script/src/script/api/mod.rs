@@ -3,24 +3,17 @@
 //! A language registers these with its own names and its own way to call, and gets all checks and
 //! messages.
 //!
-//! **The methods of buffers and of disks.** A language implements [`Call`], which is how a method
-//! sees its arguments, and turns an [`Answer`] into a value of its own:
+//! A language implements [`Call`], which is how a function sees its arguments, and turns an
+//! [`Answer`] into a value of its own.
 //!
-//! - [`buffer::methods`] and [`buffer::New`], the methods of buffers and what makes one;
-//! - [`disk::methods`] and [`disk::New`], the same of the disks of [`store`](crate::script::store).
+//! - [`functions::ALL`] are the functions of the module, and [`shared::ALL`] the operations of the
+//!   dictionary that all instances see: tables of [`Function`].
+//! - [`buffer::methods`] and [`disk::methods`] are the methods of objects. Scripts call those of
+//!   buffers for every few bytes, so they are generic over the call: each language compiles its own
+//!   copy, without calls through pointers.
+//! - [`constants`](fn@constants) and [`errno::all`](crate::values::errno::all) are numbers.
 //!
-//! A script calls these for every few bytes. So they are generic over the call: each language has
-//! copies of its own, without a call through a pointer.
-//!
-//! **The module.** A language implements [`Arguments`], from which a function takes one argument
-//! after the other. These are tables of functions, for they are called once in a while:
-//!
-//! - [`functions::ALL`], nbdkit's own functions;
-//! - [`shared::ALL`], the operations of the dictionary that all instances see;
-//! - [`constants`](fn@constants), and [`errno::all`](crate::values::errno::all).
-//!
-//! What is left to a language: `error`, since each has errors of its own, and `set_error`, whose
-//! number belongs to an interpreter. [`Arguments::errno`] takes theirs.
+//! A buffer refers to its bytes by a [`Memory`]; [`Lease`] lends it nbdkit's.
 //!
 //! Everything here runs in the thread of the callback that called it, and may block: a password is
 //! asked for, a sleep takes its time.
@@ -33,6 +26,7 @@ pub mod disk;
 #[cfg(test)]
 mod fake;
 pub mod functions;
+mod lease;
 mod memory;
 #[cfg(test)]
 mod properties;
@@ -40,8 +34,9 @@ mod scalar;
 pub mod shared;
 pub(crate) mod watch;
 
-pub use arguments::{Arguments, Found};
-pub use call::{Answer, Call, Method, Methods, run};
+pub use call::{Answer, Call, DiskRange, Method, Methods, run};
 pub use constants::constants;
+pub use functions::{Coerced, Function};
+pub use lease::{Borrowed, Lease, Memory};
 pub use memory::{Buffer, gone};
 pub use watch::MadeIn;

@@ -1,15 +1,12 @@
-//! What scripts can call: the tables of `api`, as functions that take and return values.
+//! What scripts can call: the functions of `api`, which take and return values here.
 
-use super::given::{Called, Given};
+use super::arguments::Arguments;
 use super::value::{list, string};
 use super::{Returned, Value, Values, thrown};
 use crate::error::{Error, Result};
 use crate::memory::{self, copied};
-use crate::script::api::functions::{self as nbdkit, Value as OfNbdkit};
-use crate::script::api::shared::{self, Operation, Outcome};
-use crate::script::api::{Answer, Method, Methods, disk, run};
+use crate::script::api::{self, Answer, Coerced, Method, Methods, disk, run};
 use crate::script::store;
-use crate::values::Extent;
 use crate::values::Number;
 
 /// The longest read from a disk, in bytes: nbdkit's longest request.
@@ -32,13 +29,11 @@ impl<V: Values> Clone for Function<V> {
     }
 }
 
-type RunMethod<V> = for<'a> fn(&Called<'a, V>) -> Result<Answer<'a>>;
+type RunMethod<V> = for<'a> fn(&Arguments<'a, V>) -> Result<Answer<'a>>;
 
 #[derive(Debug)]
 enum Run<V: Values> {
-    Nbdkit(&'static nbdkit::Function),
-    Shared(&'static Operation),
-    NewDisk,
+    Function(&'static api::Function),
     Method(RunMethod<V>),
 }
 
@@ -50,17 +45,18 @@ impl<V: Values> Clone for Run<V> {
     }
 }
 
-/// The functions of the module `nbdkit`: nbdkit's own, and `disk(name, size)`.
+/// The functions of the module `nbdkit`. Those that set errors or make buffers are not among them:
+/// a script throws a map, and its data is a value.
 pub fn functions<V: Values>() -> impl Iterator<Item = Function<V>> {
-    let all = nbdkit::ALL.iter();
-    all.map(|function| Function { name: function.name, run: Run::Nbdkit(function) })
-        .chain([Function { name: "disk", run: Run::NewDisk }])
+    let all = api::functions::ALL.iter();
+    all.filter(|function| !["error", "set_error", "buffer"].contains(&function.name))
+        .map(|function| Function { name: function.name, run: Run::Function(function) })
 }
 
 /// The operations of the shared dictionary.
 pub fn operations<V: Values>() -> impl Iterator<Item = Function<V>> {
-    let all = shared::ALL.iter();
-    all.map(|operation| Function { name: operation.name, run: Run::Shared(operation) })
+    let all = api::shared::ALL.iter();
+    all.map(|function| Function { name: function.name, run: Run::Function(function) })
 }
 
 /// The methods of disks. The first argument is the disk.
@@ -87,80 +83,75 @@ impl<V: Values> Function<V> {
     /// # Errors
     /// The value to throw: a map of `errno`, a number, and `message`.
     pub fn call(&self, arguments: Vec<V::Value>) -> Result<V::Value, V::Value> {
-        let values = arguments.into_iter().map(Returned::new).collect();
+        let values: Vec<_> = arguments.into_iter().map(Returned::new).collect();
         self.run(values).map(V::to_script).map_err(|error| thrown::thrown::<V>(&error))
     }
 
-    fn run(&self, values: Vec<Returned<V>>) -> Result<Value<V::Value>> {
-        let named = |error: Error| error.context(self.name);
-        let method = |run: RunMethod<V>, is_method| {
-            run(&Called { values: &values, is_method }).and_then(of_method::<V>)
-        };
+    fn run(&self, mut values: Vec<Returned<V>>) -> Result<Value<V::Value>> {
         match self.run {
-            Run::NewDisk => method(|call| run::<disk::New>(call), false).map_err(named),
-            Run::Method(run) => method(run, true),
-            Run::Nbdkit(function) => {
-                function.call(&mut Given::new(values)).and_then(of_nbdkit::<V>).map_err(named)
+            Run::Method(run) => {
+                run(&Arguments { values: &values, is_method: true }).and_then(value_of::<V>)
             }
-            Run::Shared(operation) => {
-                operation.call(&mut Given::new(values)).and_then(of_shared::<V>).map_err(named)
+            Run::Function(function) => {
+                coerce(function, &mut values);
+                let call = Arguments { values: &values, is_method: false };
+                value_of::<V>(function.call("", &call)?)
+                    .map_err(|error| error.context(function.name))
             }
         }
     }
 }
 
-pub(super) fn of_nbdkit<V: Values>(value: OfNbdkit) -> Result<Value<V::Value>> {
-    Ok(match value {
-        OfNbdkit::Nothing | OfNbdkit::None => Value::None,
-        OfNbdkit::Boolean(boolean) => Value::Boolean(boolean),
-        OfNbdkit::Float(float) => Value::Float(float),
-        OfNbdkit::Bytes(bytes) => string(bytes)?,
-        OfNbdkit::Integer(integer) => Value::Integer(integer.try_into().map_err(|_| {
-            let message = format!("found {integer}, expected at most {}", i64::MAX);
-            Error::new(libc::EOVERFLOW, message)
-        })?),
-        OfNbdkit::Time(time) => {
-            let parts = [time.as_secs() as i64, time.subsec_nanos().into()];
-            list::<V>(parts.into_iter().map(|part| Ok(Value::Integer(part))))?
-        }
-    })
+/// A message may be a number or a caught error.
+pub(super) fn coerce<V: Values>(function: &api::Function, values: &mut [Returned<V>]) {
+    if let Some((index, Coerced::Message)) = function.coerced
+        && let Some(message) = values.get_mut(index - 1)
+        && let Some(text) = thrown::text::<V>(&message.value)
+    {
+        message.value = Value::String(text);
+    }
 }
 
-/// A refused operation is an error; `add` or `replace` with an unmet condition is not.
-fn of_shared<V: Values>(outcome: Outcome) -> Result<Value<V::Value>> {
-    Ok(match outcome {
-        Outcome::Done | Outcome::NotFound => Value::None,
-        Outcome::Tried(result) => Value::Boolean(result.is_ok()),
-        Outcome::Value(store::Value::String(text)) => string(text)?,
-        Outcome::Value(store::Value::Number(Number::Integer(integer))) => Value::Integer(integer),
-        Outcome::Value(store::Value::Number(Number::Float(float))) => Value::Float(float),
-        Outcome::Value(store::Value::Boolean(boolean)) => Value::Boolean(boolean),
-        Outcome::Keys(keys) => list::<V>(keys.into_iter().map(string))?,
-        Outcome::Refused(refusal) => return Err(Error::invalid(refusal)),
-    })
-}
-
-fn of_method<V: Values>(answer: Answer<'_>) -> Result<Value<V::Value>> {
-    Ok(match answer {
-        Answer::Nothing => Value::None,
+pub(super) fn value_of<V: Values>(answer: Answer<'_>) -> Result<Value<V::Value>> {
+    Ok(match answer.single()? {
+        Answer::Boolean(boolean) => Value::Boolean(boolean),
         Answer::Integer(integer) => Value::Integer(integer),
         Answer::Float(float) => Value::Float(float),
+        Answer::String(bytes) | Answer::Stored(store::Value::String(bytes)) => string(bytes)?,
+        Answer::Stored(store::Value::Number(Number::Integer(integer))) => Value::Integer(integer),
+        Answer::Stored(store::Value::Number(Number::Float(float))) => Value::Float(float),
+        Answer::Stored(store::Value::Boolean(boolean)) => Value::Boolean(boolean),
+        Answer::Keys(keys) => list::<V>(keys.into_iter().map(string))?,
+        Answer::Time(time) => integers::<V>([time.as_secs() as i64, time.subsec_nanos().into()])?,
         Answer::Bytes(bytes) | Answer::BufferOf(bytes) => Value::Bytes(copied(bytes, "data")?),
         Answer::NewBuffer(size) => Value::Bytes(zeroes(size)?),
         Answer::Disk(disk) => Value::Disk(disk),
-        Answer::ReadDisk { disk, offset, count } => {
-            let mut bytes = zeroes(count)?;
-            disk::read(disk, offset, &mut bytes)?;
+        Answer::Read(range) => {
+            let mut bytes = zeroes(range.count())?;
+            range.fill(&mut bytes);
             Value::Bytes(bytes)
         }
-        Answer::Extents(extents) => list::<V>(extents.into_iter().map(extent::<V>))?,
+        Answer::Extents(extents) => list::<V>(extents.into_iter().map(|extent| {
+            // The store has checked that they are at most i64::MAX.
+            integers::<V>([
+                extent.offset as i64,
+                extent.length as i64,
+                extent.extent_type.bits().into(),
+            ])
+        }))?,
+        // `single` has replaced the last three, and `largest_integer` excludes the second.
+        Answer::Nothing
+        | Answer::None
+        | Answer::Unsigned(_)
+        | Answer::Done
+        | Answer::Tried(_)
+        | Answer::Refused(_) => Value::None,
     })
 }
 
-fn extent<V: Values>(extent: Extent) -> Result<Value<V::Value>> {
-    // The store has checked that they are at most i64::MAX.
-    let Extent { offset, length, extent_type } = extent;
-    let numbers = [offset as i64, length as i64, extent_type.bits().into()];
+fn integers<V: Values>(
+    numbers: impl IntoIterator<Item = i64, IntoIter: ExactSizeIterator>,
+) -> Result<Value<V::Value>> {
     list::<V>(numbers.into_iter().map(|number| Ok(Value::Integer(number))))
 }
 

@@ -8,10 +8,10 @@
 //!
 //! `examples/rhai` in the repository of this crate uses it.
 
+mod arguments;
 #[cfg(test)]
 pub(super) mod fake;
 mod functions;
-mod given;
 mod returned;
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,6 @@ use mlua::{ObjectLike, Table, Value};
 use nbdkit_script::script::from_script::with_article;
 use nbdkit_script::{Error, errno, memory};
 
-use crate::interpreter::{Errno, Failure, Interpreter};
-
 /// `error(nil)` and `error()`.
 const NIL: &str = "error value is nil";
 
@@ -20,52 +18,38 @@ const SHOWN_FIELDS: usize = 8;
 /// How often the message of an error may be an error itself.
 const DEEPEST: usize = 8;
 
-/// Why a call failed.
+/// The error for a value that the script threw.
 ///
-/// The errno is that of the failure itself, else what the script has set with `nbdkit.set_error`,
-/// else `EIO`.
+/// The errno is that of the value, else the pending one of `nbdkit.set_error`, else `EIO`.
 #[cold]
-pub fn error(interpreter: &Interpreter, failure: Failure) -> Error {
-    let pending = interpreter.pending_errno().take();
-    let or_pending = |errno: Option<i32>| errno.unwrap_or(pending);
-    match failure {
-        Failure::NotDefined => Error::not_defined(),
-        Failure::Returned { message, errno } => {
-            let errno = match errno {
-                None => text_alone(message.as_bytes()).0,
-                Some(errno) => named(errno),
-            };
-            Error::new(or_pending(errno), if message == NO_ERROR { NIL.into() } else { message })
-        }
-        Failure::Refused { value, errno } => {
-            let (own, message) = returned(&value);
-            Error::new(or_pending(own.or(errno.and_then(named))), message)
-        }
-        Failure::Thrown { value, traceback } => {
-            let (errno, message) = (errno_in(&value), message(&value));
-            let error = Error::new(or_pending(errno), message);
-            match traceback {
-                Some(traceback) => error.with_traceback(traceback),
-                None => error,
-            }
-        }
-    }
+pub fn thrown(value: &Value, pending: i32) -> Error {
+    Error::new(errno_in(value).unwrap_or(pending), message(value))
 }
 
-fn named(errno: Errno) -> Option<i32> {
-    match errno {
-        Errno::Number(number) => i32::try_from(number).ok(),
-        Errno::Name(name) => errno::from_name(&name),
-    }
-}
-
-/// The errno and the message in what was returned behind nil. A number is the errno itself.
-fn returned(value: &Value) -> (Option<i32>, String) {
+/// The error for what a callback returned after nil. A number is the errno itself.
+pub fn returned(value: &Value, errno: Option<i32>, pending: i32) -> Error {
     let is_number = matches!(value, Value::Integer(_) | Value::Number(_));
     match errno_of(value).filter(|number| is_number && *number > 0) {
-        Some(errno) => (Some(errno), Error::from(io::Error::from_raw_os_error(errno)).to_string()),
-        None => (errno_in(value), message(value)),
+        Some(errno) => {
+            let message = io::Error::from_raw_os_error(errno);
+            Error::new(errno, Error::from(message).to_string())
+        }
+        None => Error::new(errno_in(value).or(errno).unwrap_or(pending), message(value)),
     }
+}
+
+/// The error for a text that a callback returned after nil, perhaps with an errno.
+pub fn returned_text(text: &[u8], errno: Option<i32>, pending: i32) -> Error {
+    let (own, message) = text_alone(text);
+    let message = if message == NO_ERROR { NIL.into() } else { message };
+    Error::new(errno.or(own).unwrap_or(pending), message)
+}
+
+/// An error of mlua's.
+#[cold]
+pub fn of_mlua(error: mlua::Error) -> Error {
+    let (errno, message) = lua_error(&error);
+    Error::new(errno.unwrap_or(libc::EIO), message)
 }
 
 /// The errno in an error, its own or inherited. An error raised by a metamethod is ignored.

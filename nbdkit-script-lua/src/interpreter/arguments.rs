@@ -1,0 +1,182 @@
+//! Implements the framework's `Call`: how a function in Rust sees the values on Lua's stack.
+
+use std::borrow::Cow;
+use std::ffi::{CStr, c_int, c_void};
+
+use mlua::ffi::{self, lua_State};
+use nbdkit_script::script::api::{Borrowed, Buffer, Call};
+use nbdkit_script::script::store::Disk;
+use nbdkit_script::{Number, Result};
+
+use super::block::{DiskBlock, Header, Known, Seal};
+use super::{DOUBLES, EXACT};
+
+/// The arguments of the C function that runs.
+pub(super) struct Arguments<'a> {
+    state: *mut lua_State,
+    known: &'a Known,
+    /// The number of values before the first argument.
+    skipped: c_int,
+    borrowed: Borrowed,
+}
+
+impl<'a> Arguments<'a> {
+    /// # Safety
+    /// Only in a C function, which lets the values stay where they are for `'a`.
+    #[inline]
+    pub(super) unsafe fn new(state: *mut lua_State, known: &'a Known, skipped: c_int) -> Self {
+        Arguments { state, known, skipped, borrowed: Borrowed::default() }
+    }
+
+    #[inline]
+    fn place(&self, index: usize) -> c_int {
+        index as c_int + self.skipped
+    }
+
+    #[inline]
+    fn type_of(&self, index: usize) -> c_int {
+        // SAFETY: looks at a type; there need not be a value.
+        unsafe { ffi::lua_type(self.state, self.place(index)) }
+    }
+
+    /// The address of an argument that is a userdata, or null.
+    #[inline]
+    fn block(&self, index: usize) -> *mut c_void {
+        // SAFETY: looks at a value.
+        unsafe { ffi::lua_touserdata(self.state, self.place(index)) }
+    }
+
+    /// Whether an argument that is a userdata has room for this. A light userdata has length 0.
+    #[inline]
+    fn is_as_long_as<T>(&self, index: usize) -> bool {
+        // SAFETY: looks at a value.
+        unsafe { ffi::lua_rawlen(self.state, self.place(index)) as usize >= size_of::<T>() }
+    }
+
+    /// The header of an argument that is a buffer.
+    #[inline]
+    fn header(&self, index: usize) -> Option<*mut Header> {
+        let header = self.block(index).cast::<Header>();
+        if header.is_null() {
+            return None;
+        }
+        if header == self.known.lent.get() {
+            return Some(header);
+        }
+        let is_buffer = self.is_as_long_as::<Header>(index)
+            // SAFETY: it is as long as a header.
+            && unsafe { (&raw const (*header).seal).read() } == Seal::of_buffer(header);
+        is_buffer.then_some(header)
+    }
+}
+
+impl<'a> Call<'a> for Arguments<'a> {
+    #[inline]
+    fn count(&self) -> usize {
+        // SAFETY: counts the values on the stack.
+        unsafe { (ffi::lua_gettop(self.state) - self.skipped).max(0) as usize }
+    }
+
+    #[inline]
+    fn has(&self, index: usize) -> bool {
+        self.type_of(index) > ffi::LUA_TNIL
+    }
+
+    #[inline]
+    fn number(&self, index: usize) -> Option<Number> {
+        if self.type_of(index) != ffi::LUA_TNUMBER {
+            return None;
+        }
+        let place = self.place(index);
+        // SAFETY: for a number the conversions change nothing and raise no error.
+        unsafe {
+            if !DOUBLES {
+                let mut is_integer = 0;
+                let integer = ffi::lua_tointegerx(self.state, place, &mut is_integer);
+                if is_integer != 0 {
+                    return Some(Number::Integer(integer as i64));
+                }
+            }
+            Some(Number::Float(ffi::lua_tonumber(self.state, place)))
+        }
+    }
+
+    fn exact_number(&self, index: usize) -> Option<Number> {
+        // SAFETY: looks at a value.
+        let is_integer =
+            !DOUBLES && unsafe { ffi::lua_isinteger(self.state, self.place(index)) } != 0;
+        match self.number(index)? {
+            Number::Integer(integer) if !is_integer => Some(Number::Float(integer as f64)),
+            number => Some(number),
+        }
+    }
+
+    fn boolean(&self, index: usize) -> Option<bool> {
+        // SAFETY: looks at a value.
+        (self.type_of(index) == ffi::LUA_TBOOLEAN)
+            .then(|| unsafe { ffi::lua_toboolean(self.state, self.place(index)) != 0 })
+    }
+
+    fn data(&self, index: usize) -> Option<&'a [u8]> {
+        if self.type_of(index) != ffi::LUA_TSTRING {
+            return None;
+        }
+        // SAFETY: the argument stays where it is for `'a`; a string is not converted.
+        unsafe {
+            let mut length = 0;
+            let bytes = ffi::lua_tolstring(self.state, self.place(index), &mut length);
+            Some(std::slice::from_raw_parts(bytes.cast::<u8>(), length))
+        }
+    }
+
+    #[inline]
+    fn largest_integer(&self) -> u64 {
+        if DOUBLES { EXACT } else { i64::MAX as u64 }
+    }
+
+    #[inline(always)]
+    fn buffer(&self, index: usize) -> Result<Buffer<'a>> {
+        let Some(header) = self.header(index) else {
+            return Err(self.wrong_type(index, "a buffer"));
+        };
+        // SAFETY: the argument keeps the header alive while the function runs, and the bytes behind
+        // it with it; a lent buffer is made `Gone` before its request ends. Nobody else has a
+        // reference to these bytes, because Lua is running one function.
+        unsafe { (*header).memory.borrow(header, &self.borrowed) }
+    }
+
+    fn disk(&self, index: usize) -> Result<&'static Disk> {
+        let block = self.block(index).cast::<DiskBlock>();
+        let is_disk = !block.is_null()
+            && self.is_as_long_as::<DiskBlock>(index)
+            // SAFETY: it is as long as that.
+            && unsafe { (&raw const (*block).seal).read() } == Seal::of_disk(block);
+        if !is_disk {
+            return Err(self.wrong_type(index, "a disk"));
+        }
+        // SAFETY: only `answer.rs` makes a userdata with this seal, and it is a `DiskBlock`.
+        Ok(unsafe { (*block).disk })
+    }
+
+    fn same(&self, one: usize, other: usize) -> bool {
+        // SAFETY: compares two values without asking metatables.
+        unsafe { ffi::lua_rawequal(self.state, self.place(one), self.place(other)) != 0 }
+    }
+
+    fn found(&self, index: usize) -> Cow<'_, str> {
+        match (self.number(index), self.type_of(index)) {
+            (Some(Number::Integer(number)), _) => number.to_string().into(),
+            (Some(Number::Float(number)), _) => number.to_string().into(),
+            (None, ffi::LUA_TNONE) => "nothing".into(),
+            (None, kind) => {
+                // SAFETY: the names of types are strings of Lua's own code.
+                let name = unsafe { CStr::from_ptr(ffi::lua_typename(self.state, kind)) };
+                name.to_string_lossy()
+            }
+        }
+    }
+
+    fn set_errno(&self, errno: i32) {
+        self.known.pending_errno.set(errno);
+    }
+}

@@ -1,0 +1,269 @@
+//! The C functions that Lua calls: methods, and the functions of the module.
+//!
+//! mlua's own way to make functions takes several times as long for each call, and scripts call
+//! methods for every few bytes of a buffer.
+
+use std::ffi::{c_char, c_int};
+use std::ptr;
+
+use mlua::Table;
+use mlua::ffi::{self, lua_State};
+use nbdkit_script::script::api::{self, Answer, Call, Coerced, Function, Method, Methods};
+use nbdkit_script::script::api::{buffer, disk, functions, shared};
+use nbdkit_script::{Error, Result, memory};
+
+use super::answer::{end, push_string, raise_changed};
+use super::arguments::Arguments;
+use super::block::Known;
+use super::{Interpreter, Reference};
+
+/// A method under its name.
+type Named = (&'static str, ffi::lua_CFunction);
+
+/// The C function of a method.
+unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
+    // SAFETY: `push_closure` has made this function. Lua calls it, and this is its end.
+    unsafe {
+        let Some(known) = Known::of_function(state) else { return raise_changed(state) };
+        end(state, known, api::run::<M>(&Arguments::new(state, known, 0)))
+    }
+}
+
+/// A module of functions, as scripts call it.
+trait Module {
+    const FUNCTIONS: &'static [Function];
+    /// What the name of a function begins with.
+    const PREFIX: &'static str;
+    /// Whether the first argument is the module itself.
+    const HAS_SELF: bool;
+}
+
+struct Nbdkit;
+
+impl Module for Nbdkit {
+    const FUNCTIONS: &'static [Function] = functions::ALL;
+    const PREFIX: &'static str = "nbdkit.";
+    const HAS_SELF: bool = false;
+}
+
+struct Shared;
+
+impl Module for Shared {
+    const FUNCTIONS: &'static [Function] = shared::ALL;
+    const PREFIX: &'static str = "nbdkit.shared:";
+    const HAS_SELF: bool = true;
+}
+
+/// The C function of all functions of a module. The second upvalue is the function's place in it.
+unsafe extern "C-unwind" fn function<M: Module>(state: *mut lua_State) -> c_int {
+    // SAFETY: `push_closure` has made this function. Lua calls it, and this is its end. What may
+    // raise a Lua error before that comes while nothing is owned.
+    unsafe {
+        let place = ffi::lua_tointeger(state, ffi::lua_upvalueindex(2)) as usize;
+        let (Some(known), Some(function)) = (Known::of_function(state), M::FUNCTIONS.get(place))
+        else {
+            return raise_changed(state);
+        };
+        let skipped = c_int::from(M::HAS_SELF);
+        if memory::check().is_err() {
+            collect_garbage(state, known);
+        }
+        if let Some((index, coerced)) = function.coerced {
+            coerce(state, known, index as c_int + skipped, coerced);
+        }
+        end(state, known, call::<M>(state, known, function, skipped))
+    }
+}
+
+/// # Safety
+/// Only from [`function`].
+unsafe fn call<'a, M: Module>(
+    state: *mut lua_State,
+    known: &'a Known,
+    function: &Function,
+    skipped: c_int,
+) -> Result<Answer<'a>> {
+    // SAFETY: the caller's: the values stay where they are.
+    let (arguments, is_call) = unsafe {
+        let is_call = !M::HAS_SELF || ffi::lua_type(state, 1) == ffi::LUA_TTABLE;
+        (Arguments::new(state, known, skipped), is_call)
+    };
+    if is_call {
+        return function.call(M::PREFIX, &arguments);
+    }
+    let name = format!("{}{}", M::PREFIX, function.name);
+    Err(Error::new(libc::EINVAL, format!("{name}: call it with a colon: {name}(...)")))
+}
+
+/// Lua does not know when there is no memory for others. This collects its garbage if there may be
+/// enough of it.
+///
+/// # Safety
+/// Only in a C function, while nothing is owned: a finalizer may raise an error.
+#[cold]
+unsafe fn collect_garbage(state: *mut lua_State, known: &Known) {
+    const WORTH: usize = 1 << 20;
+    // SAFETY: the caller's.
+    unsafe {
+        let used = || ffi::lua_gc(state, ffi::LUA_GCCOUNT, 0) as usize * 1024;
+        if used() >= known.used_before.get() + WORTH {
+            ffi::lua_gc(state, ffi::LUA_GCCOLLECT, 0);
+            known.used_before.set(used());
+        }
+    }
+}
+
+/// Converts an argument as Lua's own functions would.
+///
+/// # Safety
+/// Only in a C function, while nothing is owned: it may raise a Lua error.
+unsafe fn coerce(state: *mut lua_State, known: &Known, place: c_int, coerced: Coerced) {
+    // SAFETY: the caller's. There is a value at the place, unless its type is LUA_TNONE.
+    unsafe {
+        match (coerced, ffi::lua_type(state, place)) {
+            (Coerced::Key, ffi::LUA_TNUMBER) => {
+                ffi::lua_tolstring(state, place, ptr::null_mut());
+            }
+            (Coerced::Key, _) => {}
+            (_, ffi::LUA_TNUMBER | ffi::LUA_TTABLE | ffi::LUA_TUSERDATA) => {
+                let describe = known.places.describe.0;
+                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, describe.into());
+                ffi::lua_pushvalue(state, place);
+                ffi::lua_pushboolean(state, (coerced == Coerced::Error).into());
+                ffi::lua_call(state, 2, 1);
+                match ffi::lua_type(state, -1) {
+                    ffi::LUA_TSTRING => ffi::lua_replace(state, place),
+                    _ => ffi::lua_settop(state, -2),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `tostring` of a buffer: what it is, not what is in it.
+struct DescribeBuffer;
+
+impl Method for DescribeBuffer {
+    fn run<'a>(_: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        Ok(Answer::Bytes(BUFFER.as_bytes()))
+    }
+}
+
+/// `tostring` of a disk.
+struct DescribeDisk;
+
+impl Method for DescribeDisk {
+    fn run<'a>(_: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        Ok(Answer::Bytes(DISK.as_bytes()))
+    }
+}
+
+/// The names of the types.
+const BUFFER: &str = "nbdkit.buffer";
+const DISK: &str = "nbdkit.disk";
+
+#[derive(Default)]
+struct List(Vec<Named>);
+
+impl Methods for List {
+    fn add<M: Method>(&mut self, name: &'static str) {
+        self.0.push((name, method::<M>));
+    }
+}
+
+impl Interpreter {
+    /// Makes the types of buffers and disks.
+    pub fn register_types(&self) -> mlua::Result<()> {
+        let (mut buffers, mut disks) = (List::default(), List::default());
+        buffer::methods(&mut buffers);
+        disk::methods(&mut disks);
+        let known = &*self.known;
+        // SAFETY: mlua calls this protected. A Lua error leaves nothing behind: the lists are
+        // borrowed.
+        unsafe {
+            self.lua.exec_raw::<()>((), |state| {
+                let of_buffers: [Named; 2] =
+                    [("__len", method::<buffer::Length>), ("__tostring", method::<DescribeBuffer>)];
+                register_type(state, known, BUFFER, &buffers.0, &of_buffers, known.places.buffer);
+                let of_disks: [Named; 1] = [("__tostring", method::<DescribeDisk>)];
+                register_type(state, known, DISK, &disks.0, &of_disks, known.places.disk);
+            })?;
+        }
+        #[cfg(feature = "luajit")]
+        self.open_windows()?;
+        Ok(())
+    }
+
+    /// Puts the functions of the module `nbdkit` into a table, and those of the dictionary into
+    /// another.
+    pub fn register_functions(&self, module: &Table, shared: &Table) -> mlua::Result<()> {
+        let known = &*self.known;
+        // SAFETY: mlua calls this protected, with the two tables alone on the stack.
+        unsafe {
+            self.lua.exec_raw((module, shared), |state| {
+                set_functions::<Nbdkit>(state, known, 1);
+                set_functions::<Shared>(state, known, 2);
+                ffi::lua_settop(state, 0);
+            })
+        }
+    }
+}
+
+/// # Safety
+/// Only where Lua protects it, with room on the stack.
+unsafe fn register_type(
+    state: *mut lua_State,
+    known: &Known,
+    name: &str,
+    methods: &[Named],
+    metamethods: &[Named],
+    place: Reference,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        ffi::lua_newtable(state);
+        set_methods(state, known, metamethods);
+        ffi::lua_createtable(state, 0, methods.len() as c_int);
+        set_methods(state, known, methods);
+        ffi::lua_setfield(state, -2, c"__index".as_ptr());
+        for field in [c"__name", c"__metatable"] {
+            push_string(state, name.as_bytes());
+            ffi::lua_setfield(state, -2, field.as_ptr());
+        }
+        ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, place.0.into());
+    }
+}
+
+/// Puts methods into the table on top.
+///
+/// # Safety
+/// Only where Lua protects it, with room on the stack.
+unsafe fn set_methods(state: *mut lua_State, known: &Known, methods: &[Named]) {
+    // SAFETY: the caller's.
+    unsafe {
+        for (name, function) in methods {
+            ffi::lua_pushlstring(state, name.as_ptr().cast::<c_char>(), name.len());
+            known.push(state);
+            ffi::lua_pushcclosure(state, *function, 1);
+            ffi::lua_rawset(state, -3);
+        }
+    }
+}
+
+/// Puts the functions of a module into the table at this place.
+///
+/// # Safety
+/// Only where Lua protects it, with room on the stack.
+unsafe fn set_functions<M: Module>(state: *mut lua_State, known: &Known, table: c_int) {
+    // SAFETY: the caller's.
+    unsafe {
+        for (place, item) in M::FUNCTIONS.iter().enumerate() {
+            push_string(state, item.name.as_bytes());
+            known.push(state);
+            ffi::lua_pushinteger(state, place as ffi::lua_Integer);
+            ffi::lua_pushcclosure(state, function::<M>, 2);
+            ffi::lua_rawset(state, table);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Implements the framework's `Call`: how a function in Rust sees the words of a command; and what
+//! is behind a command of ours.
+
+use std::borrow::Cow;
+use std::ptr;
+use std::rc::Rc;
+
+use nbdkit_script::script::api::{self, Answer, Borrowed, Call};
+use nbdkit_script::script::store::{self, Disk};
+use nbdkit_script::{Error, Number, Result, memory};
+
+use super::Shared;
+use super::buffer::Content;
+use super::object::{Value, c_name};
+use crate::ffi::{self, Tcl_CmdInfo, Tcl_Interp, Tcl_Obj};
+
+/// A function in Rust.
+pub(super) type Function = Box<dyn for<'a> Fn(Arguments<'a>) -> Result<Answer<'a>>>;
+
+/// What is behind a command of ours.
+pub(super) struct Instance {
+    pub(super) kind: Kind,
+    pub(super) shared: Rc<Shared>,
+}
+
+pub(super) enum Kind {
+    Function(Function),
+    Object(Content),
+}
+
+/// The words of a command that is running; the first is its name.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    pub(super) words: &'a [*mut Tcl_Obj],
+    pub(super) interp: *mut Tcl_Interp,
+    /// The function that all our commands have.
+    pub(super) run: ffi::Tcl_ObjCmdProc,
+}
+
+impl<'a> Words<'a> {
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The first `count` words.
+    pub fn before(self, count: usize) -> Self {
+        Words { words: self.words.get(..count).unwrap_or(self.words), ..self }
+    }
+
+    /// The words from this place on.
+    pub fn after(self, count: usize) -> Self {
+        Words { words: self.words.get(count..).unwrap_or_default(), ..self }
+    }
+
+    /// The word at this place.
+    pub fn get(&self, index: usize) -> Option<Value<'a>> {
+        // SAFETY: Tcl holds a command's words until it has run.
+        self.words.get(index).map(|word| unsafe { Value::new(*word) })
+    }
+
+    /// What is behind the command that a word names, if it is one of ours.
+    pub(super) fn instance(&self, index: usize) -> Option<&'a Instance> {
+        let name = c_name(std::str::from_utf8(self.get(index)?.raw()).ok()?);
+        let mut info = Tcl_CmdInfo {
+            isNativeObjectProc: 0,
+            objProc: None,
+            objClientData: ptr::null_mut(),
+            rest: [ptr::null_mut(); 9],
+        };
+        // SAFETY: a living interpreter, a C string, and a structure at least as large as Tcl's.
+        // Only `command::create` makes commands of this function, whose data is an instance, and a
+        // command is not deleted while a method runs, for that runs no script.
+        unsafe {
+            if ffi::Tcl_GetCommandInfo(self.interp, name.as_ptr(), &mut info) == 0 {
+                return None;
+            }
+            let ours = info.objProc.is_some_and(|function| ptr::fn_addr_eq(function, self.run));
+            ours.then(|| &*info.objClientData.cast::<Instance>())
+        }
+    }
+}
+
+/// What the strings of a function are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strings {
+    /// Bytes that mean something outside of Tcl, such as those of a path.
+    FromOutside,
+    /// Any characters, to be given back to Tcl.
+    Any,
+}
+
+/// The arguments of a function or a method.
+pub struct Arguments<'a> {
+    /// The object of a method, argument 1.
+    itself: Option<&'a Instance>,
+    /// The other arguments.
+    words: Words<'a>,
+    strings: Strings,
+    /// The argument that is never data; 0 if there is none.
+    not_data: usize,
+    shared: &'a Shared,
+    borrowed: Borrowed,
+}
+
+impl<'a> Arguments<'a> {
+    pub(super) fn new(itself: Option<&'a Instance>, words: Words<'a>, shared: &'a Shared) -> Self {
+        let (strings, borrowed) = (Strings::FromOutside, Borrowed::default());
+        Arguments { itself, words, strings, not_data: 0, shared, borrowed }
+    }
+
+    /// The argument of this number is the name of a buffer, not data.
+    pub(super) fn not_data(self, index: usize) -> Self {
+        Arguments { not_data: index, ..self }
+    }
+
+    /// The same, with strings of another kind.
+    pub fn strings(self, strings: Strings) -> Self {
+        Arguments { strings, ..self }
+    }
+
+    /// Without the first argument, the name of an operation; and that name.
+    pub fn operation(self) -> (Option<Value<'a>>, Self) {
+        (self.words.get(0), Arguments { words: self.words.after(1), ..self })
+    }
+
+    /// The first `count` arguments.
+    pub fn before(self, count: usize) -> Self {
+        Arguments { words: self.words.before(count), ..self }
+    }
+
+    /// The word of an argument.
+    pub fn word(&self, index: usize) -> Option<Value<'a>> {
+        self.words.get(self.place(index)?)
+    }
+
+    /// The place of an argument among the words.
+    fn place(&self, index: usize) -> Option<usize> {
+        self.position(index).checked_sub(1)
+    }
+
+    fn instance(&self, index: usize) -> Option<&'a Instance> {
+        match self.itself {
+            Some(itself) if index == 1 => Some(itself),
+            _ => self.words.instance(self.place(index)?),
+        }
+    }
+}
+
+impl<'a> Call<'a> for Arguments<'a> {
+    fn count(&self) -> usize {
+        self.words.len() + usize::from(self.itself.is_some())
+    }
+
+    fn has(&self, index: usize) -> bool {
+        index <= self.count()
+    }
+
+    fn number(&self, index: usize) -> Option<Number> {
+        self.word(index)?.number()
+    }
+
+    fn boolean(&self, index: usize) -> Option<bool> {
+        self.word(index)?.boolean()
+    }
+
+    fn data(&self, index: usize) -> Option<&'a [u8]> {
+        if index == self.not_data {
+            return None;
+        }
+        self.word(index)?.bytes().ok()
+    }
+
+    fn string(&self, index: usize) -> Option<Cow<'a, [u8]>> {
+        let word = self.word(index)?;
+        Some(match self.strings {
+            Strings::FromOutside => word.external(),
+            Strings::Any => Cow::Borrowed(word.raw()),
+        })
+    }
+
+    fn text(&self, index: usize) -> Option<Cow<'a, [u8]>> {
+        Some(match self.word(index)?.text() {
+            Cow::Borrowed(text) => text.as_bytes().into(),
+            Cow::Owned(text) => text.into_bytes().into(),
+        })
+    }
+
+    /// In Tcl a number is what looks like one. It is stored as one only if it comes back as the
+    /// same text, so that nobody sees which it was.
+    fn stored(&self, index: usize) -> Result<Option<store::Value>> {
+        let Some(word) = self.word(index) else { return Ok(None) };
+        if let Some(number) = word.number()
+            && word.raw() == text_of(number).as_bytes()
+        {
+            return Ok(Some(store::Value::Number(number)));
+        }
+        memory::copied(word.raw(), "a value").map(|bytes| Some(store::Value::String(bytes)))
+    }
+
+    fn has_types(&self) -> bool {
+        false
+    }
+
+    /// Tcl calculates with integers of any size.
+    fn largest_integer(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn buffer(&self, index: usize) -> Result<api::Buffer<'a>> {
+        let Some(instance @ Instance { kind: Kind::Object(Content::Buffer(buffer)), .. }) =
+            self.instance(index)
+        else {
+            return Err(self.wrong_type(index, "the name of a buffer"));
+        };
+        // SAFETY: a command's memory is there while it runs. Nobody else has a reference to these
+        // bytes, because Tcl is running one command. Lent memory lasts until `take_back` has
+        // deleted the command.
+        unsafe { buffer.memory.borrow(instance, &self.borrowed) }
+    }
+
+    fn disk(&self, index: usize) -> Result<&'static Disk> {
+        match self.instance(index).map(|instance| &instance.kind) {
+            Some(Kind::Object(Content::Disk(disk))) => Ok(disk),
+            _ => Err(self.wrong_type(index, "the name of a disk")),
+        }
+    }
+
+    fn same(&self, one: usize, other: usize) -> bool {
+        match (self.instance(one), self.instance(other)) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            _ => false,
+        }
+    }
+
+    fn found(&self, index: usize) -> Cow<'_, str> {
+        match self.word(index).map(|word| (word, word.bytes())) {
+            None => "nothing".into(),
+            Some((word, _)) => word.shown().into(),
+        }
+    }
+
+    fn position(&self, index: usize) -> usize {
+        index - usize::from(self.itself.is_some())
+    }
+
+    fn set_errno(&self, errno: i32) {
+        self.shared.pending_errno.set(errno);
+    }
+
+    /// Every word is a string here; what makes one no data is a character that is no byte.
+    fn wrong_type(&self, index: usize, expected: &str) -> Error {
+        let argument = self.position(index);
+        Error::invalid(match self.word(index).map(Value::bytes) {
+            Some(Err(no_byte)) if index != self.not_data && !expected.contains("number") => {
+                format!("argument {argument}: found {no_byte}")
+            }
+            _ => format!("argument {argument}: found {}, expected {expected}", self.found(index)),
+        })
+    }
+}
+
+fn text_of(number: Number) -> String {
+    match number {
+        Number::Integer(integer) => integer.to_string(),
+        // As Tcl writes it: `1.0`.
+        Number::Float(float) => format!("{float:?}"),
+    }
+}

@@ -1,0 +1,35 @@
+//! The buffers and disks that commands stand for.
+
+use nbdkit_script::script::api::{MadeIn, Memory};
+use nbdkit_script::script::store::Disk;
+
+/// What a command with methods stands for.
+pub(super) enum Content {
+    Buffer(Buffer),
+    Disk(&'static Disk),
+}
+
+/// The bytes of a buffer: the script's own, or nbdkit's.
+pub(super) struct Buffer {
+    pub(super) memory: Memory,
+}
+
+impl Buffer {
+    pub(super) fn own(bytes: Vec<u8>) -> Self {
+        let bytes = Box::into_raw(bytes.into_boxed_slice());
+        Buffer { memory: Memory::Own(bytes, MadeIn::now()) }
+    }
+
+    pub(super) fn lent(memory: Memory) -> Self {
+        Buffer { memory }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Memory::Own(bytes, _) = self.memory {
+            // SAFETY: `own` has made it of a box.
+            drop(unsafe { Box::from_raw(bytes) });
+        }
+    }
+}

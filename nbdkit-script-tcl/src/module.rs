@@ -1,0 +1,62 @@
+//! The namespace `nbdkit` that scripts see.
+
+use nbdkit_script::script::api::{Answer, Call, constants, functions, shared};
+use nbdkit_script::script::store::Value;
+use nbdkit_script::{Error, Result, errno};
+
+use crate::interpreter::{Arguments, Interpreter, Strings};
+
+/// Puts the namespace into an interpreter, before the script runs.
+pub fn register(interpreter: &Interpreter) {
+    for function in functions::ALL {
+        let command = format!("::nbdkit::{}", function.name);
+        interpreter.add(&command, |arguments| function.call("nbdkit::", &arguments));
+    }
+    interpreter.add("::nbdkit::shared", dictionary);
+    interpreter.inside(|inside| {
+        for (name, number) in constants() {
+            inside.set_variable(&format!("::nbdkit::{name}"), None, number);
+        }
+        for (name, number) in errno::all() {
+            inside.set_variable("::nbdkit::errno", Some(name), number.into());
+        }
+        inside.ask(&["package", "provide", "nbdkit", env!("CARGO_PKG_VERSION")]);
+    });
+}
+
+/// Operations that may find nothing. They take one more argument: what is returned then. Without
+/// it, to find nothing is an error, because Tcl has no nil.
+const WITH_DEFAULT: [&str; 3] = ["get", "lpop", "rpop"];
+
+/// `nbdkit::shared OPERATION ...`: the dictionary that all interpreters see.
+fn dictionary(arguments: Arguments<'_>) -> Result<Answer<'_>> {
+    let invalid = |found: String| {
+        let known: Vec<_> = shared::ALL.iter().map(|operation| operation.name).collect();
+        let expected = known.join(", ");
+        Error::new(libc::EINVAL, format!("nbdkit::shared: found {found}, expected {expected}"))
+    };
+    let (name, mut arguments) = arguments.strings(Strings::Any).operation();
+    let name = name.ok_or_else(|| invalid("nothing".into()))?;
+    let operation = shared::ALL.iter().find(|operation| operation.name.as_bytes() == name.raw());
+    let operation = operation.ok_or_else(|| invalid(name.shown()))?;
+
+    let failed =
+        |errno, why| Err(Error::new(errno, format!("nbdkit::shared {}: {why}", operation.name)));
+    if operation.name == "set" && arguments.count() < 2 {
+        // Elsewhere nil deletes a key. Here it would be what reads a variable.
+        return failed(libc::EINVAL, "found no value, expected KEY VALUE ?SECONDS?");
+    }
+    let mut default = None;
+    if WITH_DEFAULT.contains(&operation.name) && arguments.count() == 2 {
+        default = arguments.word(2);
+        arguments = arguments.before(1);
+    }
+    match operation.call("nbdkit::shared ", &arguments)? {
+        Answer::None => match default {
+            Some(default) => Ok(Answer::Stored(Value::String(default.raw().to_vec()))),
+            None => failed(libc::ENOENT, "not found"),
+        },
+        Answer::Refused(refusal) => failed(libc::EINVAL, refusal),
+        answer => Ok(answer),
+    }
+}
