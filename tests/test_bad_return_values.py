@@ -5,6 +5,7 @@ import re
 import nbd
 import pytest
 
+from checks import goes_on
 from languages import only, under_test
 
 
@@ -17,15 +18,6 @@ def once(language, callback, body, answer):
     """A callback that only fails for the first client."""
     code = language.script("bad_return_values", "once", body=body, answer=answer).strip()
     return language.define(callback, code)
-
-
-def goes_on(server, client):
-    """Whether a connection still works, and the server accepts others."""
-    assert client.pread(512, 512) == b"x" * 512
-    other = server.connect()
-    assert other.pread(4096, 4096) == b"x" * 4096
-    other.shutdown()
-    assert client.pread(512, 1024) == b"x" * 512
 
 
 def failed_read(serve, language, body, count=512):

@@ -6,23 +6,8 @@ import struct
 import pytest
 
 import evaluating
+from checks import NUMBERS
 from languages import only
-
-# A method's suffix, the format in Python's struct, and whether there is a big-endian form.
-FORMATS = {
-    "i8": "b",
-    "u8": "B",
-    "i16": "h",
-    "u16": "H",
-    "i32": "i",
-    "u32": "I",
-    "i64": "q",
-    "f32": "f",
-    "f64": "d",
-}
-METHODS = [(name, "<" + format) for name, format in FORMATS.items()] + [
-    (name + "be", ">" + format) for name, format in FORMATS.items() if not name.endswith("8")
-]
 
 
 @pytest.fixture
@@ -64,7 +49,7 @@ def integers(name, language):
     return [value for value in values if language.holds(value)]
 
 
-@pytest.mark.parametrize("name, format", [m for m in METHODS if m[0][0] != "f"])
+@pytest.mark.parametrize("name, format", [m for m in NUMBERS if m[0][0] != "f"])
 def test_integers(buffer, language, name, format):
     for value in integers(name, language):
         data = struct.pack(format, value)
@@ -75,7 +60,7 @@ def test_integers(buffer, language, name, format):
         assert buffer.bytes() == b"#" + data + b"#"
 
 
-@pytest.mark.parametrize("name, format", [m for m in METHODS if m[0][0] == "f"])
+@pytest.mark.parametrize("name, format", [m for m in NUMBERS if m[0][0] == "f"])
 @pytest.mark.parametrize(
     "value", [0.0, 1.0, -0.5, 65535.25, -(2.0**100), 2**20, math.inf, -math.inf]
 )
@@ -87,7 +72,7 @@ def test_floats(buffer, name, format, value):
     assert float(getattr(buffer, f"read{name}")(0)) == value
 
 
-@pytest.mark.parametrize("name, format", [m for m in METHODS if m[0][0] == "f"])
+@pytest.mark.parametrize("name, format", [m for m in NUMBERS if m[0][0] == "f"])
 def test_floats_that_are_rounded(buffer, name, format):
     buffer.new(struct.calcsize(format))
     getattr(buffer, f"write{name}")(0, 0.1)
@@ -96,7 +81,7 @@ def test_floats_that_are_rounded(buffer, name, format):
     assert float(getattr(buffer, f"read{name}")(0)) == rounded
 
 
-@pytest.mark.parametrize("name, format", [m for m in METHODS if m[0][0] != "f"])
+@pytest.mark.parametrize("name, format", [m for m in NUMBERS if m[0][0] != "f"])
 def test_integer_that_is_too_large_loses_its_upper_bits(buffer, language, name, format):
     size = struct.calcsize(format)
     least, greatest = bounds(name)
@@ -194,7 +179,7 @@ def test_the_bytes_on_the_disk_are_those_of_struct(serve, language):
     values = {"i8": -2, "u8": 254, "i16": -300, "u16": 65000, "i32": -70000, "u32": 4000000000}
     values |= {"i64": -(2**52) - 1, "f32": 0.15625, "f64": -1e-300}
     writes, expected = "", b""
-    for name, format in METHODS:
+    for name, format in NUMBERS:
         value = values[name.removesuffix("be")]
         writes += language.method("to", f"write{name}", len(expected), value) + "\n"
         expected += struct.pack(format, value)

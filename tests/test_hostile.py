@@ -9,19 +9,12 @@ import nbd
 import pytest
 
 import nbdkit
+from checks import goes_on
 
 
 def disk(language, body, addition=""):
     """A disk whose reads at 0 do this first."""
     return language.script("hostile", "disk", body=body) + addition
-
-
-def goes_on(server, client):
-    assert client.pread(512, 512) == b"x" * 512
-    other = server.connect()
-    assert other.pread(4096, 4096) == b"x" * 4096
-    other.shutdown()
-    assert client.pread(512, 1024) == b"x" * 512
 
 
 def test_script_that_replaces_its_callbacks_while_it_serves(serve, language):

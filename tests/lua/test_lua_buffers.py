@@ -5,22 +5,7 @@ import struct
 import pytest
 
 import evaluating
-
-# A method's suffix, the format in Python's struct, and whether there is a big-endian form.
-FORMATS = {
-    "i8": "b",
-    "u8": "B",
-    "i16": "h",
-    "u16": "H",
-    "i32": "i",
-    "u32": "I",
-    "i64": "q",
-    "f32": "f",
-    "f64": "d",
-}
-METHODS = [(name, "<" + format) for name, format in FORMATS.items()] + [
-    (name + "be", ">" + format) for name, format in FORMATS.items() if not name.endswith("8")
-]
+from checks import NUMBERS
 
 
 @pytest.fixture
@@ -32,7 +17,7 @@ def literal(data):
     return '"' + "".join(f"\\{byte:03}" for byte in data) + '"'
 
 
-@pytest.mark.parametrize("name, format", [m for m in METHODS if m[0][0] == "f"])
+@pytest.mark.parametrize("name, format", [m for m in NUMBERS if m[0][0] == "f"])
 def test_floats_that_are_rounded_or_no_number(lua, name, format):
     lua.run(f"buf = nbdkit.buffer({struct.calcsize(format)})")
     lua.run(f"buf:write{name}(0, 0/0)")
@@ -54,8 +39,8 @@ def test_what_is_read_is_an_integer_where_the_engine_has_them(lua, language):
         assert lua.value("return math.type == nil") == "true"
         return
     lua.run("buf = nbdkit.buffer(8)")
-    kinds = {name: lua.value(f"return math.type(buf:read{name}(0))") for name, _ in METHODS}
-    assert kinds == {name: "float" if name[0] == "f" else "integer" for name, _ in METHODS}
+    kinds = {name: lua.value(f"return math.type(buf:read{name}(0))") for name, _ in NUMBERS}
+    assert kinds == {name: "float" if name[0] == "f" else "integer" for name, _ in NUMBERS}
     assert lua.value("return math.type(#buf), math.type(buf:len())") == "integer integer"
 
 
@@ -78,7 +63,7 @@ def test_each_method_agrees_with_string_pack(lua, language):
         assert lua.value("return string.pack == nil") == "true"
         return
     formats = {"i": "i", "u": "I", "f": {"32": "f", "64": "d"}}
-    for name, _ in METHODS:
+    for name, _ in NUMBERS:
         bits = name.removesuffix("be")[1:]
         kind = formats["f"][bits] if name[0] == "f" else formats[name[0]] + str(int(bits) // 8)
         format = (">" if name.endswith("be") else "<") + kind

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 import evaluating
-from test_buffers import METHODS
+from checks import NUMBERS
 
 # More iterations than any compiler for Lua waits before it compiles a loop.
 TIMES = 500
@@ -23,7 +23,7 @@ def lua(serve, language):
     return evaluating.evaluator(serve, language)
 
 
-@pytest.mark.parametrize("name, format", METHODS)
+@pytest.mark.parametrize("name, format", NUMBERS)
 def test_numbers(lua, name, format):
     size = struct.calcsize(format)
     data = struct.pack(format, 101) * TIMES
@@ -33,7 +33,7 @@ def test_numbers(lua, name, format):
     assert lua.bytes("return buf:tostring()") == data
 
 
-@pytest.mark.parametrize("name, format", METHODS)
+@pytest.mark.parametrize("name, format", NUMBERS)
 def test_past_the_end(lua, name, format):
     size = struct.calcsize(format)
     lua.run(f"buf = nbdkit.buffer({size * 100})")
