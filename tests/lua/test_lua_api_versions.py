@@ -1,5 +1,7 @@
 """API versions in Lua only: scripts that return a table, and a collector to measure."""
 
+import re
+
 import pytest
 
 from test_api_versions import (
@@ -15,8 +17,9 @@ def module(language):
     """A script that returns the callbacks in a table, with the API version inside or outside it."""
 
     def module(inside="", beside=""):
-        text = language.script("lua_api_versions", "logged").replace("{}", f"{{ {inside} }}", 1)
-        return beside + "\n" + text
+        globals_ = language.script("api_versions", "logged")
+        callbacks = re.sub(r"^function (\w+)", r"function M.\1", globals_, flags=re.M)
+        return f"{beside}\nlocal M = {{ {inside} }}\n{callbacks}\nreturn M"
 
     return module
 
