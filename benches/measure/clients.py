@@ -71,7 +71,7 @@ class CopyTo:
     has_aim = True
 
     def run(self, server, extent):
-        return copy_speed(random_file(extent.disk), server.uri, extent), None
+        return copy_speed(random_file(extent.disk), server.uri, extent.disk), None
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ class CopyFrom:
     has_aim = True
 
     def run(self, server, extent):
-        return copy_speed(server.uri, "null:", extent, "--no-extents"), None
+        return copy_speed(server.uri, "null:", extent.disk, "--no-extents"), None
 
 
-def copy_speed(source, target, extent, *options):
+def copy_speed(source, target, size, *options):
     start = time.monotonic()
     copy(source, target, *options)
-    return extent.disk / MEBIBYTE / (time.monotonic() - start)
+    return size / MEBIBYTE / (time.monotonic() - start)
 
 
 def copy(source, target, *options):

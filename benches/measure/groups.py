@@ -2,6 +2,7 @@
 
 import computing
 import end_to_end
+import files
 import floor
 import growth
 import in_process
@@ -23,6 +24,7 @@ GROUPS = {
     "end-to-end": ("Served on a Unix socket: the same script in both plugins", end_to_end.measure),
     "waiting": ("Served on a Unix socket: reads that wait", waiting.measure),
     "shared-disk": ("Served on a Unix socket: the shared disk in memory", shared_disk.measure),
+    "files": ("Served on a Unix socket: a disk in a file", files.measure),
     "computing": ("A disk that is computed by a script under LuaJIT", computing.measure),
     "growth": ("Memory over two million requests, in one process", growth.measure),
 }

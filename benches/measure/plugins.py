@@ -56,6 +56,8 @@ DISK_SERVER = "release/libbench_disk_server.so"
 OFFICIAL_LUA = "lua"
 OFFICIAL_TCL = "tcl"
 MEMORY = "memory"
+FILE = "file"
+PYTHON = "python"
 NULL = "null"
 PATTERN = "pattern"
 # One in C, built once for each of its steps.

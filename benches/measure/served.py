@@ -52,6 +52,8 @@ def of_processor_time(contest):
 def check(servers, job, extent):
     """After the first job: that all disks have what was written to them, or all the same."""
     servers = [server for server in servers if server.side.same_disk]
+    if not servers:
+        return
     first = random_file(extent.disk) if isinstance(job, CopyTo) else servers[0]
     for server in servers if isinstance(job, CopyTo) else servers[1:]:
         if not same_content(server, first):
