@@ -208,6 +208,10 @@ impl DiskRange {
 /// A method, or the constructor of an object. Scripts call it for every few bytes, so each language
 /// compiles its own copy.
 pub trait Method {
+    /// Whether `EINVAL` may come from the system. Otherwise it only means that the script has called
+    /// the method wrongly.
+    const IS_SYSTEM: bool = false;
+
     /// Runs it.
     ///
     /// # Errors
@@ -224,10 +228,13 @@ pub trait Methods {
 /// Runs a method. A panic in it becomes an error.
 ///
 /// # Errors
-/// Those of the method.
+/// Those of the method. A wrong call is a mistake in the script like any other: `EIO`.
 #[inline]
 pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>> {
-    caught(call, || M::run(call))
+    caught(call, || M::run(call)).map_err(|error| match error.errno() {
+        libc::EINVAL if !M::IS_SYSTEM => Error::msg(error.message()),
+        _ => error,
+    })
 }
 
 /// Runs what returns an answer. A panic becomes an error, and so does a number that the language

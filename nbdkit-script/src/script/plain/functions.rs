@@ -159,7 +159,7 @@ fn integers<V: Values>(
 fn zeroes(count: usize) -> Result<Vec<u8>> {
     if count > LONGEST_READ {
         let message = format!("found {count} bytes, expected at most {LONGEST_READ}");
-        return Err(Error::invalid(message));
+        return Err(Error::msg(message));
     }
     let mut bytes = Vec::new();
     let reserved = bytes.try_reserve_exact(count);

@@ -284,7 +284,7 @@ fn refusals_of_disks_count_without_the_disk() {
     let disk = || call(functions(), "disk", vec![text("plain: refusals"), Int(128 << 20)]);
     let wrong = |name, arguments| {
         let error = call(methods(), name, arguments).unwrap_err();
-        assert_eq!(error.errno(), libc::EINVAL);
+        assert_eq!(error.errno(), libc::EIO);
         error.to_string()
     };
     let on_disk = |name, argument| wrong(name, vec![disk().unwrap(), argument, Int(0)]);
