@@ -1,14 +1,14 @@
-//! Finds the system's Tcl: 8.6, or 9 where there is no other or where the feature `tcl9` asks for
-//! it. `ffi.rs` is told which, because lengths have another type there.
+//! Finds the system's Tcl: 8.6, or 9 if there is no 8.6 or if the feature `tcl9` asks for it. Sets
+//! `cfg(tcl9)` for Tcl 9, where lengths have another type.
 
 use std::io::Read;
 
 use pkg_config::get_variable;
 
-/// A Tcl that is installed.
+/// An installed Tcl.
 struct Tcl {
     directory: String,
-    /// The name of its library, as `libtcl8.6.so`, between `lib` and `.so`.
+    /// The name of its library without `lib` and `.so`, such as `tcl8.6`.
     library: String,
 }
 
@@ -16,7 +16,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(tcl9)");
     println!("cargo::rerun-if-changed=build.rs");
     let nine = std::env::var_os("CARGO_FEATURE_TCL9").is_some();
-    // `tcl` is what Tcl itself installs, of either version; distributions have others beside it.
+    // Tcl itself installs `tcl` for either version; distributions add the other names.
     let names: &[&str] =
         if nine { &["tcl9.0", "tcl9", "tcl"] } else { &["tcl8.6", "tcl86", "tcl", "tcl9.0"] };
     let mut tried = Vec::new();
@@ -50,8 +50,8 @@ fn main() {
     );
 }
 
-/// Asks for variables and not for flags: those of the compiler, which is not needed, also depend on
-/// the headers of libraries that Tcl is made of, and these need not be there.
+/// Asks for variables instead of flags. We need no compiler flags, and those would require the
+/// development files of the libraries that Tcl uses, which may not be installed.
 fn find(name: &str) -> Result<Tcl, String> {
     let variable = |variable| get_variable(name, variable).map_err(|error| error.to_string());
     let (directory, file) = (variable("libdir")?, variable("libfile")?);
@@ -61,12 +61,12 @@ fn find(name: &str) -> Result<Tcl, String> {
     Ok(Tcl { directory, library: library.into() })
 }
 
-/// The architecture that is compiled for, in Rust's words.
+/// The architecture that we compile for, as Rust names it.
 fn target() -> String {
     std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default()
 }
 
-/// What ELF calls architectures, and their names in Rust.
+/// ELF's numbers of architectures, and Rust's names for them.
 const MACHINES: [(u16, &str); 8] = [
     (3, "x86"),
     (21, "powerpc64"),
@@ -79,9 +79,8 @@ const MACHINES: [(u16, &str); 8] = [
 ];
 
 impl Tcl {
-    /// The architecture of the library: without a system of the target's, pkg-config finds the one
-    /// of this machine, and the linker would only say that there is none. None if that is not
-    /// known.
+    /// The architecture of the library, if we know it. In a cross build without the target's Tcl,
+    /// pkg-config finds this machine's, and the linker would only say that it finds none.
     fn machine(&self) -> Option<&'static str> {
         let file = format!("{}/lib{}.so", self.directory, self.library);
         let mut header = [0; 20];

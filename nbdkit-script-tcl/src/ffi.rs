@@ -1,5 +1,5 @@
-//! The functions of Tcl's C API that are used here, declared by hand from their manual pages
-//! (section 3tcl). They are the same in Tcl 8.6 and in Tcl 9 but for the type of lengths.
+//! The parts of Tcl's C API that this crate uses, declared by hand from the manual pages (section
+//! 3tcl). Tcl 9 differs from 8.6 in the type of lengths, and where `cfg(tcl9)` says so.
 #![allow(unsafe_code, non_camel_case_types, non_snake_case)]
 
 use std::ffi::{c_char, c_double, c_int, c_void};
@@ -15,16 +15,17 @@ pub type Tcl_Size = isize;
 pub const TCL_OK: c_int = 0;
 pub const TCL_ERROR: c_int = 1;
 
-/// Variables are looked up among the global ones.
+/// Looks up a variable among the globals.
 pub const TCL_GLOBAL_ONLY: c_int = 1;
-/// What is done to a variable that a trace is told of.
+/// Calls a trace for writes to a variable.
 pub const TCL_TRACE_WRITES: c_int = 0x20;
+/// Calls a trace when a variable is unset.
 pub const TCL_TRACE_UNSETS: c_int = 0x40;
 
-/// Commands run as on the script's top level.
+/// Runs a command in the global namespace, as at a script's top level.
 pub const TCL_EVAL_GLOBAL: c_int = 0x2_0000;
 
-/// A cancelled script cannot catch that it is.
+/// The script cannot catch the cancellation.
 pub const TCL_CANCEL_UNWIND: c_int = 0x10_0000;
 
 /// An interpreter.
@@ -41,7 +42,7 @@ pub struct Tcl_AsyncHandler_ {
 
 pub type Tcl_AsyncHandler = *mut Tcl_AsyncHandler_;
 
-/// An encoding of characters.
+/// A character encoding.
 #[cfg(tcl9)]
 #[repr(C)]
 pub struct Tcl_Encoding_ {
@@ -59,24 +60,24 @@ pub struct Tcl_Command_ {
 
 pub type Tcl_Command = *mut Tcl_Command_;
 
-/// What a value's internal form is. Only its address is of interest.
+/// The type of a value's internal form. We only compare addresses.
 #[repr(C)]
 pub struct Tcl_ObjType {
     _opaque: [u8; 0],
 }
 
-/// The public beginning of a value; its internal form follows.
+/// The public fields of a value. Its internal form follows.
 #[repr(C)]
 pub struct Tcl_Obj {
     pub refCount: Tcl_Size,
-    /// The string form, if there is one at present.
+    /// The string form; null while there is none.
     pub bytes: *mut c_char,
     pub length: Tcl_Size,
-    /// The type of the internal form, if there is one at present.
+    /// The type of the internal form; null while there is none.
     pub typePtr: *const Tcl_ObjType,
 }
 
-/// What a command is made of. Tcl 9 has more fields at the end than 8.6.
+/// A command's function and data. Tcl 9 has more fields at the end than 8.6; `rest` has room.
 #[repr(C)]
 pub struct Tcl_CmdInfo {
     pub isNativeObjectProc: c_int,
@@ -85,16 +86,16 @@ pub struct Tcl_CmdInfo {
     pub rest: [*mut c_void; 9],
 }
 
-/// The place of a block of memory that each thread has for itself.
+/// The key of a block of memory of which each thread has its own.
 #[repr(transparent)]
 pub struct Tcl_ThreadDataKey(pub *mut c_void);
 
 pub type Tcl_ObjCmdProc =
     unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int, *const *mut Tcl_Obj) -> c_int;
-/// Gets the exit status, in the place of a pointer.
+/// The argument is the exit status, not a pointer.
 pub type Tcl_ExitProc = unsafe extern "C" fn(*mut c_void);
 pub type Tcl_AsyncProc = unsafe extern "C" fn(*mut c_void, *mut Tcl_Interp, c_int) -> c_int;
-/// Gets the variable and its element; returns a message, if it is an error.
+/// Takes the names of the variable and its element. Returns an error message or null.
 pub type Tcl_VarTraceProc = unsafe extern "C" fn(
     *mut c_void,
     *mut Tcl_Interp,
@@ -105,7 +106,7 @@ pub type Tcl_VarTraceProc = unsafe extern "C" fn(
 pub type Tcl_CmdDeleteProc = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" {
-    /// The process's environment, of the C library: a pointer that other threads may change.
+    /// The C library's environment. Other threads may change the pointer.
     pub static environ: AtomicPtr<*mut c_char>;
 }
 
@@ -253,12 +254,12 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// What Tcl 9 has in the place of the function of this name.
+/// Tcl 9's equivalent of the function that has this name in 8.6.
 ///
 /// # Safety
-/// As of that function.
+/// The same as for that function.
 #[cfg(tcl9)]
 pub unsafe fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut Tcl_Size) -> *mut u8 {
-    // SAFETY: the caller's. Without an interpreter there is no message.
+    // SAFETY: the caller's. A null interpreter means that nobody wants a message.
     unsafe { Tcl_GetBytesFromObj(std::ptr::null_mut(), object, length) }
 }

@@ -1,4 +1,4 @@
-//! [`Language`] for Tcl: how a script is loaded and called.
+//! [`Language`] for Tcl: loads and calls scripts.
 
 use nbdkit_script::interrupt::Interrupter;
 use nbdkit_script::script::api::Lease;
@@ -20,7 +20,7 @@ impl Language for TclPlugin {
     const LANGUAGE: &'static str = "Tcl";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
     const NO_MEMORY_LIMIT: Option<&'static str> =
-        Some("Tcl ends the process where it gets no memory, so it can have no limit");
+        Some("Tcl ends the process when it runs out of memory, so it cannot have a limit");
 
     const SHARED_DISK: &'static str = "nbdkit::disk";
 
@@ -53,7 +53,7 @@ impl Language for TclPlugin {
         self.interpreter.defined()
     }
 
-    /// `open`, `close` and `flush` are commands of Tcl itself.
+    /// Tcl has its own commands named `open`, `close` and `flush`.
     fn callback_name(callback: Callbacks) -> &'static str {
         match callback {
             Callbacks::OPEN => "plugin_open",
@@ -114,7 +114,7 @@ impl Language for TclPlugin {
         }
     }
 
-    /// What Tcl prints waits in its channel.
+    /// Tcl buffers output in its channel.
     fn flush_output(&self) {
         self.interpreter.inside(|inside| inside.ask(&["flush", "stdout"]));
     }
@@ -127,7 +127,7 @@ mod tests {
 
     use super::TclPlugin;
 
-    /// A plugin of this script, as nbdkit would load it.
+    /// Loads a script with this text.
     fn plugin(name: &str, text: &str) -> Scripted<TclPlugin> {
         let file = format!("nbdkit-script-tcl-{}-{name}.tcl", std::process::id());
         let path = std::env::temp_dir().join(file);
@@ -151,8 +151,8 @@ mod tests {
         let mut memory = [0xaa; 16];
         let error = plugin.pread(&handle, ReadBuffer::new(&mut memory), 0).unwrap_err();
         assert!(error.to_string().ends_with(":4: after that"), "{error}");
-        // The callback failed, so nothing can have been copied after it: what the script wrote is
-        // here because it wrote here. What lies before it is zeroed, and the rest is untouched.
+        // The callback failed, so nothing was copied afterwards: the script wrote directly into
+        // this memory. The bytes before its own are zeroed, and the rest is untouched.
         assert_eq!(&memory, b"\0\0in place\xaa\xaa\xaa\xaa\xaa\xaa");
     }
 
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(memory, [7, 0]);
     }
 
-    /// How much of this process is in memory, in bytes.
+    /// The resident memory of this process, in bytes.
     fn resident() -> i64 {
         let text = std::fs::read_to_string("/proc/self/statm").unwrap();
         text.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4096
@@ -214,7 +214,7 @@ mod tests {
         std::thread::scope(|scope| {
             let threads: Vec<_> =
                 plugins.into_iter().map(|plugin| scope.spawn(move || serve(plugin))).collect();
-            // They come back, for only the thread that made an interpreter deletes it.
+            // Dropped here: it may be that only the thread that made an interpreter can delete it.
             threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
         });
     }

@@ -1,4 +1,4 @@
-//! What callbacks return, as the framework looks at it.
+//! Return values of callbacks, as the framework inspects them.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ fn no_byte(found: NotAByte) -> Error {
     Error::msg(format!("returned {found}"))
 }
 
-/// All values are texts, and the text for none is the empty one.
+/// All values are strings. The empty string is nil.
 impl Returned for Value<'_> {
     const NOTATION: Notation = Notation {
         none: "\"\"",
@@ -30,7 +30,7 @@ impl Returned for Value<'_> {
         Value::boolean(*self)
     }
 
-    /// All that nbdkit asks for are integers.
+    /// nbdkit only asks for integers.
     fn number(&self) -> Option<Number> {
         self.integer().map(Number::Integer)
     }
@@ -60,7 +60,7 @@ impl Returned for Value<'_> {
         self.list().map(|list| list.into_iter().map(Ok))
     }
 
-    /// A value that is not a list counts as an empty one.
+    /// A value that is not a list counts as an empty list.
     fn fields(&self, _: &[&str]) -> Result<Option<Vec<Self>>> {
         Ok(Some(self.list().unwrap_or_default()))
     }

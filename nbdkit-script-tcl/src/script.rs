@@ -9,7 +9,7 @@ use nbdkit_script::{Error, Result, Script};
 use crate::ffi::TCL_ERROR;
 use crate::interpreter::{Inside, Interpreter};
 
-/// What a script has turned out to be.
+/// What we learned about a script by loading it.
 #[derive(Debug)]
 pub struct Loaded {
     pub api_version: ApiVersion,
@@ -37,30 +37,31 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     })
 }
 
-/// Tcl reads the file itself: it knows of a procedure's lines only then. But it has to be what was
-/// read before, and what can be read but once, as a pipe, is run as it was read.
+/// Lets Tcl read the file itself, because otherwise it does not know the lines of procedures. But
+/// Tcl must run what we have read: if the file has changed since, or can be read only once, like a
+/// pipe, this passes the text on.
 fn run_top_level(inside: &Inside<'_>, script: &Script) -> std::result::Result<(), (c_int, c_int)> {
     let path = script.path();
-    // Tcl 9 finds no file whose name is not UTF-8.
+    // Tcl 9 cannot find a file whose name is not UTF-8.
     let found = path.is_file() && (path.to_str().is_some() || cfg!(not(tcl9)));
     let again = found.then(|| std::fs::read(path).ok()).flatten();
     if again.as_deref() == Some(script.text()) {
         inside.run_file(path)
     } else {
         let text = until_end(script.text());
-        // Tcl 9 skips a byte order mark.
+        // Tcl 9 skips a byte order mark in a file.
         let marked = text.strip_prefix(b"\xef\xbb\xbf").filter(|_| cfg!(tcl9));
         inside.run_text(marked.unwrap_or(text))
     }
 }
 
-/// What Tcl has of a file: all in front of a Ctrl-Z.
+/// The part of a file that Tcl reads: everything before a Ctrl-Z.
 fn until_end(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| *byte == 0x1a);
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Tcl 9 reads scripts as UTF-8, and does not tell where one is not.
+/// Tcl 9 reads scripts as UTF-8, but does not say where other bytes are.
 fn check_encoding(script: &Script) -> Result<()> {
     let text = until_end(script.text());
     match std::str::from_utf8(text) {
@@ -72,7 +73,7 @@ fn check_encoding(script: &Script) -> Result<()> {
                 libc::EINVAL,
                 format!(
                     "could not load Tcl script: {path}: line {line}: found bytes that are not \
-                     UTF-8, expected UTF-8, as which Tcl 9 reads scripts"
+                     UTF-8, expected UTF-8, the encoding in which Tcl 9 reads scripts"
                 ),
             ))
         }
@@ -86,7 +87,7 @@ fn procedures(inside: &Inside<'_>) -> HashSet<String> {
     names.into_iter().map(|name| name.text().into_owned()).collect()
 }
 
-/// The global variable `API_VERSION`.
+/// The version in the global variable `API_VERSION`; version 1 without it.
 fn api_version(inside: &Inside<'_>) -> Result<ApiVersion> {
     let Some(version) = inside.variable("API_VERSION") else {
         return Ok(ApiVersion::V1);

@@ -7,6 +7,6 @@ def test_memory_limit_is_refused_with_the_reason(language, tmp_path):
     result = nbdkit.run(language.plugin, "memory_limit=64M", "disk.tcl", cwd=tmp_path)
     assert result.returncode == 1
     assert nbdkit.error_lines(result.stderr) == [
-        "nbdkit: error: memory_limit=: Tcl ends the process where it gets no memory, "
-        "so it can have no limit"
+        "nbdkit: error: memory_limit=: Tcl ends the process when it runs out of memory, "
+        "so it cannot have a limit"
     ]

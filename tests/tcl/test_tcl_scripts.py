@@ -184,7 +184,7 @@ def test_a_script_that_is_not_utf8(start, language, write_script, tmp_path, from
         else:
             assert failure(language.plugin, path.name, cwd=tmp_path) == (
                 "could not load Tcl script: disk.tcl: line 6: found bytes that are not UTF-8, "
-                "expected UTF-8, as which Tcl 9 reads scripts"
+                "expected UTF-8, the encoding in which Tcl 9 reads scripts"
             )
         if from_fifo:
             writer.join()

@@ -1,4 +1,4 @@
-//! Calls of callbacks.
+//! Calls callbacks.
 
 use nbdkit_script::script::api::Lease;
 use nbdkit_script::{Callbacks, Error, Result, script};
@@ -7,17 +7,17 @@ use super::object::{Object, Value};
 use super::{Handle, Inside, Interpreter};
 use crate::ffi::{self, TCL_OK, Tcl_Size};
 
-/// What a callback is called with.
+/// An argument of a callback.
 pub type Argument<'a> = script::Argument<'a, Handle, Lease<'a>>;
 
-/// How many arguments callbacks have, at most.
+/// No callback has more arguments.
 const MOST_ARGUMENTS: usize = 4;
 
 impl Interpreter {
-    /// Calls a callback, and hands its result to `take`.
+    /// Calls a callback, and passes its result to `take`.
     ///
     /// # Errors
-    /// That it is not defined, or why it failed.
+    /// If it is not defined, or has failed.
     #[inline(always)]
     pub fn call<T>(
         &self,
@@ -28,7 +28,7 @@ impl Interpreter {
         self.call_with(callback, arguments, |inside| take(inside.result()))
     }
 
-    /// Calls `plugin_open`, and keeps what it returns.
+    /// Calls `plugin_open`, and keeps its return value.
     ///
     /// # Errors
     /// Those of [`call`](Self::call).
@@ -40,8 +40,8 @@ impl Interpreter {
         })
     }
 
-    // Always inline: the arguments, an array, would be copied, and read back before they are
-    // stored.
+    // Always inline: otherwise the array of arguments would be copied, and read back before its
+    // stores have finished.
     #[inline(always)]
     fn call_with<T>(
         &self,
@@ -50,7 +50,7 @@ impl Interpreter {
         take: impl FnOnce(&Inside<'_>) -> Result<T>,
     ) -> Result<T> {
         self.shared.pending_errno.set(0);
-        // A script may have ended before it was cancelled: this is of no later failure.
+        // An interruption may have come too late for an earlier call. It must not affect this one.
         self.stopper.take_errno();
         let _assumed = self.identity.assume();
         let inside = Inside { interpreter: self };
@@ -69,15 +69,15 @@ impl Interpreter {
             *object = Some(made);
         }
         let count = 1 + arguments.len().min(MOST_ARGUMENTS);
-        // SAFETY: a living interpreter, and living values: the name's and those in `objects`.
+        // SAFETY: a living interpreter and living values: the name, and those in `objects`.
         let status =
             unsafe { ffi::Tcl_EvalObjv(self.raw.as_ptr(), count as Tcl_Size, words.as_ptr(), 0) };
         if lent {
             self.take_back();
         }
         let taken = if status == TCL_OK { take(&inside) } else { Err(inside.failure(status)) };
-        // What may be large is not kept until the next call.
-        // SAFETY: a living interpreter, whose result nobody looks at any more.
+        // The result may be large, so do not keep it until the next call.
+        // SAFETY: a living interpreter, whose result nobody uses any more.
         unsafe { ffi::Tcl_ResetResult(self.raw.as_ptr()) };
         taken
     }
@@ -86,18 +86,17 @@ impl Interpreter {
     fn object_of(&self, argument: &Argument<'_>) -> Object {
         match *argument {
             Argument::Handle(handle) => match self.handles.borrow().get(handle.0) {
-                // SAFETY: it is held by the slab.
+                // SAFETY: the slab keeps it alive.
                 Some(object) => unsafe { Object::hold(object.as_ptr()) },
-                // The framework closes a connection once.
+                // This does not happen: the framework closes each connection once.
                 None => Object::string(""),
             },
             Argument::Integer(integer) => Object::integer(integer),
-            // 1 or 0.
             Argument::Boolean(boolean) => Object::integer(boolean.into()),
-            // A byte array, which Tcl copies.
+            // Tcl copies the bytes.
             Argument::Bytes(bytes) => Object::bytes(bytes),
             Argument::Parameter(bytes) => Object::external(bytes),
-            // The name of a command.
+            // The name of the buffer's command.
             Argument::Lent(lent) => self.lend(lent.memory()),
         }
     }

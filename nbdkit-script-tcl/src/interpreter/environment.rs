@@ -1,13 +1,13 @@
-//! The process's environment, where one thread sets `env` and another one runs `exec`.
+//! Changes the environment so that one thread may set `env` while another one runs `exec`.
 //!
-//! A child of `exec` shares the memory of the process until it is another program, and reads the
+//! A child of `exec` shares the process's memory until it becomes another program, and reads the
 //! environment meanwhile. Tcl frees what it replaces there, and the child then fails ("couldn't
-//! execute ...: bad address"). So what a script sets is set here first, and nothing is freed that
-//! was ever a part of the environment. Tcl finds that all is as it should be, and changes nothing.
+//! execute ...: bad address"). So we make a script's changes before Tcl does, and never free
+//! anything that was part of the environment. Tcl then finds the change made, and does nothing.
 //!
-//! As with the C library's `setenv`, each text is kept once, and for good. An interpreter that a
-//! script makes has its own `env`, which Tcl itself writes through. From the moment that somebody
-//! else has added or removed a variable, all is left to them: what they write they may free.
+//! Like the C library's `setenv`, we keep each text forever, but only once. In an interpreter that
+//! a script creates, Tcl itself makes the changes. Once somebody else has added or removed a
+//! variable, we leave all changes to Tcl: others may free what they have written.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -20,26 +20,26 @@ use nbdkit_script::{Result, memory};
 use super::object::{Object, Value};
 use crate::ffi::{self, TCL_GLOBAL_ONLY, TCL_TRACE_UNSETS, TCL_TRACE_WRITES, Tcl_Interp};
 
-/// In the place of a variable that was unset, so that the others stay where they are. Programs pass
-/// over what has no `=` in it.
+/// Replaces a variable that was unset, so that the others can stay where they are. Programs ignore
+/// entries without `=`.
 const UNSET: &CStr = c"(unset)";
 
 static ENVIRONMENT: Mutex<Environment> =
     Mutex::new(Environment { texts: Vec::new(), places: &[], known: None });
 
 struct Environment {
-    /// What it consists of.
+    /// Its entries.
     texts: Vec<&'static CStr>,
-    /// The same, as `environ` points to it, with NULL behind it.
+    /// The same entries as an array for `environ`, with NULL after the last one.
     places: &'static [AtomicPtr<c_char>],
-    /// All texts that were ever a part of it; none before the first interpreter.
+    /// All entries that it has ever had; `None` before the first interpreter.
     known: Option<HashSet<&'static CStr>>,
 }
 
-/// Has all that the script of a new interpreter does to `env` done here first.
+/// Makes the changes to `env` by a new interpreter's script, before Tcl does.
 ///
 /// # Safety
-/// The interpreter is alive. When the first one is made, nobody changes the environment.
+/// The interpreter is alive. During the first call, nobody else changes the environment.
 pub(super) unsafe fn watch(interp: *mut Tcl_Interp) {
     let mut environment = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
     if environment.known.is_none() {
@@ -47,13 +47,13 @@ pub(super) unsafe fn watch(interp: *mut Tcl_Interp) {
         unsafe { environment.begin() };
     }
     let flags = TCL_GLOBAL_ONLY | TCL_TRACE_WRITES | TCL_TRACE_UNSETS;
-    // SAFETY: the caller's. Of several traces, Tcl calls the last one first.
+    // SAFETY: the caller's. Tcl calls the newest trace first, so ours runs before its own.
     unsafe {
         ffi::Tcl_TraceVar2(interp, c"env".as_ptr(), ptr::null(), flags, changed, ptr::null_mut());
     }
 }
 
-/// What Tcl calls when an element has been set or unset. Without memory for it, Tcl does it.
+/// Tcl calls this when an element has been set or unset. Without memory, the change is left to Tcl.
 unsafe extern "C" fn changed(
     _data: *mut c_void,
     interp: *mut Tcl_Interp,
@@ -75,7 +75,7 @@ unsafe extern "C" fn changed(
         environment.unset(&name);
         return ptr::null_mut();
     }
-    // SAFETY: as above. The variable holds the value, and nothing runs while it is looked at.
+    // SAFETY: as above. The variable keeps the value, and no script runs while we use it.
     let value = unsafe {
         let value = ffi::Tcl_GetVar2Ex(interp, c"env".as_ptr(), element, TCL_GLOBAL_ONLY);
         (!value.is_null()).then(|| Value::new(value).external())
@@ -89,7 +89,7 @@ unsafe extern "C" fn changed(
 /// `NAME=VALUE`
 fn text_of(name: &[u8], value: &[u8]) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    // With the byte that ends a C string.
+    // One more for `=`, and one for the NUL of a C string.
     memory::reserve(&mut text, name.len() + value.len() + 2, "the environment")?;
     text.extend_from_slice(name);
     text.push(b'=');
@@ -98,13 +98,13 @@ fn text_of(name: &[u8], value: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl Environment {
-    /// Takes what is there.
+    /// Takes over the entries that exist.
     ///
     /// # Safety
-    /// Nobody changes the environment meanwhile.
+    /// Nobody else changes the environment meanwhile.
     unsafe fn begin(&mut self) {
         let mut known = HashSet::new();
-        // SAFETY: the caller's: C strings, and NULL behind the last one.
+        // SAFETY: the caller's. There are only C strings, with NULL after the last one.
         unsafe {
             let mut next = ffi::environ.load(Ordering::Acquire);
             while !next.is_null() && !(*next).is_null() {
@@ -118,19 +118,19 @@ impl Environment {
         self.publish();
     }
 
-    /// Makes `environ` another one with room for more. Who reads the one before may go on.
+    /// Makes `environ` a new array with room for more. The old one stays for those who read it.
     fn publish(&mut self) {
         let texts = self.texts.iter().map(|text| AtomicPtr::new(text.as_ptr().cast_mut()));
         let mut places: Vec<_> = texts.collect();
         places.resize_with(2 * self.texts.len() + 64, || AtomicPtr::new(ptr::null_mut()));
         self.places = places.leak();
-        // SAFETY: the C library's, which has the form of a pointer.
+        // SAFETY: the C library's variable is a pointer, and has the layout of an `AtomicPtr`.
         let environ = unsafe { &ffi::environ };
         environ.store(self.places.as_ptr().cast_mut().cast(), Ordering::Release);
     }
 
-    /// Whether each variable is where it was put. Tcl may have written another value there, if two
-    /// threads set the same one at once; that is not looked at, for Tcl may free it.
+    /// Whether each variable is where we put it. If two threads set the same variable at once, Tcl
+    /// may have replaced our text with its own. We do not read that: Tcl may free it.
     fn is_ours(&self) -> bool {
         // SAFETY: as in `publish`.
         let environ = unsafe { &ffi::environ }.load(Ordering::Acquire);

@@ -1,4 +1,4 @@
-//! What a script fails with, as an error for nbdkit.
+//! Turns the failure of a script into an error for nbdkit.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -18,17 +18,17 @@ pub struct Position {
 }
 
 impl Inside<'_> {
-    /// The error that a command with this status has left. Tcl itself makes errors of `return
-    /// -code break` and the like, where no command is left that could take them.
+    /// The error left by a command that ended with this status. At the top level, Tcl itself turns
+    /// `return -code break` and the like into errors.
     ///
-    /// The errno is that of the error code, else the pending one of `nbdkit::set_error`, else
-    /// `EIO`.
+    /// The errno is that of the error code, else that of an interruption or of `nbdkit::set_error`,
+    /// else `EIO`.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Error {
-        // A short copy: a script's message may be as long as it likes.
+        // A shortened copy: a script's message may have any length.
         let message = Error::from_bytes(libc::EIO, self.result().text().as_bytes());
         let message = message.message().to_owned();
-        // SAFETY: a living interpreter, whose last command has ended so.
+        // SAFETY: a living interpreter, whose last command ended with this status.
         let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
         let errno = self.option(&options, "-errorcode", errno_of).flatten();
         let (position, trace) = self
@@ -56,7 +56,7 @@ impl Inside<'_> {
     ) -> Option<T> {
         let key = Object::string(name);
         let mut value = ptr::null_mut();
-        // SAFETY: living values. The dictionary, which is ours, holds the value.
+        // SAFETY: living values. We hold the dictionary, which keeps the value alive.
         unsafe {
             let status =
                 ffi::Tcl_DictObjGet(ptr::null_mut(), options.as_ptr(), key.as_ptr(), &mut value);
@@ -64,19 +64,19 @@ impl Inside<'_> {
         }
     }
 
-    /// The file and the line of the innermost place in `errorInfo` that has them.
+    /// The file and line of the innermost frame in `errorInfo` that has both.
     ///
-    /// It tells lines of a procedure's body. Where the body begins is something that Tcl knows of
-    /// all procedures that come from a file, and has only one command for, which it does not
-    /// support. What was put together while the script ran has no place; its caller has.
+    /// `errorInfo` counts lines from the start of a procedure's body. For all procedures from a
+    /// file, Tcl knows where the body starts, but only an unsupported command tells it. Code that
+    /// was put together at run time has no position; its caller does.
     fn position(&self, trace: &str) -> Option<Position> {
         let frames: Vec<_> = trace.lines().filter_map(frame).collect();
         frames.iter().enumerate().find_map(|(index, (body, line))| match body {
             Body::File(file) => Some(Position { file: (*file).into(), line: *line }),
             Body::Method(class, name) => self.place_of(&["method", class, name], *line),
             Body::ObjectMethod(object, name) => self.place_of(&["objmethod", object, name], *line),
-            // A name is that of the call, as its namespace has it: that of a caller, if there is
-            // such a procedure.
+            // This is the name in the call, relative to the caller's namespace if that has such a
+            // procedure.
             Body::Procedure(name) => frames[index + 1..]
                 .iter()
                 .filter_map(|(caller, _)| caller.namespace())
@@ -97,7 +97,7 @@ impl Inside<'_> {
     }
 }
 
-/// As much of `errorInfo` as the debug log is to have, in characters.
+/// The part of `errorInfo` that goes to the debug log.
 fn beginning(info: &str) -> &str {
     const LONGEST: usize = 1 << 16;
     match info.char_indices().nth(LONGEST) {
@@ -106,8 +106,8 @@ fn beginning(info: &str) -> &str {
     }
 }
 
-/// The errno in an error code such as `POSIX ENOSPC {no space left on device}`. A number stands for
-/// an errno without a name. Where Tcl is told of no memory in time, it says `TCL MEMORY`.
+/// The errno in an error code such as `POSIX ENOSPC {no space left on device}`, which may have a
+/// number instead of the name. If Tcl notices in time that it has no memory, it says `TCL MEMORY`.
 fn errno_of(code: Value<'_>) -> Option<i32> {
     let words = code.list()?;
     let [kind, name, ..] = words.as_slice() else {
@@ -120,19 +120,19 @@ fn errno_of(code: Value<'_>) -> Option<i32> {
     }
 }
 
-/// What has lines of its own.
+/// Code that has its own line numbers.
 #[derive(Debug, PartialEq, Eq)]
 enum Body<'a> {
     Procedure(&'a str),
     Method(&'a str, &'a str),
-    /// Of one object alone.
+    /// A method of a single object.
     ObjectMethod(&'a str, &'a str),
     File(&'a str),
     Namespace(&'a str),
 }
 
 impl<'a> Body<'a> {
-    /// The namespace in which it runs, if that is not the global one.
+    /// The namespace that it runs in, if its name contains one.
     fn namespace(&self) -> Option<&'a str> {
         match self {
             Body::Namespace(name) => Some(name),
@@ -142,8 +142,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// What a line of `errorInfo` tells of where the script was, and the line there. It begins with the
-/// innermost place.
+/// The code that a line of `errorInfo` names, and the line in it. The innermost code comes first.
 fn frame(line: &str) -> Option<(Body<'_>, usize)> {
     let line = line.strip_prefix("    (")?.strip_suffix(')')?;
     let (body, line) = line.rsplit_once(" line ")?;

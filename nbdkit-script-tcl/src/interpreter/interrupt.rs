@@ -1,5 +1,5 @@
-//! How a callback that runs is interrupted from another thread: Tcl runs an asynchronous handler as
-//! soon as it can, and that cancels the script.
+//! Interrupts a running callback from another thread: Tcl runs an asynchronous handler as soon as
+//! it can, and that cancels the script.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -20,18 +20,18 @@ pub(super) struct Stopper {
     handler: Mutex<Handler>,
 }
 
-/// Null before it is made, and after it was deleted.
+/// Null before it is created, and after it is deleted.
 struct Handler(Tcl_AsyncHandler);
 
-// SAFETY: of what is not the lock's, `interp` and `errno` are only used in the thread that runs the
-// interpreter. Tcl lets any thread mark a handler; the lock keeps it from being deleted meanwhile.
+// SAFETY: `interp` and `errno`, which have no lock, are only used in the thread that runs the
+// interpreter. Any thread may mark a handler, and the lock keeps it from being deleted meanwhile.
 unsafe impl Send for Stopper {}
-// SAFETY: as above.
+// SAFETY: as for `Send`.
 unsafe impl Sync for Stopper {}
 
 impl Stopper {
-    /// Has a new interpreter be interrupted. The interpreter's identity is assumed, and the caller
-    /// calls `delete` before the interpreter is.
+    /// Makes a new interpreter interruptible. The interpreter's identity must be assumed, and the
+    /// caller must call `delete` before it deletes the interpreter.
     pub(super) fn new(interp: NonNull<Tcl_Interp>) -> Arc<Self> {
         let stopper = Arc::new(Stopper {
             interrupt: Interrupt::default(),
@@ -40,7 +40,7 @@ impl Stopper {
             handler: Mutex::new(Handler(ptr::null_mut())),
         });
         let data = Arc::as_ptr(&stopper).cast_mut().cast::<c_void>();
-        // SAFETY: the data is there until the handler is deleted: the interpreter holds it.
+        // SAFETY: the interpreter keeps the data until the handler is deleted.
         stopper.lock().0 = unsafe { ffi::Tcl_AsyncCreate(interrupted, data) };
         stopper
     }
@@ -58,33 +58,33 @@ impl Stopper {
         let handler = self.lock();
         if !handler.0.is_null() {
             self.interrupt.set(interruption);
-            // SAFETY: the handler is there as long as the lock is held.
+            // SAFETY: the handler is not deleted while the lock is held.
             unsafe { ffi::Tcl_AsyncMark(handler.0) };
         }
     }
 
-    /// The error number that goes with an interruption, which Tcl has no place for; 0 for none.
+    /// The error number of an interruption, or 0. Tcl itself has no place for it.
     pub(super) fn take_errno(&self) -> c_int {
         self.errno.take()
     }
 
-    /// Deletes the handler, with the interpreter's identity assumed.
+    /// Deletes the handler. The interpreter's identity must be assumed.
     pub(super) fn delete(&self) {
         let handler = std::mem::replace(&mut self.lock().0, ptr::null_mut());
         if !handler.is_null() {
-            // SAFETY: it is deleted once, and to Tcl this is the thread that has made it.
+            // SAFETY: it is deleted only once, and to Tcl this is the thread that created it.
             unsafe { ffi::Tcl_AsyncDelete(handler) };
         }
     }
 }
 
-/// Runs between two commands, or two instructions. Cancels the script, or does nothing.
+/// Tcl runs this between two commands or two instructions. Cancels the script, or does nothing.
 ///
-/// Where a script has caught an error a few instructions ago, Tcl has its code here and takes what
-/// is returned for that of a command that has just run: the error is raised again, behind the
-/// `catch`. Nothing can be returned that helps. So a script is only disturbed if there is a reason.
+/// If the script caught an error a few instructions ago, Tcl passes that error's code, and takes
+/// our return value for the result of a command that has just run: the error is raised again, after
+/// the `catch`. No return value prevents that, so scripts must not be interrupted without need.
 unsafe extern "C" fn interrupted(data: *mut c_void, _: *mut Tcl_Interp, code: c_int) -> c_int {
-    // SAFETY: `Stopper::new` has passed it, and it is there until the handler is deleted.
+    // SAFETY: `Stopper::new` passed it, and it lives until the handler is deleted.
     let stopper = unsafe { &*data.cast::<Stopper>() };
     if let Err(error) = stopper.interrupt.check() {
         stopper.errno.set(error.errno());
@@ -94,7 +94,7 @@ unsafe extern "C" fn interrupted(data: *mut c_void, _: *mut Tcl_Interp, code: c_
             let (interp, none) = (stopper.interp.as_ptr(), ptr::null_mut());
             ffi::Tcl_CancelEval(interp, message.as_ptr(), none, TCL_CANCEL_UNWIND);
         }
-        // Tcl has let go of it, as of a value that is given away.
+        // `Tcl_CancelEval` has released the value.
         std::mem::forget(message);
     }
     code

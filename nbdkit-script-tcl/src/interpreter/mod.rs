@@ -1,9 +1,9 @@
-//! A Tcl interpreter, and calls from nbdkit into it: the one folder of this crate, with `ffi.rs`,
-//! that is not safe Rust.
+//! A Tcl interpreter, and calls from nbdkit into it. In this crate, only this folder and `ffi.rs`
+//! have unsafe code.
 //!
-//! Whatever calls Tcl has to have assumed the interpreter's [`thread::Identity`] before. So a
-//! callback begins in [`Interpreter::call`], which does that, and all that Tcl calls back, in
-//! `command`, runs inside of such a call. Values are looked at only there.
+//! Code that calls Tcl must first assume the interpreter's [`thread::Identity`].
+//! [`Interpreter::call`] does that for callbacks, [`Interpreter::inside`] for other code. Functions
+//! that Tcl calls back, in `command`, run inside one of these. Values are only used there.
 #![allow(unsafe_code)]
 
 mod answer;
@@ -40,62 +40,62 @@ use interrupt::Stopper;
 use object::{Object, c_name};
 use thread::Identity;
 
-/// So many values are made and given back to Tcl, which keeps them. It makes 800 at once when it
-/// needs more, and ends the process where there is no memory for them: an error that says so needs
-/// values as well.
+/// We create this many values and give them back to Tcl, which keeps them as spares. When it needs
+/// more, it allocates 800 at once, and ends the process if there is no memory for them: even an
+/// error about that needs values.
 const SPARE: usize = 1000;
 
-/// A Tcl interpreter and how to call what a script defined in it.
+/// A Tcl interpreter with a script's callbacks.
 pub struct Interpreter {
     raw: NonNull<Tcl_Interp>,
     identity: Identity,
-    /// The names of all callbacks, in the order of [`Callbacks`]' bits. Tcl remembers in the value
-    /// of a name which command it is, and looks it up anew only after one was defined or deleted.
+    /// The names of all callbacks, in the order of the bits of [`Callbacks`]. Tcl caches a command
+    /// in the value of its name, and looks it up again only after one was defined or deleted.
     names: Vec<Object>,
-    /// What `plugin_open` returned, by the keys in the connections' handles.
+    /// The return values of `plugin_open`. Each [`Handle`] has the key of one.
     handles: RefCell<Slab<Object>>,
     shared: Rc<Shared>,
     stopper: Arc<Stopper>,
-    /// The script's name as Tcl has it in errors, and as the user has given it.
+    /// The script's name: as Tcl has it in errors, and as the user gave it.
     script: OnceCell<(String, String)>,
 }
 
-/// What a call and the commands that it runs tell each other.
+/// State that a call shares with the commands that it runs.
 struct Shared {
-    /// What a script has set with `nbdkit::set_error`; 0 for nothing.
+    /// The errno that a script has set with `nbdkit::set_error`, or 0.
     pending_errno: Cell<i32>,
     /// The command of the buffer that is lent to the script. NULL if there is none, or if the
     /// script has deleted it.
     lent: Cell<Tcl_Command>,
-    /// The number of the last command that was made for a buffer or a disk; each has a name of its
-    /// own.
+    /// The number of the last command for a buffer or a disk. No two have the same name.
     made: Cell<u64>,
 }
 
-// SAFETY: what of an interpreter belongs to a thread goes with it (see `thread`). The values, the
-// `Rc` and the cells are only reached through the `Interpreter`, or by commands that Tcl runs in
-// it; so all of them are with one thread at a time.
+// SAFETY: the thread's state that an interpreter needs moves with it (see `thread`). The values,
+// the `Rc` and the cells are only reached through the `Interpreter`, or by commands that Tcl runs
+// in it, so only one thread at a time uses them.
 unsafe impl Send for Interpreter {}
 
-/// The key of what `plugin_open` returned.
+/// The key of a return value of `plugin_open`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handle(usize);
 
 impl Interpreter {
-    /// An interpreter with Tcl's own commands, in which callbacks have these names.
+    /// Creates an interpreter with Tcl's own commands, in which callbacks have these names.
     ///
     /// # Errors
-    /// Tcl's message, as of a library of scripts that is not where it should be.
+    /// Tcl's message, for example if its library of scripts is missing.
     pub fn new(name_of: fn(Callbacks) -> &'static str) -> Result<Self, String> {
         let identity = Identity::new();
         let assumed = identity.assume();
-        // SAFETY: takes nothing.
+        // SAFETY: takes no arguments.
         let raw = unsafe { ffi::Tcl_CreateInterp() };
         let raw = NonNull::new(raw).ok_or("Tcl_CreateInterp failed")?;
         // SAFETY: a new interpreter.
         let status = unsafe { ffi::Tcl_Init(raw.as_ptr()) };
         encoding::initialize();
-        // SAFETY: a new interpreter. The first one is made before any script or client is there.
+        // SAFETY: a new interpreter. The first one is created before there is a script or a client,
+        // so nobody else changes the environment.
         unsafe { environment::watch(raw.as_ptr()) };
         let names = Callbacks::NAMES
             .iter()
@@ -123,18 +123,18 @@ impl Interpreter {
         }
     }
 
-    /// Runs what looks at values, with the interpreter's identity.
+    /// Runs code that uses values, with the interpreter's identity.
     pub fn inside<T>(&self, run: impl FnOnce(&Inside<'_>) -> T) -> T {
         let _assumed = self.identity.assume();
         run(&Inside { interpreter: self })
     }
 
-    /// Interrupts what this interpreter runs.
+    /// A function that interrupts this interpreter.
     pub fn interrupter(&self) -> Interrupter {
         self.stopper.interrupter()
     }
 
-    /// What `nbdkit::set_error` has set since the last call began; 0 for nothing.
+    /// The errno of an interruption, else the one from `nbdkit::set_error` in this call, else 0.
     fn take_pending_errno(&self) -> i32 {
         match self.stopper.take_errno() {
             0 => self.shared.pending_errno.take(),
@@ -142,11 +142,11 @@ impl Interpreter {
         }
     }
 
-    /// Has errors show this name of the script, rather than Tcl's.
+    /// Makes errors show this name of the script instead of Tcl's.
     pub fn show_name(&self, path: &Path) {
         let given = path.to_string_lossy();
         if let Some(normalized) = self.inside(|inside| inside.ask(&["file", "normalize", &given])) {
-            // A second name would be that of another script: there is one.
+            // An interpreter has one script, so this is not set twice.
             let _ = self.script.set((normalized, path.display().to_string()));
         }
     }
@@ -158,7 +158,7 @@ impl Interpreter {
         }
     }
 
-    /// Lets go of what `plugin_open` returned.
+    /// Drops a return value of `plugin_open`.
     pub fn release(&self, handle: Handle) {
         let _assumed = self.identity.assume();
         drop(self.handles.borrow_mut().try_remove(handle.0));
@@ -169,7 +169,7 @@ impl Interpreter {
         &self.names[callback.bits().trailing_zeros() as usize]
     }
 
-    /// Whether there is a command of a callback's name now.
+    /// Whether a command with a callback's name exists now.
     #[inline]
     fn is_defined(&self, callback: Callbacks) -> bool {
         let name = self.name_of(callback).as_ptr();
@@ -177,7 +177,7 @@ impl Interpreter {
         unsafe { !ffi::Tcl_GetCommandFromObj(self.raw.as_ptr(), name).is_null() }
     }
 
-    /// Which callbacks are defined now.
+    /// The callbacks that are defined now.
     pub fn defined(&self) -> Callbacks {
         let _assumed = self.identity.assume();
         let all = Callbacks::NAMES.iter().map(|(callback, _)| *callback);
@@ -188,8 +188,8 @@ impl Interpreter {
 impl Drop for Interpreter {
     fn drop(&mut self) {
         if !self.identity.is_at_home() {
-            // Tcl ends the process if another thread deletes it. nbdkit unloads a plugin in the
-            // thread that has loaded it, so this is not to be seen.
+            // Tcl ends the process if another thread deletes an interpreter, so this one leaks. It
+            // should not happen: nbdkit unloads a plugin in the thread that loaded it.
             std::mem::forget(std::mem::take(&mut self.names));
             std::mem::forget(self.handles.take());
             return;
@@ -199,10 +199,10 @@ impl Drop for Interpreter {
             self.stopper.delete();
             self.names.clear();
             self.handles.take();
-            // With it go its child interpreters, which other threads may have made.
+            // Child interpreters would be deleted as well, which other threads may have created.
             let children = Inside { interpreter: self }.ask(&["interp", "slaves"]);
             if children.is_none_or(|children| children.is_empty()) {
-                // SAFETY: nobody uses it any more. What the script has for the end runs here.
+                // SAFETY: nobody uses it any more. The script's own code for the end runs here.
                 unsafe { ffi::Tcl_DeleteInterp(self.raw.as_ptr()) };
             }
         }
@@ -220,19 +220,19 @@ impl Inside<'_> {
         self.interpreter.raw.as_ptr()
     }
 
-    /// The result of what ran last.
+    /// The result of the last command.
     pub fn result(&self) -> Value<'_> {
-        // SAFETY: the interpreter holds its result until something else runs, which takes a `&self`
-        // that nobody who has a value can have made: see `Value`'s users.
+        // SAFETY: the interpreter keeps its result until it runs something else. The compiler does
+        // not check this, but no caller keeps the value until then.
         unsafe { Value::new(ffi::Tcl_GetObjResult(self.raw())) }
     }
 
     /// Runs the script in a file, as `source` does.
     ///
     /// # Errors
-    /// Whatever code it ends with but an ordinary one, and the line.
+    /// Any status but `TCL_OK`, and the line.
     pub fn run_file(&self, path: &Path) -> Result<(), (c_int, c_int)> {
-        // Tcl takes a name that begins with a tilde for a user's home.
+        // Tcl expands a tilde at the beginning of a name to a home directory.
         let path = if path.as_os_str().as_bytes().starts_with(b"~") {
             &Path::new(".").join(path)
         } else {
@@ -243,7 +243,7 @@ impl Inside<'_> {
         self.checked(unsafe { ffi::Tcl_FSEvalFileEx(self.raw(), path.as_ptr(), ptr::null()) })
     }
 
-    /// Runs a text as `source` runs the text of a file.
+    /// Runs a text like `source` runs a file.
     ///
     /// # Errors
     /// Those of [`run_file`](Self::run_file).
@@ -269,7 +269,7 @@ impl Inside<'_> {
         }
     }
 
-    /// Runs a command of these words, for its result as text; `None` if it fails.
+    /// Runs a command, and returns its result as text; `None` if it fails.
     pub fn ask(&self, words: &[&str]) -> Option<String> {
         let words: Vec<_> = words.iter().map(|word| Object::string(word)).collect();
         let pointers: Vec<_> = words.iter().map(Object::as_ptr).collect();
@@ -281,11 +281,11 @@ impl Inside<'_> {
         (status == TCL_OK).then(|| self.result().text().into_owned())
     }
 
-    /// A global variable.
+    /// The value of a global variable.
     pub fn variable(&self, name: &str) -> Option<Value<'_>> {
         let name = c_name(name);
-        // SAFETY: a living interpreter and a C string. The variable holds the value; nothing runs
-        // while it is looked at.
+        // SAFETY: a living interpreter and a C string. The variable keeps the value, and nothing
+        // runs while the caller uses it.
         unsafe {
             let value = ffi::Tcl_GetVar2Ex(self.raw(), name.as_ptr(), ptr::null(), TCL_GLOBAL_ONLY);
             (!value.is_null()).then(|| Value::new(value))

@@ -1,4 +1,4 @@
-//! Tcl's values: an [`Object`] holds on to one, a [`Value`] looks at one.
+//! Tcl's values: an [`Object`] owns a reference to one, a [`Value`] borrows one.
 
 use std::borrow::Cow;
 use std::ffi::{CString, c_int};
@@ -14,18 +14,18 @@ use super::encoding;
 use super::text::{code_point, from_internal};
 use crate::ffi::{self, TCL_OK, Tcl_Obj, Tcl_Size};
 
-/// A value that is counted. Only for where the interpreter's identity is assumed, since the last
-/// one to let go of a value frees it.
+/// A counted reference to a value. Only for use while the interpreter's identity is assumed,
+/// because dropping the last reference frees the value.
 #[repr(transparent)]
 pub(super) struct Object(NonNull<Tcl_Obj>);
 
 impl Object {
-    /// Holds on to a value of Tcl's.
+    /// Takes a reference to one of Tcl's values.
     ///
     /// # Safety
     /// The value is alive.
     pub(super) unsafe fn hold(object: *mut Tcl_Obj) -> Self {
-        // SAFETY: the caller's. What Tcl returns as a value is never NULL.
+        // SAFETY: the caller's. A living value is not NULL.
         unsafe {
             ffi::Tcl_DbIncrRefCount(object, c"".as_ptr(), 0);
             Object(NonNull::new_unchecked(object))
@@ -33,28 +33,28 @@ impl Object {
     }
 
     pub(super) fn integer(value: i64) -> Self {
-        // SAFETY: makes a value.
+        // SAFETY: Tcl creates the value.
         unsafe { Self::hold(ffi::Tcl_NewWideIntObj(value)) }
     }
 
     pub(super) fn double(value: f64) -> Self {
-        // SAFETY: makes a value.
+        // SAFETY: Tcl creates the value.
         unsafe { Self::hold(ffi::Tcl_NewDoubleObj(value)) }
     }
 
     /// A byte array.
     pub(super) fn bytes(bytes: &[u8]) -> Self {
-        // SAFETY: copies this many bytes. nbdkit's requests and a script's buffers are shorter than
-        // what `Tcl_Size` counts; `length` has seen to all else.
+        // SAFETY: Tcl copies this many bytes. `length` cuts off what `Tcl_Size` cannot count;
+        // requests and a script's buffers are shorter than that.
         unsafe { Self::hold(ffi::Tcl_NewByteArrayObj(bytes.as_ptr(), length(bytes))) }
     }
 
-    /// A byte array of this many bytes, at most [`MOST_BYTES`], which `fill` writes.
+    /// A byte array of `count` bytes, at most [`MOST_BYTES`]. `fill` writes them.
     pub(super) fn bytes_with(
         count: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<()>,
     ) -> Result<Self> {
-        // SAFETY: Tcl takes no bytes for bytes that are to follow. The new value is nobody else's.
+        // SAFETY: Tcl accepts NULL for bytes that are written later. Nobody else has the new value.
         unsafe {
             let object = Self::hold(ffi::Tcl_NewByteArrayObj(ptr::null(), count as Tcl_Size));
             let bytes = ffi::Tcl_GetByteArrayFromObj(object.as_ptr(), ptr::null_mut());
@@ -64,10 +64,10 @@ impl Object {
         }
     }
 
-    /// A string, which Tcl has in UTF-8 as well, but for NUL.
+    /// A string. Tcl uses UTF-8 as well, except for NUL.
     pub(super) fn string(text: &str) -> Self {
         if text.contains('\0') {
-            // What Tcl writes for NUL are these two bytes.
+            // Tcl's two bytes for NUL.
             return Self::raw(
                 &text
                     .as_bytes()
@@ -79,13 +79,13 @@ impl Object {
         Self::raw(text.as_bytes())
     }
 
-    /// A string of the bytes that [`Value::raw`] has.
+    /// A string from bytes such as [`Value::raw`] returns.
     pub(super) fn raw(text: &[u8]) -> Self {
-        // SAFETY: copies this many bytes.
+        // SAFETY: Tcl copies this many bytes, which are no more than there are.
         unsafe { Self::hold(ffi::Tcl_NewStringObj(text.as_ptr().cast(), length(text))) }
     }
 
-    /// What comes from outside and may be any bytes, as a path. What it becomes: see [`encoding`].
+    /// Bytes from outside, such as a path: see [`encoding`] for what they become.
     pub(super) fn external(bytes: &[u8]) -> Self {
         Self::decoded(bytes, encoding::outside_is_utf8)
     }
@@ -103,8 +103,7 @@ impl Object {
     }
 
     pub(super) fn list(objects: &[Object]) -> Self {
-        // SAFETY: an `Object` is a pointer and nothing else. The list holds on to its elements
-        // itself.
+        // SAFETY: an `Object` is only a pointer. The list takes its own references to the elements.
         unsafe {
             let pointers = objects.as_ptr().cast::<*mut Tcl_Obj>();
             Self::hold(ffi::Tcl_NewListObj(objects.len() as Tcl_Size, pointers))
@@ -117,7 +116,7 @@ impl Object {
     }
 
     pub(super) fn value(&self) -> Value<'_> {
-        // SAFETY: the value lives as long as this holds on to it.
+        // SAFETY: this reference keeps the value alive.
         unsafe { Value::new(self.as_ptr()) }
     }
 }
@@ -125,35 +124,34 @@ impl Object {
 impl Drop for Object {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: `hold` has counted it.
+        // SAFETY: `hold` took this reference.
         unsafe { ffi::Tcl_DbDecrRefCount(self.as_ptr(), c"".as_ptr(), 0) };
     }
 }
 
-/// The size of the largest values that are made here. Tcl 8.6 counts bytes in 31 bits.
+/// The size of the largest values that we create. Tcl 8.6 counts bytes in 31 bits.
 pub(super) const MOST_BYTES: usize = 0x7fff_0000;
 
-/// A length for Tcl. What comes from nbdkit is far shorter than [`MOST_BYTES`], and what comes from
-/// a script has been checked.
+/// A length for Tcl. Data from nbdkit is far shorter than [`MOST_BYTES`], and the length of data
+/// from a script has been checked.
 fn length(bytes: &[u8]) -> Tcl_Size {
     bytes.len().min(MOST_BYTES) as Tcl_Size
 }
 
-/// More characters than a number has that a command returns.
+/// More characters than any number has that a command returns.
 const LONGEST_NUMBER: usize = 32;
 
-/// A look at a value that somebody else holds on to.
+/// A borrowed value, which somebody else keeps alive.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     object: NonNull<Tcl_Obj>,
     alive: PhantomData<&'a Tcl_Obj>,
 }
 
-/// A character that is no byte.
+/// A character that is not a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAByte(u32);
 
-/// What was found, and what was expected.
 impl fmt::Display for NotAByte {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -166,7 +164,7 @@ impl fmt::Display for NotAByte {
 
 impl<'a> Value<'a> {
     /// # Safety
-    /// The value is alive for `'a`, and nobody changes it then.
+    /// The value stays alive and unchanged for `'a`.
     pub(super) unsafe fn new(object: *mut Tcl_Obj) -> Self {
         // SAFETY: the caller's.
         Value { object: unsafe { NonNull::new_unchecked(object) }, alive: PhantomData }
@@ -176,7 +174,7 @@ impl<'a> Value<'a> {
         self.object.as_ptr()
     }
 
-    /// Whether its only form is that of a byte array.
+    /// Whether a byte array is its only form.
     #[inline]
     fn is_pure_bytes(self) -> bool {
         // SAFETY: reads public fields of a living value.
@@ -186,21 +184,22 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The string form, as Tcl has it: UTF-8, but for NUL and half surrogate pairs.
+    /// The string form as Tcl has it: UTF-8, except for NUL and halves of surrogate pairs.
     #[inline]
     pub fn raw(self) -> &'a [u8] {
         let mut length = 0;
-        // SAFETY: makes the string form if there is none; it stays until the value is changed.
+        // SAFETY: Tcl creates the string form if there is none, and keeps it until the value
+        // changes.
         unsafe {
             let bytes = ffi::Tcl_GetStringFromObj(self.as_ptr(), &mut length);
             slice::from_raw_parts(bytes.cast(), length as usize)
         }
     }
 
-    /// The bytes that it stands for: each character up to U+00FF is one.
+    /// Its bytes: each character up to U+00FF is one.
     ///
     /// # Errors
-    /// A character past that. Tcl itself would take the lower half of its number.
+    /// If it has a character above that. Tcl itself would take the low byte of its code point.
     #[inline]
     pub fn bytes(self) -> std::result::Result<&'a [u8], NotAByte> {
         if !self.is_pure_bytes() {
@@ -208,15 +207,15 @@ impl<'a> Value<'a> {
             if raw.is_ascii() {
                 return Ok(raw);
             }
-            // What begins a character from U+0100 on is a byte from here on, and no other is.
+            // Only a character above U+00FF contains such a byte, as its first.
             if let Some(at) = raw.iter().position(|byte| *byte >= 0xc4) {
                 return Err(NotAByte(code_point(&raw[at..])));
             }
         }
         let mut length = 0;
-        // SAFETY: a value that is no byte array yet becomes one besides a string. The bytes stay
-        // until another form takes their place: `number` works on a copy for that reason, and no
-        // other conversion here is used together with this one.
+        // SAFETY: a value without a byte array gets one, and keeps its string. The bytes stay until
+        // another form replaces them: therefore `convert` works on a copy, and no other conversion
+        // here is used together with this one.
         unsafe {
             let bytes = ffi::Tcl_GetByteArrayFromObj(self.as_ptr(), &mut length);
             if bytes.is_null() || length == 0 {
@@ -226,22 +225,22 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is as many bytes, and no number: the data of a read, and not what a last command
-    /// has happened to return. That is looked at only as far as it takes no time.
+    /// Whether it is the data of a read: `count` bytes that are not a number. Anything else is what
+    /// a last command happened to return. Whatever takes time is only checked if the length fits.
     #[inline]
     pub fn is_data(self, count: usize) -> bool {
         // SAFETY: reads public fields of a living value.
         let (has_text, length) =
             unsafe { (!self.object.as_ref().bytes.is_null(), self.object.as_ref().length) };
-        // A byte is a character, which takes at most two bytes.
+        // A byte is a character, which takes at most two bytes of the string.
         let may_be = !has_text || (count..=count * 2).contains(&(length as usize));
         may_be && self.is_data_indeed(has_text, count)
     }
 
     #[cold]
     fn is_data_indeed(self, has_text: bool, count: usize) -> bool {
-        // What has another form only, as a list that was appended to, is no data.
-        // SAFETY: reads a public field of a living value, and asks for a type.
+        // A value that only has another form, such as a list that was appended to, is not data.
+        // SAFETY: reads a public field of a living value, and looks up a type by its name.
         let has_characters = has_text
             || self.is_pure_bytes()
             || unsafe { self.object.as_ref().typePtr == ffi::Tcl_GetObjType(c"string".as_ptr()) };
@@ -249,8 +248,8 @@ impl<'a> Value<'a> {
         has_characters && self.bytes().is_ok_and(|bytes| bytes.len() == count) && !is_number()
     }
 
-    /// A text for people or for clients. A script's source is read byte by byte (see
-    /// `Object::source`), so what its author wrote in UTF-8 comes as one character for each byte.
+    /// Text for people or for clients. Tcl 8.6 reads a script's source byte by byte (see
+    /// `Object::source`), so UTF-8 in it becomes one character for each byte. This turns it back.
     pub fn text(self) -> Cow<'a, str> {
         match self.characters_as_bytes() {
             Some(Cow::Borrowed(ascii)) => String::from_utf8_lossy(ascii),
@@ -266,7 +265,7 @@ impl<'a> Value<'a> {
         match self.characters_as_bytes() {
             Some(Cow::Borrowed(ascii)) => Cow::Borrowed(ascii),
             Some(bytes) if !encoding::outside_is_utf8() => bytes,
-            // A NUL has to be seen as one.
+            // A NUL must come out as one byte.
             _ => match from_internal(self.raw()) {
                 Cow::Borrowed(text) => text.as_bytes().into(),
                 Cow::Owned(text) => text.into_bytes().into(),
@@ -274,8 +273,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// As [`bytes`](Self::bytes), without giving the value another form: a list stays one while its
-    /// elements are looked at.
+    /// Like [`bytes`](Self::bytes), but keeps the value's form: a list must stay one while we use
+    /// its elements.
     fn characters_as_bytes(self) -> Option<Cow<'a, [u8]>> {
         let raw = self.raw();
         if raw.is_ascii() {
@@ -286,7 +285,7 @@ impl<'a> Value<'a> {
         while let Some(&first) = rest.next() {
             match first {
                 0xc4.. => return None,
-                // Two bytes are one character, of which these are the upper bits.
+                // The first of two bytes, which has the upper bits.
                 0xc0.. => bytes.push(first << 6 | rest.next().map_or(0, |second| second & 0x3f)),
                 byte => bytes.push(byte),
             }
@@ -294,7 +293,7 @@ impl<'a> Value<'a> {
         Some(Cow::Owned(bytes))
     }
 
-    /// The whole number that it is, if 64 bits hold it.
+    /// The integer, if it is one that fits in 64 bits.
     #[inline]
     pub fn integer(self) -> Option<i64> {
         let mut integer = 0;
@@ -302,7 +301,7 @@ impl<'a> Value<'a> {
             // SAFETY: a living value.
             unsafe { ffi::Tcl_GetWideIntFromObj(ptr::null_mut(), object, &mut integer) }
         })?;
-        // Tcl 8.6 takes numbers of 64 bits and a sign, whose sign comes out wrong.
+        // Tcl 8.6 also accepts a number of 64 bits plus a sign, and gets the sign wrong.
         (integer == 0 || (integer < 0) == (self.double()? < 0.0)).then_some(integer)
     }
 
@@ -315,13 +314,13 @@ impl<'a> Value<'a> {
         Some(double)
     }
 
-    /// The number that it is, an integer if that can be.
+    /// The number, if it is one: an integer if possible.
     #[inline]
     pub fn number(self) -> Option<Number> {
         self.integer().map(Number::Integer).or_else(|| self.double().map(Number::Float))
     }
 
-    /// The boolean that it is.
+    /// The boolean, if it is one.
     pub fn boolean(self) -> Option<bool> {
         let mut boolean = 0;
         self.convert(|object| {
@@ -331,7 +330,7 @@ impl<'a> Value<'a> {
         Some(boolean != 0)
     }
 
-    /// Converts without taking a byte array's bytes away, which somebody may be looking at.
+    /// Converts without replacing a byte array: somebody may be using its bytes.
     #[inline]
     fn convert(self, convert: impl FnOnce(*mut Tcl_Obj) -> c_int) -> Option<()> {
         // SAFETY: reads a public field of a living value.
@@ -348,8 +347,8 @@ impl<'a> Value<'a> {
     /// The elements, if it is a list.
     pub fn list(self) -> Option<Vec<Value<'a>>> {
         let (mut count, mut elements) = (0, ptr::null_mut());
-        // SAFETY: the elements are held by the list. They are looked at before the list could get
-        // another form: what looks at a list never asks for anything else of it.
+        // SAFETY: the list keeps its elements alive until it gets another form. Code that uses the
+        // elements of a list never asks it for another form.
         unsafe {
             let object = self.as_ptr();
             if ffi::Tcl_ListObjGetElements(ptr::null_mut(), object, &mut count, &mut elements)
@@ -365,7 +364,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What it is, in short, for messages.
+    /// A quoted and shortened form, for messages.
     pub fn shown(self) -> String {
         const LONGEST: usize = 60;
         let text = self.text();
@@ -378,7 +377,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The type of byte arrays, which Tcl names to nobody.
+/// The type of byte arrays. Tcl does not reveal it by its name, so we look at a sample.
 fn byte_array_type() -> *const ffi::Tcl_ObjType {
     use std::sync::atomic::{AtomicPtr, Ordering};
     static TYPE: AtomicPtr<ffi::Tcl_ObjType> = AtomicPtr::new(ptr::null_mut());
@@ -393,7 +392,7 @@ fn byte_array_type() -> *const ffi::Tcl_ObjType {
     found
 }
 
-/// A C string of a name that Tcl gets.
+/// A name as a C string.
 pub(super) fn c_name(name: &str) -> CString {
     CString::new(name).unwrap_or_else(|_| CString::new(name.replace('\0', "")).unwrap_or_default())
 }

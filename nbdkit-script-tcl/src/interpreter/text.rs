@@ -1,9 +1,9 @@
-//! Tcl's own form of UTF-8.
+//! Tcl's variant of UTF-8.
 
 use std::borrow::Cow;
 
-/// The number of the first character, which has two bytes or more. Tcl also has halves of
-/// characters, which are none in Rust.
+/// The code point of the first character, which has at least two bytes. In Tcl this may be half of
+/// a surrogate pair, which is not a character in Rust.
 pub(super) fn code_point(raw: &[u8]) -> u32 {
     let length = match raw.first() {
         Some(0xf0..) => 4,
@@ -19,8 +19,8 @@ pub(super) fn code_point(raw: &[u8]) -> u32 {
     raw[1..].iter().take(length - 1).fold(lead, |bits, byte| bits << 6 | u32::from(byte & 0x3f))
 }
 
-/// A text from Tcl's own form of UTF-8: NUL is two bytes there, and in Tcl 8.6 a character past
-/// U+FFFF is two halves of three bytes each.
+/// Converts from Tcl's variant of UTF-8: NUL has two bytes there, and in Tcl 8.6 a character above
+/// U+FFFF is a surrogate pair, with three bytes for each half.
 pub(super) fn from_internal(raw: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(raw) {
         return Cow::Borrowed(text);
@@ -42,7 +42,7 @@ pub(super) fn from_internal(raw: &[u8]) -> Cow<'_, str> {
                     Err(error) => std::str::from_utf8(&rest[..error.valid_up_to()]).ok(),
                 };
                 let character = valid.and_then(|valid| valid.chars().next());
-                // Half of a character has three bytes.
+                // Half of a surrogate pair has three bytes.
                 let length = match (character, rest[0]) {
                     (Some(character), _) => character.len_utf8(),
                     (None, 0xed) => rest.len().min(3),

@@ -1,31 +1,31 @@
-//! What Tcl keeps for each thread, kept for each interpreter instead.
+//! Keeps Tcl's state of a thread for each interpreter instead.
 //!
-//! Tcl's documentation binds an interpreter to the thread that made it. nbdkit has an instance
-//! made in one thread and used in others. What the rule protects is this (Tcl 8.6, threaded):
+//! Tcl's documentation ties an interpreter to the thread that created it. nbdkit creates an
+//! instance in one thread and uses it in others. The rule protects three things (Tcl 8.6,
+//! threaded):
 //!
-//! - Two threads in one interpreter at once. The framework's runner never does that.
-//! - Memory that hangs off the thread: its cache of free memory, to which an interpreter has a
-//!   pointer of its own, its list of open channels, its compiled regular expressions, the name of
-//!   the current directory, its event loop. Two interpreters that one thread has made share all of
-//!   it without a
-//!   lock, so they must never run at once; and a thread that closes a channel which another thread
-//!   has opened ends the process ("damaged channel list"), as it does nbdkit's own Tcl plugin.
-//! - The identity of the thread itself, which Tcl compares when an interpreter is deleted or made,
-//!   and in channels: of events, and of those whose driver is a script (`chan create`).
+//! - The interpreter, from two threads at once. The framework's runner never does that.
+//! - The thread's state: its cache of free memory, which each interpreter also points to, its list
+//!   of open channels, its compiled regular expressions, the name of the current directory, its
+//!   event loop. Two interpreters that one thread created share all of it without a lock, so they
+//!   must never run at once. And when a thread closes a channel that another thread opened, Tcl
+//!   ends the process ("damaged channel list"), as happens in nbdkit's own Tcl plugin.
+//! - The identity of the thread, which Tcl compares when it creates or deletes an interpreter, for
+//!   events of channels, and for channels whose driver is a script (`chan create`).
 //!
-//! A thread for each interpreter, as the rule would have it, cannot be: nbdkit forks after the
-//! interpreters have been made, which leaves no thread but one, and each request would cost two
-//! switches of threads. But all of the second kind hangs off two values of
-//! `pthread_setspecific`(3), which are found here, and the third is what `Tcl_GetCurrentThread`
-//! returns, for which libtcl calls the function of this file: the dynamic linker looks into the
-//! plugin before it looks into the libraries that the plugin needs. An [`Identity`] is a set of
-//! these; it goes with its interpreter from thread to thread. So each interpreter has a thread for
-//! itself, as far as Tcl can see, whichever thread it runs on.
+//! A thread for each interpreter, as the rule suggests, is impossible: nbdkit forks after it has
+//! created the interpreters, which leaves a single thread. Besides, each request would cost two
+//! switches between threads. But all of the thread's state hangs off two values of
+//! `pthread_setspecific`(3), which we find here. And its identity is what `Tcl_GetCurrentThread`
+//! returns: libtcl calls the function in this file, because the dynamic linker searches the plugin
+//! before the libraries that the plugin needs. An [`Identity`] is a set of these values. It moves
+//! with its interpreter from thread to thread, so as far as Tcl can tell, each interpreter has its
+//! own thread.
 //!
-//! Where the values are not found (a C library that has them elsewhere, a Tcl without threads),
-//! interpreters share what the thread has, and [`separable`] says so: then no two may run at once.
-//! Where libtcl does not call the function (something has loaded it before the plugin), an
-//! interpreter is deleted by the thread that made it, or not at all.
+//! If we cannot find the values (another C library may keep them elsewhere, Tcl may be built
+//! without threads), interpreters share the thread's state, and [`separable`] returns false: then
+//! no two may run at once. If libtcl does not call our function (something loaded libtcl before the
+//! plugin), only the thread that created an interpreter deletes it; otherwise it leaks.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -39,17 +39,17 @@ use crate::ffi::{
     Tcl_ThreadDataKey,
 };
 
-/// How many keys Tcl has: one for its allocator's cache and one for all else. Not every build has
-/// the first.
+/// Tcl has at most this many keys: one for its allocator's cache, which not every build has, and
+/// one for everything else.
 const MOST: usize = 2;
 
 type Values = [*mut c_void; MOST];
 
 const NOTHING: Values = [ptr::null_mut(); MOST];
 
-/// The keys under which the C library keeps Tcl's memory of a thread; empty if they are not known.
+/// The keys of Tcl's values in each thread; empty if we could not find them.
 static KEYS: Lazy<Vec<libc::pthread_key_t>> = Lazy::new(|| {
-    // A thread that Tcl has never seen, so that it is seen what Tcl adds.
+    // In a thread that Tcl has never seen, so that we see what Tcl adds.
     std::thread::spawn(find_keys).join().unwrap_or_default()
 });
 
@@ -58,17 +58,17 @@ pub fn separable() -> bool {
     !KEYS.is_empty()
 }
 
-/// What Tcl takes for a thread, of an interpreter's own.
+/// An interpreter's own thread, as Tcl sees it.
 #[derive(Debug)]
 pub struct Identity {
     values: Cell<Values>,
-    /// Its address is what Tcl knows the thread by. It is no other thread's.
+    /// Tcl knows the thread by this address. No other thread has it.
     name: Box<u8>,
     /// The thread that made it.
     thread: libc::pthread_t,
 }
 
-/// While it lives, the thread has an [`Identity`].
+/// While this lives, the thread has an [`Identity`].
 #[derive(Debug)]
 pub struct Assumed<'a> {
     identity: &'a Identity,
@@ -76,17 +76,17 @@ pub struct Assumed<'a> {
 }
 
 thread_local! {
-    /// The name of the identity that this thread has.
+    /// The name of this thread's identity; null for none.
     static NAME: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// Whether Tcl has asked for a thread's name here.
+/// Whether libtcl calls the function in this file.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// What Tcl calls to learn which thread it is in.
+/// Tells Tcl which thread it is in.
 ///
 /// # Safety
-/// None: it takes nothing.
+/// Always safe: it takes no arguments.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Tcl_GetCurrentThread() -> *mut c_void {
     let name = NAME.get();
@@ -94,20 +94,20 @@ pub unsafe extern "C" fn Tcl_GetCurrentThread() -> *mut c_void {
         return name;
     }
     ASKED.store(true, Ordering::Relaxed);
-    // SAFETY: takes nothing and cannot fail.
+    // SAFETY: takes no arguments and cannot fail.
     unsafe { libc::pthread_self() as *mut c_void }
 }
 
 impl Identity {
-    /// One that Tcl has not seen.
+    /// An identity that Tcl has not seen.
     pub fn new() -> Self {
         Lazy::force(&KEYS);
-        // SAFETY: takes nothing and cannot fail.
+        // SAFETY: takes no arguments and cannot fail.
         let thread = unsafe { libc::pthread_self() };
         Identity { values: Cell::new(NOTHING), name: Box::new(0), thread }
     }
 
-    /// Has this thread be the one that Tcl knows by this identity.
+    /// Makes Tcl see this identity's thread in place of the current one.
     #[inline]
     pub fn assume(&self) -> Assumed<'_> {
         let name = ptr::from_ref(&*self.name).cast_mut().cast();
@@ -116,19 +116,18 @@ impl Identity {
         Assumed { identity: self, own }
     }
 
-    /// Whether the interpreter may be deleted in this thread: if Tcl does not see which it is, or
-    /// if it is the one that made it.
+    /// Whether the current thread may delete the interpreter: it created it, or Tcl cannot tell.
     pub fn is_at_home(&self) -> bool {
-        // SAFETY: compares two values.
+        // SAFETY: only compares two values.
         ASKED.load(Ordering::Relaxed)
             || unsafe { libc::pthread_equal(self.thread, libc::pthread_self()) != 0 }
     }
 
-    /// Frees all that hangs off it, after its interpreter was deleted.
+    /// Frees Tcl's state of this identity, once nothing uses its interpreter any more.
     pub fn finish(&self) {
         if separable() {
             let _assumed = self.assume();
-            // SAFETY: to Tcl this is the end of the thread, in which it has no interpreter left.
+            // SAFETY: to Tcl this is the end of the thread, and nothing runs in it any more.
             unsafe { Tcl_FinalizeThread() };
         }
     }
@@ -137,7 +136,7 @@ impl Identity {
 impl Drop for Assumed<'_> {
     #[inline]
     fn drop(&mut self) {
-        // Tcl makes the values when it first needs them, and forgets them at the end.
+        // Tcl creates the values when it first needs them, and clears them in `finish`.
         self.identity.values.set(get());
         let (values, name) = self.own;
         set(values);
@@ -145,10 +144,10 @@ impl Drop for Assumed<'_> {
     }
 }
 
-/// What Tcl's `exit` does here: ends the process. Tcl itself would take down all that it has first,
-/// while other interpreters run; this writes out what is in the channels of the one that exits.
+/// Takes the place of Tcl's `exit`, which would first tear down everything while other interpreters
+/// run. This flushes the channels of the interpreter that exits, and ends the process.
 unsafe extern "C" fn exit(status: *mut c_void) {
-    // SAFETY: the identity is assumed of the interpreter that runs `exit`, and it does not go on.
+    // SAFETY: the thread has the identity of the interpreter that runs `exit`, which ends here.
     unsafe {
         Tcl_FinalizeThread();
         libc::exit(status as c_int)
@@ -159,7 +158,7 @@ unsafe extern "C" fn exit(status: *mut c_void) {
 fn get() -> Values {
     let mut values = NOTHING;
     for (value, key) in values.iter_mut().zip(KEYS.iter()) {
-        // SAFETY: Tcl has made the key, and does not delete it before the process ends.
+        // SAFETY: Tcl created the key, and keeps it until the process ends.
         *value = unsafe { libc::pthread_getspecific(*key) };
     }
     values
@@ -168,26 +167,26 @@ fn get() -> Values {
 #[inline]
 fn set(values: Values) {
     for (value, key) in values.iter().zip(KEYS.iter()) {
-        // SAFETY: as in `get`. The value is one that Tcl has made under the same key, or none.
-        // There is memory for it: the thread has had a value under the key, or glibc allocates,
-        // whose failure leaves none, which Tcl makes anew.
+        // SAFETY: the key is valid, as in `get`. The value is null, or Tcl's own for this key. If
+        // glibc has no memory to store it, the thread has had no value for this key, and Tcl
+        // creates a new one.
         unsafe { libc::pthread_setspecific(*key, *value) };
     }
 }
 
-/// The keys under which Tcl keeps something in this thread, which it has never seen.
+/// Finds the keys under which Tcl keeps values in this thread, which it has never seen.
 ///
-/// From the first call on: each may leave something behind, as a lock that is made takes memory,
-/// and with it Tcl's cache of free memory is there.
+/// No call of Tcl may come before: it could leave a value behind. To create a lock, for example,
+/// takes memory, and that creates Tcl's cache of free memory.
 fn find_keys() -> Vec<libc::pthread_key_t> {
-    // SAFETY: asks for a number.
+    // SAFETY: only reads a limit.
     let most = unsafe { libc::sysconf(libc::_SC_THREAD_KEYS_MAX) };
     let keys = 0..libc::pthread_key_t::try_from(most).unwrap_or(0);
-    // SAFETY: glibc and musl answer NULL for a key that nobody has made.
+    // SAFETY: glibc and musl return NULL for a key that does not exist.
     let value = |key: libc::pthread_key_t| unsafe { libc::pthread_getspecific(key) };
     let before: Vec<_> = keys.clone().map(value).collect();
 
-    // SAFETY: takes nothing; making an interpreter has Tcl set itself up.
+    // SAFETY: takes no arguments. To create an interpreter, Tcl initializes itself.
     let interpreter = unsafe { Tcl_CreateInterp() };
     let block = thread_data();
     let found: Vec<_> = keys
@@ -197,7 +196,7 @@ fn find_keys() -> Vec<libc::pthread_key_t> {
         .collect();
     let known = !found.is_empty() && found.len() <= MOST && are_all(&found, block);
 
-    // SAFETY: the interpreter is this thread's, and Tcl has nothing else in it.
+    // SAFETY: this thread created the interpreter, and Tcl has nothing else in it.
     unsafe {
         if !interpreter.is_null() {
             Tcl_DeleteInterp(interpreter);
@@ -208,18 +207,18 @@ fn find_keys() -> Vec<libc::pthread_key_t> {
     if known { found } else { Vec::new() }
 }
 
-/// A block that Tcl has for each thread. Each call in the same thread returns the same one.
+/// A block of memory that Tcl keeps for each thread, always the same one in the same thread.
 fn thread_data() -> *mut c_void {
     struct Key(Cell<Tcl_ThreadDataKey>);
-    // SAFETY: Tcl locks it before it writes there.
+    // SAFETY: Tcl takes a lock before it writes to the key.
     unsafe impl Sync for Key {}
     static KEY: Key = Key(Cell::new(Tcl_ThreadDataKey(ptr::null_mut())));
-    // SAFETY: the key is static, and NULL before its first use, as Tcl wants it.
+    // SAFETY: the key is static, and NULL before its first use, as Tcl requires.
     unsafe { Tcl_GetThreadData(KEY.0.as_ptr(), 8) }
 }
 
-/// The proof: without what is kept under these keys Tcl takes the thread for another one, and with
-/// it for the same as before.
+/// Proves that these are all keys: without their values Tcl takes the thread for another one, and
+/// with them for the same one as before.
 fn are_all(keys: &[libc::pthread_key_t], block: *mut c_void) -> bool {
     // SAFETY: as in `get` and `set`.
     let exchange = |key: &libc::pthread_key_t, value| unsafe {
@@ -233,7 +232,7 @@ fn are_all(keys: &[libc::pthread_key_t], block: *mut c_void) -> bool {
         return false;
     };
     let other = thread_data();
-    // SAFETY: Tcl has nothing in what it takes for a thread but the block.
+    // SAFETY: to Tcl this is another thread, which has nothing but the block.
     unsafe { Tcl_FinalizeThread() };
     exchange_all(&first).is_some() && other != block && thread_data() == block
 }
@@ -244,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_identity_goes_from_thread_to_thread() {
-        // Of Tcl's allocator, and of all else.
+        // One for Tcl's allocator, and one for everything else.
         assert_eq!(KEYS.len(), MOST, "{:?}", *KEYS);
         let identity = Identity::new();
         let first = {
@@ -258,7 +257,7 @@ mod tests {
         }
         other.finish();
         std::thread::scope(|scope| {
-            // A reference to it is not `Sync`, as only one thread at a time may have it.
+            // An `Identity` is not `Sync`: only one thread at a time may use it.
             struct Moved<'a>(&'a Identity);
             // SAFETY: this thread waits until the other one has ended.
             unsafe impl Send for Moved<'_> {}
