@@ -1,15 +1,15 @@
-//! C modules, where the engine is compiled in.
+//! Refuses C modules if Lua is compiled in.
 
 use mlua::{Lua, Result};
 
-/// A C module calls the Lua that it finds in the process. With the engine compiled in (the feature
-/// `vendored`) there is none to be found, or, worse, another one. So they are refused, and the
-/// error of `require` says why.
+/// Makes `require` of a C module fail, and say why. A C module calls the Lua library that it finds
+/// in the process. If Lua is compiled in (the feature `vendored`), it finds none or, worse, another
+/// one.
 pub fn refuse(lua: &Lua) -> Result<()> {
     const WHY: &str = "C modules cannot be loaded: this plugin has Lua compiled in \
                        (feature \"vendored\"); build it with the system's Lua instead";
     let package: mlua::Table = lua.globals().get("package")?;
-    // Called `loaders` up to Lua 5.1. The first two look for loaded modules and for Lua files.
+    // Named `loaders` up to Lua 5.1. The first two look for preloaded modules and for Lua files.
     let searchers: mlua::Table = match package.get("searchers")? {
         Some(searchers) => searchers,
         None => package.get("loaders")?,

@@ -1,4 +1,4 @@
-//! What a script fails with, as an error for nbdkit.
+//! Turns the failure of a script into an error for nbdkit.
 
 use std::io;
 
@@ -6,27 +6,28 @@ use mlua::{ObjectLike, Table, Value};
 use nbdkit_script::script::from_script::with_article;
 use nbdkit_script::{Error, errno, memory};
 
-/// `error(nil)` and `error()`.
+/// The message for `error(nil)` and `error()`.
 const NIL: &str = "error value is nil";
 
-/// What Lua 5.5 puts in the place of nil.
+/// What Lua 5.5 throws instead of nil.
 const NO_ERROR: &str = "<no error object>";
 
-/// How much of a thrown table is shown.
+/// How many fields of a thrown table a message shows.
 const SHOWN_FIELDS: usize = 8;
 
-/// How often the message of an error may be an error itself.
+/// How deeply errors may be nested as messages.
 const DEEPEST: usize = 8;
 
 /// The error for a value that the script threw.
 ///
-/// The errno is that of the value, else the pending one of `nbdkit.set_error`, else `EIO`.
+/// The errno is that of the value, else that of `nbdkit.set_error`, else `EIO`.
 #[cold]
 pub fn thrown(value: &Value, pending: i32) -> Error {
     Error::new(errno_in(value).unwrap_or(pending), message(value))
 }
 
-/// The error for what a callback returned after nil. A number is the errno itself.
+/// The error for a callback's second result, after nil or false. A number is the errno itself.
+/// `errno` is from the third result.
 pub fn returned(value: &Value, errno: Option<i32>, pending: i32) -> Error {
     let is_number = matches!(value, Value::Integer(_) | Value::Number(_));
     match errno_of(value).filter(|number| is_number && *number > 0) {
@@ -38,21 +39,21 @@ pub fn returned(value: &Value, errno: Option<i32>, pending: i32) -> Error {
     }
 }
 
-/// The error for a text that a callback returned after nil, perhaps with an errno.
+/// The same for a second result that is a text.
 pub fn returned_text(text: &[u8], errno: Option<i32>, pending: i32) -> Error {
     let (own, message) = text_alone(text);
     let message = if message == NO_ERROR { NIL.into() } else { message };
     Error::new(errno.or(own).unwrap_or(pending), message)
 }
 
-/// An error of mlua's.
+/// Converts an error of mlua's.
 #[cold]
 pub fn of_mlua(error: mlua::Error) -> Error {
     let (errno, message) = lua_error(&error);
     Error::new(errno.unwrap_or(libc::EIO), message)
 }
 
-/// The errno in an error, its own or inherited. An error raised by a metamethod is ignored.
+/// The errno in an error value, its own or inherited. Errors of metamethods are ignored.
 fn errno_in(value: &Value) -> Option<i32> {
     match value {
         Value::Table(table) => table.get("errno").ok().and_then(|errno| errno_of(&errno)),
@@ -63,7 +64,7 @@ fn errno_in(value: &Value) -> Option<i32> {
     }
 }
 
-/// The number of an errno as a script writes it: as such, or by its name.
+/// An errno as a script writes it: a number or a name.
 fn errno_of(value: &Value) -> Option<i32> {
     match value {
         Value::Integer(number) => i32::try_from(*number).ok(),
@@ -73,7 +74,7 @@ fn errno_of(value: &Value) -> Option<i32> {
     }
 }
 
-/// The message in an error, whatever that is. `error("text")` has file and line in it already.
+/// The message of any error value. With `error("text")`, the text already has file and line.
 pub fn message(value: &Value) -> String {
     own_message(value).unwrap_or_else(|| match value {
         Value::Nil => NIL.into(),
@@ -83,12 +84,12 @@ pub fn message(value: &Value) -> String {
     })
 }
 
-/// The message in an error that has one.
+/// The message of an error value that has one.
 pub fn own_message(value: &Value) -> Option<String> {
     message_inside(value, DEEPEST)
 }
 
-/// That of a table may be an error that was caught.
+/// The message of a table may be an error that was caught.
 fn message_inside(value: &Value, deepest: usize) -> Option<String> {
     match value {
         Value::String(text) if text == NO_ERROR => Some(NIL.into()),
@@ -108,21 +109,21 @@ fn message_inside(value: &Value, deepest: usize) -> Option<String> {
     }
 }
 
-/// A text that stands for the whole error. Lua has a text and no number for no memory, and puts no
-/// position before it; that of a function of ours, which ends so too, has one.
+/// The errno and message of an error that is only a text. Lua has a fixed text for a lack of
+/// memory, and no position before it; our functions use the same text, with a position.
 fn text_alone(bytes: &[u8]) -> (Option<i32>, String) {
-    // Lua 5.3 and before say for what, if it is for a text that they put together.
+    // Lua 5.3 and earlier add this where they build a string in a buffer.
     let text = bytes.strip_suffix(b" for buffer allocation").unwrap_or(bytes);
     let no_memory = text.ends_with(memory::MESSAGE.as_bytes());
     (no_memory.then_some(libc::ENOMEM), text_of(bytes))
 }
 
-/// A script's text as a message, of bounded length.
+/// A script's text as a message, cut off if it is too long.
 pub fn text_of(bytes: &[u8]) -> String {
     Error::from_bytes(libc::EIO, bytes).message().into()
 }
 
-/// What its `__tostring` says.
+/// The text from its `__tostring`.
 fn described(value: &Value) -> String {
     match value.to_string() {
         Ok(text) => text_of(text.as_bytes()),
@@ -138,7 +139,7 @@ fn has_tostring(table: &Table) -> bool {
     table.metatable().is_some_and(|meta| meta.contains_key("__tostring").unwrap_or(false))
 }
 
-/// A table without a text of its own: its first fields.
+/// The first fields of a table that has no text.
 fn fields(table: &Table) -> String {
     let mut text = Vec::new();
     for pair in table.pairs::<Value, Value>().take(SHOWN_FIELDS + 1) {
@@ -157,7 +158,7 @@ fn fields(table: &Table) -> String {
     format!("{{{}}}", text.join(", "))
 }
 
-/// A value in short, as Lua's source would have it where that is possible.
+/// A short form of a value, as in Lua's source where possible.
 pub fn shown(value: &Value) -> String {
     match value {
         Value::Nil => "nil".into(),
@@ -172,8 +173,8 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// An error that went through mlua, without the words and the traceback that it adds. One of the
-/// framework's keeps its errno.
+/// The errno and message of an error from mlua, without the words and the traceback that mlua adds.
+/// An error of the framework keeps its errno.
 pub fn lua_error(error: &mlua::Error) -> (Option<i32>, String) {
     match error {
         mlua::Error::RuntimeError(message) => {
@@ -190,7 +191,7 @@ pub fn lua_error(error: &mlua::Error) -> (Option<i32>, String) {
     }
 }
 
-/// The same, if only the message is needed.
+/// The message alone.
 pub fn lua_message(error: &mlua::Error) -> String {
     lua_error(error).1
 }

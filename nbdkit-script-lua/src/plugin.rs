@@ -1,4 +1,4 @@
-//! [`Language`] for Lua: how a script is loaded and called.
+//! [`Language`] for Lua: loads and calls scripts.
 
 use nbdkit_script::interrupt::Interrupter;
 use nbdkit_script::script::api::Lease;
@@ -24,10 +24,10 @@ impl Language for LuaPlugin {
     const LANGUAGE: &'static str = "Lua";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
     const NO_MEMORY_LIMIT: Option<&'static str> = None;
-    /// A number that a script has may have been rounded to 2^53: so that is too large itself.
+    /// A script's number may have been rounded to 2^53, so 2^53 itself is too large.
     const LARGEST_INTEGER: i64 = if DOUBLES { (EXACT - 1) as i64 } else { i64::MAX };
 
-    /// What a script's `open` returned: any Lua value.
+    /// The return value of a script's `open`: any Lua value.
     type Handle = Reference;
     type Program = ();
     type Returned<'a> = Returned<'a>;
@@ -69,7 +69,7 @@ impl Language for LuaPlugin {
         version::fields()
     }
 
-    /// The function is looked up each time, for a script may define it anew while it serves.
+    /// Looks up the function each time, because a script may redefine it while it serves.
     #[inline(always)]
     fn call<T, const N: usize>(
         &self,
@@ -78,7 +78,7 @@ impl Language for LuaPlugin {
         wanted: Wanted,
         take: impl FnOnce(Returned<'_>) -> Result<T>,
     ) -> Result<T> {
-        // The results of block_size may be beside each other.
+        // block_size may return three results instead of a list.
         if wanted == Wanted::List && callback != Callbacks::BLOCK_SIZE {
             let value = self.interpreter.call_for_value(Target::Callback(callback), &arguments)?;
             return take(Returned::Element(value));
@@ -102,7 +102,7 @@ mod tests {
 
     use super::LuaPlugin;
 
-    /// A plugin of this script, as nbdkit would load it.
+    /// Loads a script with this text.
     fn plugin(name: &str, text: &str) -> Scripted<LuaPlugin> {
         let file = format!("nbdkit-script-lua-{}-{name}.lua", std::process::id());
         let path = std::env::temp_dir().join(file);
@@ -125,8 +125,8 @@ mod tests {
         let mut memory = [0xaa; 16];
         let error = plugin.pread(&handle, ReadBuffer::new(&mut memory), 0).unwrap_err();
         assert!(error.to_string().ends_with("after that"), "{error}");
-        // The callback failed, so nothing can have been copied after it: what the script wrote is
-        // here because it wrote here. What lies before it is zeroed, and the rest is untouched.
+        // The callback failed, so nothing was copied afterwards: the script wrote directly into
+        // this memory. The bytes before its own are zeroed, and the rest is untouched.
         assert_eq!(&memory, b"\0\0in place\xaa\xaa\xaa\xaa\xaa\xaa");
     }
 

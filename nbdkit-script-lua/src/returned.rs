@@ -1,7 +1,7 @@
-//! What callbacks return, as the framework looks at it.
+//! Return values of callbacks, as the framework inspects them.
 //!
-//! A result is looked at where it is on Lua's stack. What is in a list is a value of mlua's: mlua
-//! has room for only so many at a time, and a list may have a million, so they come one by one.
+//! A result is inspected on Lua's stack. An element of a list is a value of mlua's, and there is
+//! only one at a time: mlua has room for a limited number, and a list may have a million.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use nbdkit_script::{Error, Number, Result};
 use crate::error::of_mlua;
 use crate::interpreter::OnStack;
 
-/// How much is looked at of a text in a list: more than of any that nbdkit takes.
+/// How much of a string in a list we copy: more than nbdkit ever accepts.
 const LONGEST_TEXT: usize = 16 << 10;
 
-/// A result of a callback, or what is in one that is a list. Nothing is converted.
+/// A result of a callback, or an element of a list. Not converted yet.
 pub enum Returned<'a> {
     Result(OnStack<'a>),
     Element(Value),
@@ -73,7 +73,7 @@ impl from_script::Returned for Returned<'_> {
         match self {
             Returned::Result(result) => result.bytes().map(Cow::Borrowed),
             Returned::Element(value) => {
-                // A copy, and a script may return any amount of text. Nothing that is longer does.
+                // This copies, and a script's string may have any length.
                 let text = value.as_string()?.as_bytes();
                 Some(text[..text.len().min(LONGEST_TEXT)].to_vec().into())
             }
@@ -84,7 +84,7 @@ impl from_script::Returned for Returned<'_> {
         Seen::Type(self.type_name())
     }
 
-    /// A number counts as its text, which is how Lua itself converts.
+    /// A number counts as its text, as in Lua.
     #[inline]
     fn bytes(&self) -> Result<Cow<'_, [u8]>> {
         match self {
@@ -106,15 +106,15 @@ impl from_script::Returned for Returned<'_> {
         matches!(self, Returned::Result(result) if result.bytes().is_some())
     }
 
-    /// As `return pcall(...)` says it.
+    /// `return pcall(...)` reports a failure as false and an error.
     #[inline]
     fn done(&self) -> Result<()> {
         let Returned::Result(result) = self else { return Ok(()) };
         result.failure_after_false().map_or(Ok(()), Err)
     }
 
-    /// A list is what is in the table itself, up to the first nil. Results beside each other are
-    /// one, too, as of `block_size`.
+    /// The table's own elements, up to the first nil. Several results also count as a list, for
+    /// `block_size`.
     fn elements(&self) -> Option<impl Iterator<Item = Result<Self>>> {
         let (results, table) = match self {
             Returned::Result(result) if !result.is_table() => (Some(result.all()), None),
@@ -130,7 +130,7 @@ impl from_script::Returned for Returned<'_> {
         Some(results.chain(elements))
     }
 
-    /// Each by its place, or by its name.
+    /// Each by its position, or else by its name.
     fn fields(&self, names: &[&str]) -> Result<Option<Vec<Self>>> {
         let Returned::Element(Value::Table(table)) = self else { return Ok(None) };
         let field = |(place, name): (usize, &&str)| match table.get(place)? {

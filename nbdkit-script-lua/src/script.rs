@@ -7,10 +7,10 @@ use nbdkit_script::{Callbacks, Error, Result, Script};
 use crate::error;
 use crate::interpreter::{Interpreter, Target};
 
-/// What a script has turned out to be.
+/// What we learned about a script by loading it.
 pub struct Loaded {
     pub api_version: ApiVersion,
-    /// The functions that it defined where callbacks are looked up.
+    /// The functions that it defined where callbacks are looked up: in its table, or as globals.
     pub function_names: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
         |error: mlua::Error| could_not("run", format!(": {}", error::lua_message(&error)));
 
     let compiled = compile(interpreter, script);
-    // The official plugin has no colon here, for the name of the script follows.
+    // No colon, as in nbdkit's own Lua plugin: the name of the script follows.
     let chunk =
         compiled.map_err(|error| could_not("parse", format!(" {}", error::lua_message(&error))))?;
     let globals = interpreter.lua().globals();
@@ -49,12 +49,12 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     Ok(Loaded { api_version: api_version(interpreter, &table)?, function_names })
 }
 
-/// Whether a returned table is there for its callbacks: it has one.
+/// Whether a returned table has a callback.
 fn is_module(table: &Table) -> bool {
     Callbacks::all().names().any(|name| matches!(table.get(name), Ok(Value::Function(_))))
 }
 
-/// `API_VERSION`, beside the callbacks or global.
+/// The version in `API_VERSION`, beside the callbacks or global; version 1 without it.
 fn api_version(interpreter: &Interpreter, table: &Table) -> Result<ApiVersion> {
     let value = match table.get("API_VERSION") {
         Ok(Value::Nil) | Err(_) => {
@@ -82,8 +82,8 @@ fn compile(interpreter: &Interpreter, script: &Script) -> mlua::Result<Function>
     interpreter.lua().load(text).set_name(name).into_function()
 }
 
-/// Precompiled code has to begin with its own mark, and has no lines: it goes without the end of a
-/// first line that was cut.
+/// Removes the line end that is left of a skipped first line, if precompiled code follows, which
+/// must begin with its own mark. In a source text it stays, so that the lines are counted right.
 fn without_line_end(text: &[u8]) -> &[u8] {
     match text {
         [b'\n', precompiled @ ..] if precompiled.starts_with(b"\x1b") => precompiled,

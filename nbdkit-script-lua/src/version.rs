@@ -1,10 +1,10 @@
-//! Which Lua this is, for `nbdkit --dump-plugin`.
+//! The version of Lua, for `nbdkit --dump-plugin`.
 
 use mlua::{Lua, Table};
 
 use crate::interpreter;
 
-/// `lua_version`, and that of LuaJIT.
+/// `lua_version`, and `luajit_version` on LuaJIT.
 pub fn fields() -> Vec<(&'static str, String)> {
     let lua = Lua::new();
     let globals = lua.globals();
@@ -17,8 +17,8 @@ pub fn fields() -> Vec<(&'static str, String)> {
     fields
 }
 
-/// Major, minor and release number, which the library that is loaded tells of itself. It may be
-/// another release than that of the headers at build time.
+/// Major, minor and release number of the loaded library. The headers at build time may have been
+/// those of another release.
 fn release() -> Option<String> {
     let mut words = interpreter::identification()?.split_whitespace();
     words.find(|word| *word == "Lua")?;

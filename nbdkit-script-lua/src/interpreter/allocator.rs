@@ -1,4 +1,4 @@
-//! Where a Lua state gets its memory from, if the user has set a limit.
+//! The allocator of a Lua state with a memory limit.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -6,7 +6,7 @@ use std::ptr;
 
 use mlua::ffi::{self, lua_State};
 
-/// What a state has, and may have, in bytes.
+/// How many bytes a state uses, and may use.
 pub(super) struct Limited {
     used: Cell<usize>,
     limit: usize,
@@ -17,11 +17,11 @@ impl Limited {
         Box::new(Limited { used: Cell::new(0), limit })
     }
 
-    /// A new state, which must be closed before this is dropped. Null if there is not enough memory
-    /// for it.
+    /// Creates a state, which must be closed before this is dropped. Returns null if there is not
+    /// enough memory.
     pub(super) fn new_state(&self) -> *mut lua_State {
         let data = ptr::from_ref(self).cast_mut().cast::<c_void>();
-        // SAFETY: the caller keeps this as long as the state. The function does as lua_Alloc wants.
+        // SAFETY: the caller keeps this as long as the state. `allocate` is what lua_Alloc must be.
         unsafe {
             #[cfg(not(feature = "lua55"))]
             return ffi::lua_newstate(allocate, data);
@@ -34,18 +34,18 @@ impl Limited {
     }
 }
 
-/// Allocates as Lua's own function does, up to the limit.
+/// Allocates like Lua's own function, up to the limit.
 unsafe extern "C" fn allocate(
     data: *mut c_void,
     block: *mut c_void,
     old: usize,
     new: usize,
 ) -> *mut c_void {
-    // SAFETY: Lua passes what `new_state` has given it, from the one thread that runs the state;
-    // and a block that was allocated here, with its size, or null.
+    // SAFETY: Lua passes the data from `new_state`, in the one thread that runs the state, and a
+    // block that was allocated here, with its size, or null.
     unsafe {
         let limited = &*data.cast::<Limited>();
-        // Of a new block, Lua tells the type here.
+        // For a new block, `old` is the type of the object.
         let old = if block.is_null() { 0 } else { old };
         let used = limited.used.get() - old + new;
         if new > old && used > limited.limit {

@@ -1,4 +1,4 @@
-//! Calls from nbdkit into Lua: the side of them that Lua does not protect.
+//! Calls from nbdkit into Lua: the part that runs outside of lua_pcall.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -12,18 +12,18 @@ use super::on_stack::{FIRST, OnStack};
 use super::{Argument, CALLBACKS, ENTRY, Interpreter, REMEMBER, RESTING, Reference, Target};
 use crate::error;
 
-/// Where the name of a callback is on the main thread's stack.
+/// The place of a callback's name on the main thread's stack.
 fn place_of_name(callback: Callbacks) -> c_int {
     CALLBACKS + 1 + callback.bits().trailing_zeros() as c_int
 }
 
 impl Interpreter {
-    /// Calls a script's function, and hands its results to `take` while they are on Lua's stack.
+    /// Calls a callback, and passes its results to `take` while they are on Lua's stack.
     ///
-    /// The way of a read is the short one: a function that is plainly there, and arguments that
-    /// need no memory, are pushed without protection and without [`entry`](super::entry::entry).
-    // Always inline, with what it calls on the short way: the arguments of a read are known at
-    // compile time then, and pushed without a look at what they are.
+    /// A read takes the short way: if a plain lookup finds the function and no argument needs
+    /// memory, they are pushed without protection and without [`entry`](super::entry::entry).
+    // Always inline, like what it calls on the short way: the compiler then knows the kinds of a
+    // read's arguments, and pushes them without checks.
     #[inline(always)]
     pub fn call<T, const N: usize>(
         &self,
@@ -33,7 +33,7 @@ impl Interpreter {
     ) -> Result<T> {
         self.begin();
         if !self.call_plain(callback, arguments)? {
-            // A copy, so that they are in memory on this way only.
+            // A copy, so that the arguments are in memory on this way only.
             self.call_protected(Target::Callback(callback), &{ arguments }, None)?;
         }
         let returned = OnStack::new(self);
@@ -45,10 +45,10 @@ impl Interpreter {
         taken
     }
 
-    /// Calls a function and keeps its first result, whatever that is.
+    /// Calls a function, and keeps its first result, whatever that is.
     pub fn call_and_keep(&self, target: Target, arguments: &[Argument<'_>]) -> Result<Reference> {
-        // LuaJIT has a thread local for errors, for which the C library takes memory when a thread
-        // raises its first one. It ends the process where there is none.
+        // LuaJIT has a thread-local variable for errors. The C library allocates it when a thread
+        // raises its first error, and ends the process if there is no memory. So raise one early.
         #[cfg(feature = "luajit")]
         self.run_alone(&mut Task::Raise);
         self.begin();
@@ -56,11 +56,11 @@ impl Interpreter {
         self.call_protected(target, arguments, Some(&mut kept))?;
         let failure = OnStack::new(self).failure();
         self.rest();
-        // What failed is nil, which takes up no place.
+        // After a failure the first result is nil, which takes no place in the registry.
         failure.map_or(Ok(kept), Err)
     }
 
-    /// Calls a function for its first result as a value of mlua's.
+    /// Calls a function, and returns its first result as a value of mlua's.
     pub fn call_for_value(&self, target: Target, arguments: &[Argument<'_>]) -> Result<Value> {
         let kept = self.call_and_keep(target, arguments)?;
         let value = self.kept(kept);
@@ -68,29 +68,29 @@ impl Interpreter {
         value.map_err(error::of_mlua)
     }
 
-    /// Which callbacks are functions now.
+    /// The callbacks that are functions now.
     pub fn defined(&self) -> Callbacks {
         let all = Callbacks::NAMES.iter().map(|(callback, _)| *callback);
         all.filter(|callback| self.is_defined(*callback)).collect()
     }
 
-    /// Whether a callback is a function now. Asks metatables; an error of theirs, as of one that
-    /// wants globals to be declared, is a no.
+    /// Whether a callback is a function now. May call metamethods. If one raises an error, for
+    /// example because globals must be declared, the callback is not defined.
     fn is_defined(&self, callback: Callbacks) -> bool {
         let mut task = Task::Probe { places: self.known.places, callback, defined: false };
         self.run_alone(&mut task);
         matches!(task, Task::Probe { defined: true, .. })
     }
 
-    /// Pops all that a call has left.
+    /// Pops everything that a call has left.
     #[inline]
     fn rest(&self) {
-        // SAFETY: no call pops any of the RESTING values, so this only takes from the top.
+        // SAFETY: no call pops any of the RESTING values, so this only removes others from the top.
         unsafe { ffi::lua_settop(self.state, RESTING) };
     }
 
-    /// The short way. The results are on top. False if it has to be the other way, with nothing
-    /// done.
+    /// The short way. Leaves the results on top. Returns false, with nothing done, if the call must
+    /// go the long way.
     #[inline(always)]
     fn call_plain<const N: usize>(
         &self,
@@ -101,9 +101,9 @@ impl Interpreter {
             return Ok(false);
         }
         let state = self.state;
-        // SAFETY: `lay_out_stack` has put the values at these places and made room for ROOM more.
-        // lua_rawget asks no metatable, and none of the other functions up to lua_pcall allocates
-        // or raises an error; `push` does so only for what needs memory.
+        // SAFETY: `lay_out_stack` put the values at these places and made room for ROOM more.
+        // lua_rawget calls no metamethods. None of the functions before lua_pcall allocates or
+        // raises an error, except for `push` with arguments that need memory: there are none.
         unsafe {
             ffi::lua_pushvalue(state, place_of_name(callback));
             if ffi::lua_rawget(state, CALLBACKS) != ffi::LUA_TFUNCTION {
@@ -113,15 +113,15 @@ impl Interpreter {
             for argument in arguments {
                 push(state, self, argument);
             }
-            // All results are taken as they are. To have Lua make three of them would take it
-            // longer than to look where there is none.
+            // Take any number of results: letting Lua adjust them to three would take longer than
+            // looking where there may be none.
             let status = ffi::lua_pcall(state, N as c_int, ffi::LUA_MULTRET, REMEMBER);
             if status == ffi::LUA_OK { Ok(true) } else { Err(self.failure(status)) }
         }
     }
 
-    /// The way by [`entry`](super::entry::entry), for any function and any arguments. The results
-    /// are on top.
+    /// The long way, through [`entry`](super::entry::entry), for any function and any arguments.
+    /// Leaves the results on top.
     fn call_protected(
         &self,
         target: Target,
@@ -130,7 +130,7 @@ impl Interpreter {
     ) -> Result<()> {
         let state = self.state;
         let mut task = Task::Call { interpreter: self, target, arguments, defined: true, keep };
-        // SAFETY: `lay_out_stack` has put the values at these places and made room. Pushing a value
+        // SAFETY: `lay_out_stack` put the values at these places and made room. Pushing a value
         // that is on the stack, or a light userdata, allocates nothing. `entry` uses `task` only
         // until lua_pcall returns.
         let status = unsafe {
@@ -138,7 +138,7 @@ impl Interpreter {
             ffi::lua_pushlightuserdata(state, ptr::from_mut(&mut task).cast::<c_void>());
             let mut count = 1;
             if let Target::Callback(callback) = target {
-                // A function that is plainly there goes along, and is not looked up again.
+                // If a plain lookup finds the function, `entry` need not look it up again.
                 ffi::lua_pushvalue(state, place_of_name(callback));
                 if ffi::lua_rawget(state, CALLBACKS) == ffi::LUA_TFUNCTION {
                     count = 2;
@@ -165,21 +165,21 @@ impl Interpreter {
         }
     }
 
-    /// Before each call.
+    /// Forgets the errno of an earlier call. Each call begins with this.
     #[inline]
     fn begin(&self) {
-        // Looked at first: what is written goes from one processor's cache to the other's when
-        // threads take turns, and hardly any script sets it.
+        // Only write if necessary: hardly any script sets it, and a write moves the cache line from
+        // one processor to another when threads take turns.
         let pending = &self.known.pending_errno;
         if pending.get() != 0 {
             pending.set(0);
         }
     }
 
-    /// Puts the text of the first result, a number, in the place of the others. False if there is
+    /// Replaces the results after the first one, a number, with its text. Returns false if there is
     /// no memory.
     pub(super) fn push_text_of_first(&self) -> bool {
-        // SAFETY: as in `call_protected`; that there are no other results any more makes room.
+        // SAFETY: as in `call_protected`. Without the other results there is room.
         unsafe {
             ffi::lua_settop(self.state, FIRST);
             let mut task = Task::Text;
@@ -190,9 +190,9 @@ impl Interpreter {
         }
     }
 
-    /// Runs what may fail without anybody having to know.
+    /// Runs a task whose failure does not matter.
     fn run_alone(&self, task: &mut Task<'_>) {
-        // SAFETY: as in `call_protected`; whatever came of it is popped.
+        // SAFETY: as in `call_protected`. Whatever the task leaves is popped.
         unsafe {
             let top = ffi::lua_gettop(self.state);
             ffi::lua_pushvalue(self.state, ENTRY);
@@ -202,22 +202,22 @@ impl Interpreter {
         }
     }
 
-    /// Why lua_pcall has failed: the value that it left on top of the stack, and what
-    /// [`remember`](super::entry::remember) left in the registry.
+    /// The error after a failed lua_pcall: from the value that it left on top of the stack, and
+    /// from what [`remember`](super::entry::remember) left in the registry.
     ///
     /// # Safety
     /// Only right after lua_pcall has failed.
     #[cold]
     unsafe fn failure(&self, status: c_int) -> Error {
-        // SAFETY: the error's value is on top, and the place in the registry exists, so that
-        // writing there allocates nothing.
+        // SAFETY: the error value is on top. The place in the registry exists, so writing to it
+        // allocates nothing.
         unsafe {
             ffi::lua_rawseti(self.state, ffi::LUA_REGISTRYINDEX, self.known.places.thrown.0.into());
         }
         self.rest();
         if status == ffi::LUA_ERRMEM {
             memory::is_short();
-            // What the call has left is garbage.
+            // What the call allocated is garbage now.
             self.run_alone(&mut Task::Collect);
         }
         let thrown = self.take_kept(self.known.places.thrown);
@@ -228,10 +228,10 @@ impl Interpreter {
         }
     }
 
-    /// The value in a place of the registry, which is to be used again.
+    /// Takes the value from a place in the registry, and leaves the place for the next one.
     pub(super) fn take_kept(&self, place: Reference) -> Value {
         let value = self.kept(place).and_then(|value| self.put(place, false).map(|()| value));
-        // The one error there can be is that of no memory.
+        // The only possible error is a lack of memory.
         value.unwrap_or_else(|error| Value::Error(Box::new(error)))
     }
 }

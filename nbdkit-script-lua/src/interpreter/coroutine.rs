@@ -1,7 +1,7 @@
-//! Which coroutine runs, for `interrupt.rs`: `coroutine.resume` and `coroutine.wrap` note it.
+//! Keeps track of the running coroutine, for `stopper.rs`: `coroutine.resume` and `coroutine.wrap`
+//! are Lua's own functions with a few lines around them.
 //!
-//! Both are Lua's own functions with a few lines around them. Scripts without coroutines never get
-//! here.
+//! Scripts without coroutines never get here.
 
 use std::ffi::c_int;
 
@@ -11,9 +11,9 @@ use super::Interpreter;
 use super::block::Known;
 
 impl Interpreter {
-    /// Puts ours in the place of Lua's.
+    /// Replaces Lua's functions with ours.
     pub(super) fn watch_coroutines(&self) -> mlua::Result<()> {
-        // SAFETY: mlua calls this protected. The library is there: it has just been opened.
+        // SAFETY: mlua calls this protected. The library has just been opened.
         unsafe {
             self.lua.exec_raw::<()>((), |state| {
                 ffi::lua_getglobal(state, c"coroutine".as_ptr());
@@ -28,9 +28,9 @@ impl Interpreter {
     }
 }
 
-/// `coroutine.resume`. The upvalue is Lua's own.
+/// `coroutine.resume`. The upvalue is Lua's own function.
 unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with room for 20 values. A coroutine that is an argument stays.
+    // SAFETY: Lua calls this with room for 20 values. A coroutine that is an argument stays alive.
     unsafe {
         let coroutine = ffi::lua_tothread(state, 1);
         match run(state, coroutine) {
@@ -40,10 +40,10 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
     }
 }
 
-/// `coroutine.wrap`. The upvalue is Lua's own, which returns a function whose upvalue is the
-/// coroutine.
+/// `coroutine.wrap`. The upvalue is Lua's own function, which returns a function whose upvalue is
+/// the coroutine.
 unsafe extern "C-unwind" fn wrap(state: *mut lua_State) -> c_int {
-    // SAFETY: as above.
+    // SAFETY: Lua calls this with room for 20 values.
     unsafe {
         ffi::lua_settop(state, 1);
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
@@ -57,16 +57,17 @@ unsafe extern "C-unwind" fn wrap(state: *mut lua_State) -> c_int {
     }
 }
 
-/// What `coroutine.wrap` returns. The upvalues are Lua's own function, and the coroutine.
+/// The function that `coroutine.wrap` returns. The upvalues are Lua's own, and the coroutine.
 unsafe extern "C-unwind" fn resume_wrapped(state: *mut lua_State) -> c_int {
-    // SAFETY: as above. The upvalue keeps the coroutine.
+    // SAFETY: Lua calls this with room for 20 values. The upvalue keeps the coroutine alive.
     unsafe {
         let coroutine = ffi::lua_tothread(state, ffi::lua_upvalueindex(2));
         let status = run(state, coroutine);
         if status == ffi::LUA_OK {
             return ffi::lua_gettop(state);
         }
-        // Lua's own puts before a message where it was called. That is here now, which is nowhere.
+        // Lua's own function puts the position of its caller before a message. The caller is this
+        // function, which has no position, so add that of the script.
         if status != ffi::LUA_ERRMEM && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
             ffi::luaL_where(state, 1);
             ffi::lua_insert(state, -2);
@@ -76,14 +77,14 @@ unsafe extern "C-unwind" fn resume_wrapped(state: *mut lua_State) -> c_int {
     }
 }
 
-/// Calls the first upvalue with all that is on the stack, while this coroutine is the one that
-/// runs. The results are on the stack then, or the error on top of it.
+/// Calls the first upvalue with all values on the stack, and notes meanwhile that this coroutine
+/// runs. Leaves the results on the stack, or the error on top.
 ///
 /// # Safety
-/// Only from a C function that Lua calls; the coroutine has to stay, or be null for none.
+/// Only from a C function that Lua calls. The coroutine must stay alive, or be null for none.
 unsafe fn run(state: *mut lua_State, coroutine: *mut lua_State) -> c_int {
-    // SAFETY: the caller's. An error of the function ends in lua_pcall, so that the coroutine
-    // before is noted again in any case.
+    // SAFETY: the caller's. lua_pcall catches an error of the function, so the previous coroutine
+    // is always noted again.
     unsafe {
         let stopper = &Known::of_state(state).stopper;
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));

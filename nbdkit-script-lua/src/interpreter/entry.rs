@@ -1,4 +1,4 @@
-//! What runs under lua_pcall, where Lua may raise errors.
+//! Code that runs under lua_pcall, where Lua may raise errors.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -10,20 +10,20 @@ use super::answer::push_string;
 use super::on_stack::RESULTS;
 use super::{Argument, Interpreter, Places, Reference, Target, lend};
 
-/// What [`entry`] is to do, and its answer.
+/// A task for [`entry`], and its result.
 pub(super) enum Task<'a> {
-    /// Calls a function, which is the next argument if it has been found already.
+    /// Calls a function, which is the second argument if it was found already.
     Call {
         interpreter: &'a Interpreter,
         target: Target,
         arguments: &'a [Argument<'a>],
         defined: bool,
-        /// Where the result is to be kept as well.
+        /// Where to put the registry key of the first result, if it is to be kept.
         keep: Option<&'a mut Reference>,
     },
-    /// Whether there is a callback.
+    /// Finds out whether a callback is defined.
     Probe { places: Places, callback: Callbacks, defined: bool },
-    /// Makes a string of the number that is passed as well.
+    /// Makes a string of the second argument, a number.
     Text,
     /// Collects garbage.
     Collect,
@@ -32,12 +32,12 @@ pub(super) enum Task<'a> {
     Raise,
 }
 
-/// Runs a [`Task`], protected by lua_pcall. May leave by a Lua error anywhere: it and what it
-/// calls own nothing that would have to be dropped.
+/// Runs a [`Task`] under lua_pcall. A Lua error may leave it anywhere, so neither this nor what it
+/// calls owns anything that must be dropped.
 pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
-    // SAFETY: who calls it passes a task that outlives this call and that nobody else is using. A C
-    // function may use 20 places of the stack; there are at most one for each argument, of which
-    // callbacks have four, and four more. lua_call makes room for the results.
+    // SAFETY: the caller passes a task that outlives this call and that nobody else uses. A C
+    // function may use 20 places of the stack. This uses one for each argument, of which callbacks
+    // have at most four, and four more. lua_call makes room for the results.
     unsafe {
         let task = &mut *ffi::lua_touserdata(state, 1).cast::<Task<'_>>();
         match task {
@@ -61,8 +61,8 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                 for argument in *arguments {
                     push(state, interpreter, *argument);
                 }
-                // The results are where the function was. Behind any number of them there need not
-                // be room for another value.
+                // The results take the place of the function. After any number of results there may
+                // be no room for another value.
                 let results = if keep.is_some() { RESULTS } else { ffi::LUA_MULTRET };
                 ffi::lua_call(state, arguments.len() as c_int, results);
                 if let Some(keep) = keep {
@@ -91,10 +91,10 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
     }
 }
 
-/// Pushes the field of the table on top of the stack. Asks metatables.
+/// Pushes a field of the table on top of the stack, and may call metamethods for it.
 ///
 /// # Safety
-/// Only from [`entry`], with a table on top: anything may raise a Lua error.
+/// Only from [`entry`], with a table on top: this may raise a Lua error.
 unsafe fn push_field(state: *mut lua_State, name: &str) {
     // SAFETY: the caller's.
     unsafe {
@@ -106,21 +106,21 @@ unsafe fn push_field(state: *mut lua_State, name: &str) {
 /// Pushes one value.
 ///
 /// # Safety
-/// With room on the stack; and only from [`entry`] if it needs memory, for that may raise a Lua
-/// error.
+/// With room on the stack. An argument that needs memory may raise a Lua error, so only [`entry`]
+/// may push it.
 #[inline(always)]
 pub(super) unsafe fn push(
     state: *mut lua_State,
     interpreter: &Interpreter,
     argument: Argument<'_>,
 ) {
-    // SAFETY: the caller's, and a slice is as long as it says.
+    // SAFETY: the caller's.
     unsafe {
         match argument {
             Argument::Handle(kept) => {
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, kept.0.into());
             }
-            // A float in engines that have no integers.
+            // This is a float in engines without integers.
             Argument::Integer(integer) => {
                 ffi::lua_pushinteger(state, integer as ffi::lua_Integer);
             }
@@ -133,11 +133,11 @@ pub(super) unsafe fn push(
     }
 }
 
-/// Message handler: notes in the registry where the script is, and leaves the error as it is.
+/// Message handler: puts a traceback into the registry, and leaves the error as it is.
 pub(super) unsafe extern "C-unwind" fn remember(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the error's value on the stack. Where there is no room, as when
-    // the stack overflowed, there is no traceback. luaL_traceback may raise an error, of no
-    // memory; Lua then gives that one in place of the first.
+    // SAFETY: Lua calls this with the error value on the stack. Without room, for example after a
+    // stack overflow, there is no traceback. luaL_traceback may raise an error about memory, which
+    // Lua then reports instead of the first one.
     unsafe {
         if ffi::lua_checkstack(state, ffi::LUA_MINSTACK) != 0 {
             let place = ffi::lua_tointeger(state, ffi::lua_upvalueindex(1));

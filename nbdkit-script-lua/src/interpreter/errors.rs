@@ -1,4 +1,4 @@
-//! The metatable of the errors that functions of nbdkit's raise: see `push_error` in `answer.rs`.
+//! The metatable of the errors that nbdkit's functions raise: see `push_error` in `answer.rs`.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -35,9 +35,9 @@ unsafe extern "C-unwind" fn message(state: *mut lua_State) -> c_int {
     1
 }
 
-/// `tostring(one) .. tostring(other)`: a concatenated error is meant as its message.
+/// `error .. value` or `value .. error`: concatenates the message.
 unsafe extern "C-unwind" fn concatenate(state: *mut lua_State) -> c_int {
-    // SAFETY: as above; there are two arguments after lua_settop. This owns nothing.
+    // SAFETY: as in `message`. There are two arguments after lua_settop. This owns nothing.
     unsafe {
         ffi::lua_settop(state, 2);
         ffi::luaL_tolstring(state, 1, ptr::null_mut());

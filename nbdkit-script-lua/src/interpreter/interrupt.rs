@@ -1,4 +1,4 @@
-//! How an interpreter is interrupted from another thread: its [`Stopper`](super::stopper::Stopper).
+//! Interrupts an interpreter from another thread, by its [`Stopper`](super::stopper::Stopper).
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::answer::end_owned;
 use super::block::{Known, Returning};
 
 impl Interpreter {
-    /// Interrupts what this interpreter runs.
+    /// A function that interrupts this interpreter.
     pub fn interrupter(&self) -> Interrupter {
         let stopper = Arc::clone(&self.stopper);
         Arc::new(move |interruption| stopper.interrupt(interruption))
     }
 }
 
-/// Runs before an instruction. Fails, or takes itself away.
+/// Runs before an instruction. Raises an error, or removes itself.
 pub(super) unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::lua_Debug) {
     // SAFETY: Lua calls this with room for 20 values, in the thread that runs the state.
     unsafe {

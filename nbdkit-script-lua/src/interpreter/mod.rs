@@ -1,16 +1,16 @@
-//! A Lua state, and calls from nbdkit into it, on mlua's FFI: the one folder of this crate that is
-//! not safe Rust.
+//! A Lua state, and calls from nbdkit into it through mlua's FFI. In this crate, only this folder
+//! has unsafe code.
 //!
-//! mlua's safe calls cost twice the time of the official plugin's and change the text of errors,
-//! so callbacks are called here, by one rule: *every* Lua function that can raise an error runs
-//! under `lua_pcall`, inside [`entry::entry`] or the script's own function. What runs outside is
-//! only what the Lua manual marks as never raising one. A Lua error unwinds by `longjmp` or by a
-//! foreign exception, so the Rust frames between `lua_pcall` and the error own nothing that would
-//! have to be dropped.
+//! mlua's safe calls take twice as long as those of nbdkit's own Lua plugin, and change the text of
+//! errors. So we call callbacks here, by one rule: *every* Lua function that can raise an error
+//! runs under `lua_pcall`, inside [`entry::entry`] or the script's own function. Outside, we only
+//! use functions that never raise one, according to the Lua manual. A Lua error unwinds by
+//! `longjmp` or by a foreign exception, so the Rust frames between `lua_pcall` and the error own
+//! nothing that must be dropped.
 //!
-//! The main thread's stack holds for good, from the bottom: [`entry::remember`], [`entry::entry`],
-//! the table in which callbacks are looked up, and the names of all callbacks. So a read finds its
-//! function without making a string and without a second C function in between.
+//! At the bottom of the main thread's stack there are always [`entry::remember`],
+//! [`entry::entry`], the table in which callbacks are looked up, and the names of all callbacks.
+//! So a read finds its function without creating a string, and without a second C function.
 #![allow(unsafe_code)]
 
 mod allocator;
@@ -53,33 +53,33 @@ use nbdkit_script::{Callbacks, memory, script};
 
 use crate::error;
 
-/// Whether every number is a double in this engine, exact only up to [`EXACT`].
+/// Whether all numbers of this engine are doubles, exact only up to [`EXACT`].
 pub const DOUBLES: bool = cfg!(any(feature = "lua51", feature = "lua52", feature = "luajit"));
 
-/// 2^53, the largest integer up to which a double has all of them. A number that a script has may
-/// have been rounded to it: so it is itself no size of a disk.
+/// 2^53: up to here, a double can be any integer. A script's number may have been rounded to it, so
+/// 2^53 itself cannot be the size of a disk.
 pub const EXACT: u64 = 1 << 53;
 
-/// A Lua state and how to call what a script defined in it.
+/// A Lua state with a script's callbacks.
 pub struct Interpreter {
-    // Before `owner`, for mlua's handle has to be dropped before the state is closed.
+    // Before `owner`: mlua's handle must be dropped before the state is closed.
     lua: Lua,
-    /// The main thread of `owner`, for the many uses of it.
+    /// The main thread of `owner`.
     state: *mut lua_State,
     #[allow(dead_code, reason = "closes the state when it is dropped")]
     owner: Owner,
-    /// Behind `owner`, for finalizers may be interrupted as well.
+    /// Shared with the threads that interrupt.
     stopper: Arc<Stopper>,
-    /// Behind `owner`: finalizers may call methods, which look at this. Not a `Box`, which would
-    /// claim that nobody else points there.
+    /// After `owner`: finalizers may call methods, which use this. Not a `Box`, which would claim
+    /// to be the only pointer to it.
     known: Rc<Known>,
 }
 
-/// A Lua state of our own. mlua would make one with an allocator that aborts the process when
-/// there is no memory; Lua's own lets the script have an error.
+/// A Lua state that we create ourselves. mlua's allocator would abort the process when there is no
+/// memory; with Lua's own, the script gets an error.
 struct Owner {
     state: *mut lua_State,
-    #[allow(dead_code, reason = "the state allocates by it")]
+    #[allow(dead_code, reason = "the state allocates through it")]
     limited: Option<Box<Limited>>,
     stopper: Arc<Stopper>,
 }
@@ -88,51 +88,49 @@ impl Drop for Owner {
     fn drop(&mut self) {
         // From here on nobody interrupts it.
         self.stopper.enter(ptr::null_mut());
-        // SAFETY: `Interpreter::new` made the state, and nothing uses it any more. Finalizers of
-        // the script run here; Lua catches their errors.
+        // SAFETY: `Interpreter::new` created the state, and nothing uses it any more. The script's
+        // finalizers run here; Lua catches their errors.
         unsafe { ffi::lua_close(self.state) };
     }
 }
 
-// SAFETY: a Lua state may be used from any thread, by one at a time. What ties mlua's `Lua` and
-// the `Rc` to a thread is that their clones share a count that is not atomic. All clones of these
-// live inside this `Interpreter` or inside the Lua state that it owns; none is ever given out but
-// by reference, or to what is put into that state. So they move together. The pointers in `known`
-// are to what that state owns.
+// SAFETY: any thread may use a Lua state, one at a time. mlua's `Lua` and the `Rc` are tied to a
+// thread only because their clones share a count that is not atomic. All clones are inside this
+// `Interpreter` or inside the Lua state that it owns: others only get references. So they move
+// together. The pointers in `known` are to what that state owns.
 unsafe impl Send for Interpreter {}
 
-/// Places on the main thread's stack. The names of the callbacks follow.
+/// Places on the main thread's stack. The names of the callbacks come next.
 const REMEMBER: c_int = 1;
 const ENTRY: c_int = 2;
 const CALLBACKS: c_int = 3;
 
-/// How many values stay on the main thread's stack. Between calls there are no others.
+/// The number of values that stay on the main thread's stack. Between calls there are no others.
 const RESTING: c_int = CALLBACKS + Callbacks::NAMES.len() as c_int;
 
-/// How many values a call may push, besides those that stay.
+/// The number of values that a call may push on top of those.
 const ROOM: c_int = 16;
 
 /// The size in bytes of a block that is never touched. Lua collects garbage when the memory in use
-/// has doubled, and a script that has hardly any would have all of it walked every dozen writes.
-/// With this on the scales, it is every few hundred. The system gives no memory for what is not
-/// touched.
+/// has doubled. In a script that uses hardly any, that would be every dozen writes; with this block
+/// it is every few hundred. The system provides no memory for pages that are never touched.
 const BALLAST: usize = 1 << 19;
 
-/// What is passed to a Lua function. What `open` returned is kept in the registry.
+/// An argument of a Lua function. Handles are in the registry.
 pub type Argument<'a> = script::Argument<'a, Reference, Lease<'a>>;
 
-/// Which function is called.
+/// The function to call.
 #[derive(Debug, Clone, Copy)]
 pub enum Target {
-    /// The script's function of this name.
+    /// The script's function with the name of this callback.
     Callback(Callbacks),
-    /// A function that is kept in the registry.
+    /// A function in the registry.
     Reference(Reference),
 }
 
 impl Interpreter {
-    /// A new Lua state with all of Lua's libraries, as the official plugin has it, and with no more
-    /// than this many bytes.
+    /// Creates a Lua state with all of Lua's libraries, as in nbdkit's own Lua plugin, and with at
+    /// most this many bytes of memory.
     ///
     /// # Errors
     /// If there is not enough memory.
@@ -140,7 +138,7 @@ impl Interpreter {
         let limited = memory_limit.map(Limited::new);
         let state = match &limited {
             Some(limited) => limited.new_state(),
-            // SAFETY: makes a new state, or returns null.
+            // SAFETY: creates a state, or returns null.
             None => unsafe { ffi::luaL_newstate() },
         };
         if state.is_null() {
@@ -148,17 +146,17 @@ impl Interpreter {
         }
         let stopper = Arc::new(Stopper::new(interrupt::hook));
         let owner = Owner { state, limited, stopper: Arc::clone(&stopper) };
-        // SAFETY: the state is open and will be closed after the handle is dropped. C modules and
-        // the debug library, which break mlua's promises of safety, are in the power of whoever
-        // names the script, who could as well name another plugin.
+        // SAFETY: the state is open, and is closed after the handle is dropped. C modules and the
+        // debug library can break mlua's promises of safety. That is up to whoever chooses the
+        // script, and could choose another plugin as well.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
         let mut kept = [Reference(ffi::LUA_NOREF); 10];
-        // SAFETY: mlua calls this protected. What is pushed here is popped by luaL_ref.
+        // SAFETY: mlua calls this protected. luaL_ref pops what is pushed here.
         unsafe {
             lua.exec_raw::<()>((), |current| {
                 ffi::luaL_openlibs(current);
                 for place in &mut kept {
-                    // Anything but nil will do, which would get no place of its own.
+                    // Any value but nil, which would get no place.
                     ffi::lua_pushboolean(current, 0);
                     *place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
                 }
@@ -200,7 +198,7 @@ impl Interpreter {
         Ok(interpreter)
     }
 
-    /// Puts into the registry what functions of ours look for there.
+    /// Puts the values that our C functions use into the registry.
     fn register_known(&self) -> mlua::Result<()> {
         let known = &*self.known;
         // SAFETY: mlua calls this protected. `known` outlives the state.
@@ -225,15 +223,15 @@ impl Interpreter {
         Ok(())
     }
 
-    /// Puts the values onto the main thread's stack that stay there.
+    /// Puts the values that stay onto the main thread's stack.
     fn lay_out_stack(&self) -> mlua::Result<()> {
         let lua = &self.lua;
         let names = Callbacks::NAMES;
         let places = self.known.places;
         let mut values = Reference(ffi::LUA_NOREF);
-        // SAFETY: exec_raw, which calls this protected, leaves what its function pushes on the
-        // stack of that function only, so the values go over in a table in the registry.
-        // lua_checkstack, lua_rawgeti, lua_remove and luaL_unref raise no errors.
+        // SAFETY: exec_raw calls its function protected, with a stack of its own, so the values
+        // get to the main thread's stack through a table in the registry. lua_checkstack,
+        // lua_rawgeti, lua_remove and luaL_unref raise no errors.
         unsafe {
             if ffi::lua_checkstack(self.state, RESTING + ROOM) == 0 {
                 return Err(mlua::Error::MemoryError("not enough memory".into()));
@@ -267,8 +265,8 @@ impl Interpreter {
     /// From now on, callbacks are the functions in this table.
     pub fn look_up_callbacks_in(&self, table: &Table) -> mlua::Result<()> {
         self.put(self.known.places.callbacks, table)?;
-        // SAFETY: the place has been made, and lua_replace overwrites the value at a place of the
-        // stack that `lay_out_stack` has made.
+        // SAFETY: the place in the registry exists, and so does the one on the stack, which
+        // lua_replace overwrites.
         unsafe {
             ffi::lua_rawgeti(
                 self.state,
@@ -280,12 +278,12 @@ impl Interpreter {
         Ok(())
     }
 
-    /// The safe way to the same state.
+    /// mlua's safe way to the same state.
     pub fn lua(&self) -> &Lua {
         &self.lua
     }
 
-    /// Keeps a value of mlua's, so that it can be used here.
+    /// Puts a value of mlua's into the registry.
     pub fn keep(&self, value: impl IntoLuaMulti) -> mlua::Result<Reference> {
         let mut kept = Reference(ffi::LUA_REFNIL);
         // SAFETY: mlua calls this protected, with the value alone on the stack; luaL_ref pops it.
@@ -297,7 +295,7 @@ impl Interpreter {
         Ok(kept)
     }
 
-    /// The kept value, for mlua.
+    /// The value under a registry key, for mlua.
     pub fn kept(&self, kept: Reference) -> mlua::Result<Value> {
         // SAFETY: mlua calls this protected and takes the one value that is pushed.
         unsafe {
@@ -307,7 +305,7 @@ impl Interpreter {
         }
     }
 
-    /// Puts another value into a place of the registry.
+    /// Puts another value into a place in the registry.
     fn put(&self, place: Reference, value: impl IntoLuaMulti) -> mlua::Result<()> {
         // SAFETY: mlua calls this protected, with the value alone on the stack; lua_rawseti pops
         // it.
@@ -318,15 +316,15 @@ impl Interpreter {
         }
     }
 
-    /// Lets go of what was kept: Lua may collect it.
+    /// Removes a value from the registry, so that Lua may collect it.
     pub fn release(&self, kept: Reference) {
-        // SAFETY: luaL_unref writes to a place that the registry has already, which needs no
-        // memory and raises no error.
+        // SAFETY: luaL_unref writes to places that the registry already has, which needs no memory
+        // and raises no error.
         unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, kept.0) };
     }
 }
 
-/// What the Lua library says of itself: "$LuaVersion: Lua 5.4.4  Copyright ...". LuaJIT is silent.
+/// The Lua library's version text: "$LuaVersion: Lua 5.4.4  Copyright ...". LuaJIT has none.
 pub fn identification() -> Option<&'static str> {
     #[cfg(feature = "luajit")]
     return None;
@@ -336,7 +334,7 @@ pub fn identification() -> Option<&'static str> {
             /// Declared in lua.h of Lua 5.1 to 5.5 as `const char lua_ident[]`.
             static lua_ident: std::ffi::c_char;
         }
-        // SAFETY: it is an array of characters that ends in NUL and never changes.
+        // SAFETY: an array of characters that ends with NUL and never changes.
         unsafe { CStr::from_ptr(&raw const lua_ident) }.to_str().ok()
     }
 }

@@ -8,25 +8,25 @@ use nbdkit_script::{Error, Number, errno};
 use super::{DOUBLES, Interpreter, RESTING};
 use crate::error::{self, text_of};
 
-/// How many results are looked at: nil, what failed and an error number, where it failed.
+/// The number of results that we look at. A failure has nil, a message and an error number.
 pub(super) const RESULTS: c_int = 3;
 
-/// Where on the main thread's stack they are.
+/// The places of the results on the main thread's stack.
 pub(super) const FIRST: c_int = RESTING + 1;
 const SECOND: c_int = RESTING + 2;
 const THIRD: c_int = RESTING + 3;
 
-/// A result of a call. What a callback returns is the first; `block_size` returns three.
+/// A result of a call. The first one is the return value; `block_size` may return three.
 #[derive(Clone, Copy)]
 pub struct OnStack<'a> {
     interpreter: &'a Interpreter,
     place: c_int,
-    /// Its type.
+    /// Its Lua type.
     kind: c_int,
 }
 
 impl<'a> OnStack<'a> {
-    /// The first of the results that are on the stack now, any number of them.
+    /// The first result. There may be any number on the stack.
     #[inline]
     pub(super) fn new(interpreter: &'a Interpreter) -> Self {
         Self::at(interpreter, FIRST)
@@ -34,10 +34,10 @@ impl<'a> OnStack<'a> {
 
     #[inline]
     fn at(interpreter: &'a Interpreter, place: c_int) -> Self {
-        // SAFETY: there is room for RESULTS values, if they are there or not, and looking at one
+        // SAFETY: there is room for RESULTS values even if there are fewer results, and lua_type
         // raises no error.
         let kind = unsafe { ffi::lua_type(interpreter.state, place) };
-        // To return nothing is to return nil.
+        // No result is nil.
         OnStack { interpreter, place, kind: kind.max(ffi::LUA_TNIL) }
     }
 
@@ -50,20 +50,20 @@ impl<'a> OnStack<'a> {
         [FIRST, SECOND, THIRD].map(|place| Self::at(self.interpreter, place))
     }
 
-    /// Whether it is how Lua's own functions fail: nil, what failed, and perhaps a number.
+    /// The error, if the script failed like Lua's own functions: nil, a message, perhaps a number.
     #[inline]
     pub(super) fn failure(self) -> Option<Error> {
         if self.kind != ffi::LUA_TNIL { None } else { self.failure_after_nil() }
     }
 
     fn failure_after_nil(self) -> Option<Error> {
-        // A read into a buffer returns nothing at all, which is to be found out at once.
+        // A read into a buffer returns nothing at all, so this must be fast.
         let second = Self::at(self.interpreter, SECOND);
         if second.kind == ffi::LUA_TNIL { None } else { Some(second.failed()) }
     }
 
-    /// What a callback has failed with that has nothing to answer: false and anything, as `pcall`
-    /// returns it. False alone is nothing.
+    /// The error of a callback without a return value, if it returned false and anything else, as
+    /// `pcall` does. False alone is ignored.
     #[inline]
     pub fn failure_after_false(self) -> Option<Error> {
         if self.kind != ffi::LUA_TBOOLEAN { None } else { self.failure_after_boolean() }
@@ -71,13 +71,13 @@ impl<'a> OnStack<'a> {
 
     #[cold]
     fn failure_after_boolean(self) -> Option<Error> {
-        // SAFETY: counts the values on the stack, the last of which is the last result.
+        // SAFETY: only counts the values on the stack. The last one is the last result.
         let last = unsafe { ffi::lua_gettop(self.interpreter.state) };
         let is_false = self.boolean() == Some(false);
         (is_false && last >= SECOND).then(|| Self::at(self.interpreter, SECOND).failed())
     }
 
-    /// The error that this, the second result, tells of.
+    /// The error that this second result describes.
     #[cold]
     fn failed(self) -> Error {
         let pending = self.interpreter.known.pending_errno.take();
@@ -97,17 +97,17 @@ impl<'a> OnStack<'a> {
             None => third.bytes().and_then(|name| errno::from_name(&text_of(name))),
         };
         match self.bytes() {
-            // Not as a value of mlua's, for which there might be no memory.
+            // Not through a value of mlua's: there may be no memory for one.
             Some(message) => error::returned_text(message, errno, pending),
             None => error::returned(&self.value(), errno, pending),
         }
     }
 
-    /// It as a value of mlua's. No result is looked at any more after that.
+    /// The result as a value of mlua's. No result is used after this.
     pub fn value(self) -> Value {
         let (state, places) = (self.interpreter.state, self.interpreter.known.places);
-        // SAFETY: with RESULTS results, of which this is one, there is room for one value more. The
-        // place in the registry exists, so that writing there allocates nothing.
+        // SAFETY: lua_settop leaves RESULTS results, of which this is one, and room for one more
+        // value. The place in the registry exists, so writing to it allocates nothing.
         unsafe {
             ffi::lua_settop(state, THIRD);
             ffi::lua_pushvalue(state, self.place);
@@ -119,7 +119,7 @@ impl<'a> OnStack<'a> {
     /// The name of its type, as Lua's `type` gives it.
     pub fn type_name(self) -> &'static str {
         let state = self.interpreter.state;
-        // SAFETY: the names of types are strings of Lua's own code.
+        // SAFETY: the names of types are strings in Lua's own code.
         let name = unsafe { CStr::from_ptr(ffi::lua_typename(state, self.kind)) };
         name.to_str().unwrap_or("?")
     }
@@ -135,7 +135,7 @@ impl<'a> OnStack<'a> {
             .then(|| unsafe { ffi::lua_toboolean(self.interpreter.state, self.place) != 0 })
     }
 
-    /// As Lua itself does, this counts with a string that looks like a number.
+    /// The number. As in Lua itself, this may be a string that looks like one.
     pub fn number(self) -> Option<Number> {
         let state = self.interpreter.state;
         // SAFETY: the result is there. These conversions leave it as it is and raise no errors.
@@ -173,12 +173,12 @@ impl<'a> OnStack<'a> {
         self.string_at(SECOND)
     }
 
-    /// The bytes of what is known to be a string.
+    /// The bytes of a value that is a string.
     #[inline]
     fn string_at(self, place: c_int) -> Option<&'a [u8]> {
-        // SAFETY: the result stays on the stack, and its bytes where they are, until it is popped,
-        // which is after `'a`. For a value that is a string already, lua_tolstring converts
-        // nothing and so allocates nothing.
+        // SAFETY: the string stays on the stack, and its bytes do not move, until it is popped
+        // after `'a`. lua_tolstring does not convert a value that is a string already, so it
+        // allocates nothing.
         unsafe {
             let mut length = 0;
             let bytes = ffi::lua_tolstring(self.interpreter.state, place, &mut length);
@@ -187,7 +187,7 @@ impl<'a> OnStack<'a> {
     }
 }
 
-/// How a process ended, as `os.execute` and `close` of a pipe have it: the number is no errno.
+/// How a process ended, as `os.execute` and `close` of a pipe report it: the number is no errno.
 fn ended(word: &[u8], number: i64) -> Option<String> {
     match word {
         b"exit" => Some(format!("exit status {number}")),

@@ -1,9 +1,9 @@
-//! How a callback that runs is interrupted from another thread: by a hook, which Lua runs before
-//! its next instruction, as lua.c does it from a signal.
+//! Interrupts a running callback from another thread: sets a hook, which Lua runs before its next
+//! instruction. lua.c does the same from a signal handler.
 //!
-//! A hook belongs to one coroutine, so it has to be known which one runs: see `coroutine.rs`. On
-//! LuaJIT it belongs to all of them. There, a loop that has been compiled looks at no hook, and
-//! what is being compiled must not be disturbed without need.
+//! A hook belongs to one coroutine, so we must know which one is running: see `coroutine.rs`. On
+//! LuaJIT it belongs to all of them. There, a compiled loop ignores hooks, and setting one disturbs
+//! the compiler, which must not happen without need.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -20,21 +20,21 @@ pub(super) struct Stopper {
     running: Mutex<Running>,
 }
 
-/// The coroutine that runs.
+/// The running coroutine.
 struct Running {
-    /// The main thread, or a coroutine that it waits for. It is kept alive by whoever resumed it.
-    /// Null once the state is closed.
+    /// The main thread, or the coroutine for which it waits. Whoever resumed it keeps it alive.
+    /// Null until the interpreter is ready, and from when its state is being closed.
     state: *mut lua_State,
     /// The hook that a script had set, with its mask and its count.
     before: Option<(Option<ffi::lua_Hook>, c_int, c_int)>,
 }
 
 impl Running {
-    /// Sets a hook in the coroutine that runs.
+    /// Sets a hook in the running coroutine.
     fn hook(&mut self, hook: ffi::lua_Hook) {
         let state = self.state;
-        // SAFETY: the state is alive as long as the lock around this is held. Lua's authors have
-        // made lua_sethook so that it may be called while the state runs.
+        // SAFETY: the state is alive while the lock around this is held. lua_sethook is made to be
+        // called while the state runs.
         unsafe {
             let now = ffi::lua_gethook(state);
             if !now.is_some_and(|now| ptr::fn_addr_eq(now, hook)) {
@@ -46,8 +46,8 @@ impl Running {
     }
 }
 
-// SAFETY: the pointer is only used while the lock around it is held, and what it points to is not
-// freed before another one is put in its place, under the same lock.
+// SAFETY: the pointer is only used under the lock around it, and is replaced under the same lock
+// before what it points to is freed.
 unsafe impl Send for Running {}
 
 impl Stopper {
@@ -60,7 +60,7 @@ impl Stopper {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another coroutine runs now, or none. Returns the one before.
+    /// Notes that another coroutine runs now, or none. Returns the previous one.
     pub(super) fn enter(&self, state: *mut lua_State) -> *mut lua_State {
         std::mem::replace(&mut self.lock().state, state)
     }
@@ -78,8 +78,8 @@ impl Stopper {
         running.hook(self.hook);
     }
 
-    /// A coroutine has ended or has yielded to `state`. What was to interrupt it goes on there, or
-    /// a script could begin with a new coroutine whenever one is interrupted.
+    /// Notes that a coroutine has ended or has yielded to `state`. An interruption continues there:
+    /// otherwise a script could escape it by starting another coroutine each time.
     #[cfg(not(feature = "luajit"))]
     pub(super) fn back_to(&self, state: *mut lua_State) {
         let mut running = self.lock();
@@ -89,7 +89,7 @@ impl Stopper {
         }
     }
 
-    /// Puts the hook back that was there before.
+    /// Restores the hook that was set before.
     ///
     /// # Safety
     /// Only in the thread that runs `state`.

@@ -1,5 +1,5 @@
-//! Tables that are filled or read as a whole, in one protected call. Through mlua's safe calls each
-//! field is a protected call of its own, or two.
+//! Fills or reads a whole table in one protected call. mlua's safe functions make a protected call
+//! or two for each field.
 
 use std::collections::BTreeSet;
 use std::slice;
@@ -13,8 +13,8 @@ use super::answer::push_string;
 impl Interpreter {
     /// Puts numbers into a table.
     pub fn set_numbers(&self, table: &Table, numbers: &[(&str, i64)]) -> mlua::Result<()> {
-        // SAFETY: mlua calls this protected, with the table alone on the stack. A Lua error leaves
-        // nothing behind, for the numbers are borrowed.
+        // SAFETY: mlua calls this protected, with the table alone on the stack. A Lua error drops
+        // nothing, and need not: the numbers are borrowed.
         unsafe {
             self.lua().exec_raw::<()>(table, |state| {
                 for (name, number) in numbers {
@@ -29,9 +29,9 @@ impl Interpreter {
     /// The names of the functions in a table.
     pub fn function_names(&self, table: &Table) -> mlua::Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
-        // SAFETY: mlua calls this protected, with the table alone on the stack. The keys are
-        // lua_next's own, and only those that are strings are looked at as such, so nothing is
-        // converted. Should there be an error nevertheless, `names` lives outside of it.
+        // SAFETY: mlua calls this protected, with the table alone on the stack. Only keys that are
+        // strings are read as strings, so lua_tolstring converts none, which would confuse
+        // lua_next. Even if there were an error, `names` lives outside.
         unsafe {
             self.lua().exec_raw::<()>(table, |state| {
                 ffi::lua_pushnil(state);

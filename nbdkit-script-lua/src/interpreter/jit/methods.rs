@@ -1,5 +1,5 @@
-//! Puts the methods of `window.lua` in the place of those in C: LuaJIT's compiler can put no C
-//! function into a loop.
+//! Replaces methods in C with those of `window.lua`: LuaJIT cannot compile a loop that calls a C
+//! function.
 
 use std::ffi::c_int;
 
@@ -12,11 +12,11 @@ use super::super::Interpreter;
 use super::super::block::Header;
 use super::window::{Window, count};
 
-/// Makes the bytes of a read request zero that are still missing, and shows them all.
+/// Zeroes the bytes of a read request that are still missing, and opens the window on all bytes.
 unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
-    // SAFETY: `window.lua`, which alone has this function, passes a buffer that it has checked. A
-    // request that it fills goes on as long as its memory is not Gone, and then the window shows
-    // nothing. Nothing else refers to the bytes while Lua runs.
+    // SAFETY: only `window.lua` has this function, and it passes a buffer that it has checked. A
+    // read request goes on until its memory is Gone, and then the window is empty. Nothing else
+    // refers to the bytes while Lua runs.
     unsafe {
         let header = ffi::lua_touserdata(state, 1).cast::<Header>();
         if let Memory::Fill(buffer) = (*header).memory {
@@ -30,7 +30,7 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
 }
 
 impl Interpreter {
-    /// Puts the methods of `window.lua` in the place of those in C.
+    /// Replaces methods in C with those of `window.lua`.
     pub(in super::super) fn open_windows(&self) -> mlua::Result<()> {
         let place = self.known.places.buffer;
         // SAFETY: mlua calls this protected and takes the two values that are left.

@@ -1,4 +1,4 @@
-//! What LuaJIT's compiler can reach of a buffer without a C function.
+//! Access to a buffer for LuaJIT's compiled code, without a C function.
 
 mod methods;
 mod window;

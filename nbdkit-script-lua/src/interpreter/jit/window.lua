@@ -1,18 +1,17 @@
--- The methods of buffers that read and write one number, for LuaJIT: its compiler
--- can put these into a loop, and a C function it cannot.
+-- The methods of buffers that read and write one number, for LuaJIT, which cannot
+-- compile a loop that calls a C function.
 --
--- Each has a C function of the same name, `slow`. What is done here is only what is
--- plainly right: a buffer, numbers, and bytes that the window shows. All else is
--- handed on by a tail call, so that errors name the script's line. There is one
--- function of each name, made of a text: closures of one function in common would
--- not be told apart by the compiler.
+-- Each has a C function of the same name, `slow`. Only the plain case is handled here:
+-- a buffer, numbers, and bytes in the window. Everything else goes to `slow` by a tail
+-- call, so that errors name the script's line. Each method is compiled from its own
+-- text, because LuaJIT's compiler cannot tell closures of the same function apart.
 
 local methods, buffers, open = ...
 
 local found, ffi = pcall(require, "ffi")
 if not found then return end
 
--- As `Window` in window.rs.
+-- The same type as `Window` in window.rs.
 local window = ffi.typeof("const struct { uint8_t *bytes; int32_t readable, writable; } *")
 
 local CLOSED = -1
@@ -60,8 +59,8 @@ return function(...)
     return slow(...)
 end]]
 
--- What a number becomes on its way from and to the bytes, by how many there are.
--- A method returns only what is exact.
+-- How numbers are converted from and to bytes, by size. What would not be exact is
+-- left to `slow`.
 local PLAIN = "return value"
 local STORE = "cast(pointer, seen.bytes + offset)[0] = "
 local WHOLE = [[
@@ -88,7 +87,7 @@ local function method(kind, size, suffix, template, body)
     local name = (template == READ and "read" or "write") .. kind .. suffix
     local fields = { SIZE = size, CLOSED = CLOSED, FROM = body, TO = body }
     local text = template:gsub("%u+", fields)
-    -- What is written is signed: `tobit` is, and all machines agree on what becomes of it.
+    -- Writes use signed types: `tobit` returns signed numbers, which all machines convert alike.
     local unsigned = template == READ and kind:sub(1, 1) == "u"
     local integer = (unsigned and "uint" or "int") .. kind:sub(2) .. "_t"
     local pointer = ffi.typeof((FLOATS[kind] or integer) .. " *")
@@ -104,7 +103,7 @@ local function swapped(body, how)
     return (body:gsub("SWAPPED", how))
 end
 
--- The order of the bytes in this machine is that of the methods without a suffix.
+-- The suffixes of the methods for this machine's byte order, and for the other one.
 local natural, other = "", "be"
 if ffi.abi("be") then natural, other = other, natural end
 
@@ -120,7 +119,7 @@ both("i32", 4, other, "return bswap(value)", swapped(WHOLE, "bswap(bits)"))
 both("u32", 4, other, "return bswap(value) % 0x100000000", swapped(WHOLE, "bswap(bits)"))
 both("i64", 8, natural, swapped(EXACT, "value"), swapped(LONG, "bits"))
 both("i64", 8, other, swapped(EXACT, "bswap(value)"), swapped(LONG, "bswap(bits)"))
--- Floats are not read here. LuaJIT keeps the types of its values in the bits of NaNs, so bytes that
--- are such a NaN would be any value that a client likes; lua_pushnumber has only one.
+-- Floats are not read here. LuaJIT keeps the types of its values in the bits of NaNs, so a client
+-- could turn bytes into any value it likes; lua_pushnumber only makes one kind of NaN.
 method("f32", 4, natural, WRITE, STORE .. "value return")
 method("f64", 8, natural, WRITE, STORE .. "value return")

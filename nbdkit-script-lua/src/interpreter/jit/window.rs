@@ -1,31 +1,31 @@
-//! Where a buffer's bytes are, as LuaJIT's compiler looks at them: see `window.lua`.
+//! The place of a buffer's bytes, for LuaJIT's compiled code: see `window.lua`.
 
 use std::ptr;
 
 use nbdkit_script::script::api::Memory;
 
-/// The bytes that may be read and written in place. The C type in `window.lua` is the same.
+/// The bytes that may be read and written in place. `window.lua` declares the same type in C.
 #[repr(C)]
 pub(in super::super) struct Window {
     pub(super) bytes: *mut u8,
-    /// How many, from the first on.
+    /// How many bytes, counted from the first.
     pub(super) readable: i32,
     pub(super) writable: i32,
 }
 
-/// In place of a number of bytes: `window.lua` asks `open` first.
+/// Instead of a number of bytes: `window.lua` must call `open` first.
 const CLOSED: i32 = -1;
 
 impl Window {
-    /// What there is to see of a buffer.
+    /// The window on a buffer.
     pub(in super::super) fn of(memory: Memory) -> Window {
         match memory {
             Memory::Own(bytes, _) => {
                 let length = count(bytes.len());
                 Window { bytes: bytes.cast::<u8>(), readable: length, writable: length }
             }
-            // The script may not do this at all, or only by methods that are written in C. They
-            // know which bytes are still missing; a window does not.
+            // Opening it zeroes the missing bytes. Only the methods of `window.lua` need that:
+            // those in C know which bytes are still missing.
             Memory::Fill(_) => {
                 Window { bytes: ptr::null_mut(), readable: CLOSED, writable: CLOSED }
             }
@@ -39,7 +39,7 @@ impl Window {
     }
 }
 
-/// A buffer that is longer than the number can say is left to the methods in C.
+/// A number of bytes. A buffer that is too long for it is left to the methods in C.
 pub(super) fn count(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(0)
 }
