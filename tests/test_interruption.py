@@ -193,7 +193,7 @@ def test_time_limit_of_what_comes_before_the_first_client(start, language, write
 def test_a_time_limit_that_is_none(language, tmp_path, value):
     result = nbdkit.run(language.plugin, f"time_limit={value}", "disk", cwd=tmp_path)
     assert result.returncode == 1
-    expected = f"time_limit={value}: expected a time, as 5, 0.5 or 500ms"
+    expected = f"time_limit={value}: expected a time, such as 5, 0.5 or 500ms"
     assert nbdkit.error_lines(result.stderr) == [f"nbdkit: error: {expected}"]
 
 

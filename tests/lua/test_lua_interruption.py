@@ -81,4 +81,4 @@ def test_memory_limit_of_the_top_level(language, write_script, tmp_path):
 def test_a_memory_limit_that_is_none(language, tmp_path):
     result = nbdkit.run(language.plugin, "memory_limit=10", "disk.lua", cwd=tmp_path)
     assert result.returncode == 1
-    assert b"memory_limit=10: expected a size from 1M on" in result.stderr
+    assert b"memory_limit=10: expected a size of at least 1M" in result.stderr

@@ -86,7 +86,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // From here on nobody interrupts it.
+        // From here on, nobody sets a hook in it.
         self.stopper.enter(ptr::null_mut());
         // SAFETY: `Interpreter::new` created the state, and nothing uses it any more. The script's
         // finalizers run here; Lua catches their errors.

@@ -22,7 +22,7 @@ time_limit=<SECONDS>  How long a callback may run: 5, 0.5, 500ms, ...
 memory_limit=<SIZE>   How much memory an interpreter may have: 64M, ...
 ";
 
-/// A parameter of a language's own, in front of the script:
+/// A language's own parameter, in front of the script:
 /// [`Language::PARAMETERS`](super::Language::PARAMETERS).
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter {
@@ -45,7 +45,7 @@ pub struct InFront {
 }
 
 impl InFront {
-    /// Takes a parameter. Returns false if it is none of these.
+    /// Takes a parameter. Returns false if it is not one of these.
     ///
     /// # Errors
     /// `EINVAL` for a bad value. `no_memory_limit` says why a language has no memory limit.
@@ -98,7 +98,7 @@ pub(super) fn hint_at_refused(key: &str, own: &[Parameter]) -> Option<String> {
         .into_iter()
         .chain(own)
         .any(|name| name == key)
-        .then(|| format!("{key}= comes before the script where it is not the script's own"))
+        .then(|| format!("{key}= comes before the script, unless it is one of the script's own"))
 }
 
 fn instances(value: &OsStr) -> Result<usize> {
@@ -111,7 +111,7 @@ fn instances(value: &OsStr) -> Result<usize> {
 
 fn time_limit(value: &OsStr) -> Result<Duration> {
     let time = value.to_str().and_then(host::delay).filter(|time| !time.is_zero());
-    time.ok_or_else(|| expected(TIME_LIMIT, value, "a time, as 5, 0.5 or 500ms"))
+    time.ok_or_else(|| expected(TIME_LIMIT, value, "a time, such as 5, 0.5 or 500ms"))
 }
 
 /// The interpreter and the module alone need this much.
@@ -120,7 +120,7 @@ const LEAST_MEMORY: i64 = 1 << 20;
 fn memory_limit(value: &OsStr) -> Result<usize> {
     let size = host::parse_size(value.as_bytes()).ok().filter(|size| *size >= LEAST_MEMORY);
     size.and_then(|size| usize::try_from(size).ok())
-        .ok_or_else(|| expected(MEMORY_LIMIT, value, "a size from 1M on"))
+        .ok_or_else(|| expected(MEMORY_LIMIT, value, "a size of at least 1M"))
 }
 
 fn expected(key: &str, value: &OsStr, expected: &str) -> Error {
@@ -149,15 +149,15 @@ mod tests {
         for (key, value, expected) in [
             ("interpreters", "0", "interpreters=0: expected a whole number from 1 to 1024"),
             ("interpreters", "+1", "interpreters=+1: expected a whole number from 1 to 1024"),
-            ("time_limit", "0", "time_limit=0: expected a time, as 5, 0.5 or 500ms"),
-            ("time_limit", "soon", "time_limit=soon: expected a time, as 5, 0.5 or 500ms"),
-            ("memory_limit", "1", "memory_limit=1: expected a size from 1M on"),
+            ("time_limit", "0", "time_limit=0: expected a time, such as 5, 0.5 or 500ms"),
+            ("time_limit", "soon", "time_limit=soon: expected a time, such as 5, 0.5 or 500ms"),
+            ("memory_limit", "1", "memory_limit=1: expected a size of at least 1M"),
         ] {
             assert_eq!(take(key, value).unwrap_err().to_string(), expected);
         }
     }
 
-    /// Of a language that can be told to optimize.
+    /// The parameter of a language that can optimize.
     const OPTIMIZE: Parameter = Parameter {
         name: "optimize",
         help: "How much to optimize: 0 to 3.",

@@ -1,9 +1,9 @@
-//! The constants of the module, with the names that nbdkit's Python plugin gives them. The names of
-//! error numbers are in [`errno`](crate::values::errno).
+//! The constants of the module, named as in nbdkit's Python plugin. The names of error numbers are
+//! in [`errno`](crate::values::errno).
 
 use crate::values::{Cache, ExtentType, Flags, Fua, Named, ThreadModel};
 
-/// All of them, each with its name and its number: `FLAG_FUA`, `EXTENT_HOLE`, `FUA_NATIVE`,
+/// All constants, each with its name and number: `FLAG_FUA`, `EXTENT_HOLE`, `FUA_NATIVE`,
 /// `THREAD_MODEL_PARALLEL`, ...
 pub fn constants() -> impl Iterator<Item = (String, i64)> {
     let flags = Flags::all().iter_names().map(|(name, flag)| (format!("FLAG_{name}"), flag.bits()));

@@ -1,23 +1,23 @@
-//! The bytes of a buffer, whoever they belong to.
+//! The bytes of a buffer, whoever owns them.
 
 use super::watch::{self, MadeIn};
 use crate::buffer::ReadBuffer;
 use crate::error::{Error, Result};
 
-/// A buffer's bytes, for as long as a method runs. All access is checked against its end.
+/// A buffer's bytes, while a method runs. Each access is checked against the end of the buffer.
 #[derive(Debug)]
 pub enum Buffer<'a> {
-    /// A script's own, and when it was made.
+    /// A script's own buffer, and the write in which it was made.
     Own(&'a mut [u8], MadeIn),
-    /// A read request, which the script is to fill.
+    /// A read request, for the script to fill.
     Fill(&'a mut ReadBuffer<'static>),
-    /// A write request, which can only be read.
+    /// The data of a write request, which is read-only.
     Data(&'a [u8]),
 }
 
 impl<'a> Buffer<'a> {
-    /// Bytes of it, for as long as it is there. What a read request has not been filled with yet
-    /// reads as zeroes.
+    /// Bytes of the buffer, for as long as it exists. In a read request, bytes that the script has
+    /// not written yet are zeroes.
     ///
     /// # Errors
     /// If they are not all in the buffer.
@@ -44,7 +44,7 @@ impl<'a> Buffer<'a> {
         }
     }
 
-    /// Whether there are no bytes in it.
+    /// Whether it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -59,7 +59,7 @@ impl<'a> Buffer<'a> {
         }
     }
 
-    /// As [`bytes`](Buffer::bytes), for a shorter time.
+    /// The same as [`bytes`](Buffer::bytes), for a shorter time.
     ///
     /// # Errors
     /// If they are not all in the buffer.
@@ -68,10 +68,10 @@ impl<'a> Buffer<'a> {
         self.again().bytes(offset, count)
     }
 
-    /// Puts bytes into it.
+    /// Writes bytes into it.
     ///
     /// # Errors
-    /// If they do not all fit, or if the buffer is read-only. Nothing is written then.
+    /// If they do not all fit, or if the buffer is read-only. Then nothing is written.
     #[inline]
     pub fn write(&mut self, offset: usize, data: &[u8]) -> Result<()> {
         let length = self.len();
@@ -112,10 +112,10 @@ impl<'a> Buffer<'a> {
         if filled { Ok(()) } else { Err(past_end(offset, count, length)) }
     }
 
-    /// Copies bytes from one place of it to another; the two may overlap.
+    /// Copies bytes within the buffer. The two ranges may overlap.
     ///
     /// # Errors
-    /// Those of [`write`](Buffer::write), and if what is read is not all in the buffer.
+    /// If a range is not all in the buffer, or if the buffer is read-only.
     pub fn copy_within(&mut self, to: usize, from: usize, count: usize) -> Result<()> {
         let length = self.len();
         self.read(from, count)?;
@@ -149,8 +149,7 @@ fn read_only() -> Error {
     Error::invalid("this buffer is read-only: it is what a client writes")
 }
 
-/// The message about a buffer over nbdkit's memory that a script has kept for longer than the call
-/// it was lent for.
+/// The error for a buffer in nbdkit's memory that a script has kept for longer than its call.
 #[cold]
 pub fn gone() -> Error {
     Error::invalid("this buffer is gone: it was nbdkit's, and its callback has returned")

@@ -1,10 +1,8 @@
-//! What scripts see beside their callbacks, in no language yet.
+//! What scripts can use besides their callbacks, the same for all languages.
 //!
-//! A language registers these with its own names and its own way to call, and gets all checks and
-//! messages.
-//!
-//! A language implements [`Call`], which is how a function sees its arguments, and turns an
-//! [`Answer`] into a value of its own.
+//! A language registers these under its own names, and gets all checks and messages. It implements
+//! [`Call`], through which a function sees its arguments, and converts an [`Answer`] to one of its
+//! own values.
 //!
 //! - [`functions::ALL`] are the functions of the module, and [`shared::ALL`] the operations of the
 //!   dictionary that all instances see: tables of [`Function`].
@@ -13,10 +11,10 @@
 //!   copy, without calls through pointers.
 //! - [`constants`](fn@constants) and [`errno::all`](crate::values::errno::all) are numbers.
 //!
-//! A buffer refers to its bytes by a [`Memory`]; [`Lease`] lends it nbdkit's.
+//! A [`Memory`] says where a buffer's bytes are; a [`Lease`] lends it nbdkit's.
 //!
-//! Everything here runs in the thread of the callback that called it, and may block: a password is
-//! asked for, a sleep takes its time.
+//! Everything here runs in the thread of the callback that called it, and may block, for example to
+//! ask for a password or to sleep.
 
 mod arguments;
 pub mod buffer;

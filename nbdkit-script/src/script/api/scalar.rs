@@ -3,13 +3,14 @@
 use super::Answer;
 use crate::values::{Number, bits, float};
 
-/// A number that has a form in bytes.
+/// A type of numbers that a buffer can hold as bytes.
 pub(super) trait Scalar: Sized {
-    /// How many bytes, at most 8.
+    /// Its size in bytes, at most 8.
     const SIZE: usize;
     /// Reads it from exactly `SIZE` bytes.
     fn read(bytes: &[u8], big_endian: bool) -> Answer<'static>;
-    /// To the first of these bytes. An integer that is too large loses its upper bits, as in Luau.
+    /// Converts a number to bytes: the first `SIZE` of eight. `None` for a fraction where the type
+    /// has only integers. An integer that is too large loses its upper bits, as in Luau.
     fn write(number: Number, big_endian: bool) -> Option<[u8; 8]>;
 }
 

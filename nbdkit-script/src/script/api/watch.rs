@@ -1,45 +1,45 @@
-//! The most common mistake with several interpreters: a disk in a buffer, of which each interpreter
-//! has its own. What one client writes there another one does not read.
+//! Warns of the most common mistake with several interpreters: a disk in a buffer. Each interpreter
+//! has its own buffer, so one client does not read what another one writes.
 //!
-//! It shows in a `pwrite` that writes into a buffer which was there before it, and does nothing
-//! that other interpreters could see. The first writes are looked at, until there is such a one.
+//! The sign is a `pwrite` that writes into a buffer which existed before it, and does nothing that
+//! other interpreters could see. We watch the first writes until we find one like that.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::host;
 
-/// How many writes are looked at. After them, what is left is to see that nobody is looking.
+/// How many writes we watch. Later ones only check that nobody is watching.
 const MOST_WRITES: u32 = 1000;
 
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
-/// How many writes have been looked at.
+/// How many writes we have watched.
 static WRITES: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static NOW: Cell<Write> = const { Cell::new(NO_WRITE) };
 }
 
-/// The write that this thread is about.
+/// The write that this thread is running.
 #[derive(Clone, Copy)]
 struct Write {
-    /// From 1 on; 0 for none.
+    /// Counted from 1; 0 for none.
     number: u32,
-    /// Whether it has written into a buffer that was there before.
+    /// Whether it wrote into a buffer that existed before it.
     to_own: bool,
-    /// Whether it has written where all interpreters see it.
+    /// Whether it did something that all interpreters see.
     to_all: bool,
 }
 
 const NO_WRITE: Write = Write { number: 0, to_own: false, to_all: false };
 
-/// Which write a buffer was made in.
+/// The write in which a buffer was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MadeIn(u32);
 
 impl MadeIn {
-    /// What a buffer has that is made now.
+    /// The value for a buffer that is made now.
     #[inline]
     pub fn now() -> Self {
         if is_watching() { MadeIn(NOW.get().number) } else { MadeIn(0) }
@@ -51,12 +51,12 @@ fn is_watching() -> bool {
     WATCHING.load(Ordering::Relaxed)
 }
 
-/// There are several interpreters.
+/// Starts to watch. Call this if there are several interpreters.
 pub(crate) fn begin() {
     WATCHING.store(true, Ordering::Relaxed);
 }
 
-/// A buffer of a script's own is written to.
+/// Call this when a script's own buffer is written to.
 #[inline]
 pub(super) fn written(made: MadeIn) {
     if is_watching() {
@@ -64,7 +64,7 @@ pub(super) fn written(made: MadeIn) {
     }
 }
 
-/// Something is done that all interpreters see.
+/// Call this for anything that all interpreters see.
 #[inline]
 pub(super) fn shared() {
     if is_watching() {
@@ -72,7 +72,7 @@ pub(super) fn shared() {
     }
 }
 
-/// What this write has written to: a buffer, or what all interpreters see.
+/// Notes what this write did: it wrote into a buffer or, for `None`, where all interpreters see it.
 #[cold]
 #[inline(never)]
 fn note(buffer: Option<MadeIn>) {
@@ -84,7 +84,7 @@ fn note(buffer: Option<MadeIn>) {
     NOW.set(write);
 }
 
-/// A write begins. Whether it is looked at, and is to be ended by [`end_write`].
+/// Begins a write. Returns true if we watch it, and it must end with [`end_write`].
 #[inline]
 pub(crate) fn begin_write() -> bool {
     is_watching() && begin_watched()
@@ -101,7 +101,7 @@ fn begin_watched() -> bool {
     true
 }
 
-/// A write ends that is looked at.
+/// Ends a write that we watch, and warns if it is the mistake.
 #[cold]
 pub(crate) fn end_write(pwrite: &str, shared_disk: &str, has_succeeded: bool) {
     let write = NOW.replace(NO_WRITE);

@@ -1,4 +1,4 @@
-//! Messages, and what is taken for what, in a language with types and in one without.
+//! Tests of conversions and their messages, in a language with types and in one without.
 
 use super::*;
 use crate::values::Number;
@@ -73,7 +73,7 @@ impl Returned for Typed {
     }
 }
 
-/// A value of a language in which all are texts: a list is its words.
+/// A value of a language in which all values are texts. The words of a text are a list.
 #[derive(Clone, Copy)]
 struct Word(&'static str);
 
@@ -149,7 +149,7 @@ fn a_named_value_is_a_number_or_a_word() {
     for returned in [of(N(3.0)), of(T(b"parallel")), of(Word("3")), of(Word("parallel"))] {
         assert_eq!(returned, Ok(ThreadModel::Parallel));
     }
-    // A text with digits is a number only where there are no types.
+    // Digits in a text are a number only in a language without types.
     assert!(of::<Fua, _>(T(b"2")).unwrap_err().starts_with("returned \"2\", expected a level"));
     for (value, found) in [(N(0.5), "0.5"), (Typed::None, "nil")] {
         let message = format!(

@@ -1,4 +1,4 @@
-//! A language of a few lines, for tests: its functions return what the test says.
+//! A small language for tests. Its functions return what the test says.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::script::{ApiVersion, ArgumentOf, Language, Program, Script, Scripted,
 
 use V::{Array, Blob, Bool, Int, Nil, Object, Real, Str};
 
-/// A value of it.
+/// A value of the language.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) enum V {
     Nil,
@@ -27,7 +27,7 @@ pub(in super::super) enum V {
     Function,
 }
 
-/// A disk, which is equal to itself.
+/// A disk, which equals only itself.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Same(&'static Disk);
 
@@ -46,15 +46,15 @@ impl fmt::Display for V {
     }
 }
 
-/// A script in it.
+/// A script in the language.
 pub(in super::super) struct Plain {
     pub(super) returns: V,
     pub(super) callbacks: Callbacks,
-    /// What has been called, and with what.
+    /// The callbacks that were called, with their arguments.
     pub(super) calls: RefCell<Vec<(Callbacks, Vec<V>)>>,
 }
 
-/// All that a script is compiled to. An empty one does not compile.
+/// A compiled script: just its length. An empty script does not compile.
 pub(in super::super) struct Length(pub(in super::super) usize);
 
 impl Program for Length {
@@ -176,7 +176,7 @@ impl Values for Plain {
     }
 }
 
-/// A plugin each of whose callbacks returns this.
+/// A plugin whose callbacks all return this value.
 pub(super) fn returning(returns: V) -> Scripted<Plain> {
     Scripted(Plain { returns, callbacks: Callbacks::all(), calls: RefCell::default() })
 }

@@ -107,7 +107,7 @@ impl<V: Values> from_script::Returned for Returned<V> {
         }
     }
 
-    /// Fields of a map, by name.
+    /// Elements of a list by position, or values of a map by name.
     fn fields(&self, names: &[&str]) -> Result<Option<Vec<Self>>> {
         let fields: Vec<_> = match &self.value {
             Value::List(list) => (0..names.len()).map(|place| list.get(place)).collect(),

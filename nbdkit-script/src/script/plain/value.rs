@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::script::store::Disk;
 
-/// The name for a disk. Its own text may be the name of a Rust type.
+/// The type name of a disk in messages. A language may only have the name of the Rust type.
 pub(super) const DISK: &str = "disk";
 
-/// A value between the framework and a language, whose own values are `V`. Elements of lists and
-/// maps stay the language's values until they are needed.
+/// A value that passes between the framework and a language, whose own values are `V`. Elements of
+/// lists and maps stay the language's values until they are needed.
 #[derive(Debug, Clone)]
 pub enum Value<V> {
     /// The language's nil.
