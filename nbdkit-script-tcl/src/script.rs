@@ -39,7 +39,7 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
 
 /// Lets Tcl read the file itself, because otherwise it does not know the lines of procedures. But
 /// Tcl must run what we have read: if the file has changed since, or can be read only once, like a
-/// pipe, this passes the text on.
+/// pipe, we pass Tcl the text instead.
 fn run_top_level(inside: &Inside<'_>, script: &Script) -> std::result::Result<(), (c_int, c_int)> {
     let path = script.path();
     // Tcl 9 cannot find a file whose name is not UTF-8.

@@ -37,7 +37,7 @@ impl<'a> OnStack<'a> {
         // SAFETY: there is room for RESULTS values even if there are fewer results, and lua_type
         // raises no error.
         let kind = unsafe { ffi::lua_type(interpreter.state, place) };
-        // No result is nil.
+        // A missing result counts as nil.
         OnStack { interpreter, place, kind: kind.max(ffi::LUA_TNIL) }
     }
 
@@ -187,7 +187,7 @@ impl<'a> OnStack<'a> {
     }
 }
 
-/// How a process ended, as `os.execute` and `close` of a pipe report it: the number is no errno.
+/// How a process ended, from `os.execute` or `close` of a pipe: the number is not an errno.
 fn ended(word: &[u8], number: i64) -> Option<String> {
     match word {
         b"exit" => Some(format!("exit status {number}")),

@@ -3,7 +3,7 @@
 //! A child of `exec` shares the process's memory until it becomes another program, and reads the
 //! environment meanwhile. Tcl frees what it replaces there, and the child then fails ("couldn't
 //! execute ...: bad address"). So we make a script's changes before Tcl does, and never free
-//! anything that was part of the environment. Tcl then finds the change made, and does nothing.
+//! anything that was part of the environment. Tcl then finds the change already made.
 //!
 //! Like the C library's `setenv`, we keep each text forever, but only once. In an interpreter that
 //! a script creates, Tcl itself makes the changes. Once somebody else has added or removed a

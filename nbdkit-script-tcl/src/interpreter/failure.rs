@@ -75,7 +75,7 @@ impl Inside<'_> {
             Body::File(file) => Some(Position { file: (*file).into(), line: *line }),
             Body::Method(class, name) => self.place_of(&["method", class, name], *line),
             Body::ObjectMethod(object, name) => self.place_of(&["objmethod", object, name], *line),
-            // This is the name in the call, relative to the caller's namespace if that has such a
+            // The name as it was called: relative to the namespace of a caller, if that has such a
             // procedure.
             Body::Procedure(name) => frames[index + 1..]
                 .iter()

@@ -41,7 +41,7 @@ use object::{Object, c_name};
 use thread::Identity;
 
 /// We create this many values and give them back to Tcl, which keeps them as spares. When it needs
-/// more, it allocates 800 at once, and ends the process if there is no memory for them: even an
+/// more, it allocates 800 at once, and ends the process if there is no memory for them. Even an
 /// error about that needs values.
 const SPARE: usize = 1000;
 
@@ -199,7 +199,8 @@ impl Drop for Interpreter {
             self.stopper.delete();
             self.names.clear();
             self.handles.take();
-            // Child interpreters would be deleted as well, which other threads may have created.
+            // Its child interpreters would be deleted as well. Other threads may have created them,
+            // so if there are any, this one leaks, too.
             let children = Inside { interpreter: self }.ask(&["interp", "slaves"]);
             if children.is_none_or(|children| children.is_empty()) {
                 // SAFETY: nobody uses it any more. The script's own code for the end runs here.
