@@ -23,6 +23,23 @@ def test_a_hook_of_the_scripts_own_comes_back(serve, language):
     assert server.connect().pread(512, 0) == b"x" * 512
 
 
+def test_a_coroutine_that_a_finalizer_resumes_after_an_interruption(start, language, write_script):
+    """The state is being closed then, and there is nothing left to interrupt."""
+    script = write_script("""
+        local resumed = coroutine.create(function() while true do coroutine.yield() end end)
+        coroutine.resume(resumed)
+        kept = setmetatable({}, { __gc = function() coroutine.resume(resumed) end })
+        function open() return 1 end
+        function get_size() return 512 end
+        function pread(h, count, offset) while true do end end
+    """)
+    server = start(language.plugin, "time_limit=0.3", script)
+    with pytest.raises(nbd.Error):
+        server.connect().pread(512, 0)
+    code, _ = server.stop()
+    assert code == 0
+
+
 MEMORY = """
     local kept = {}
     function open() return 1 end

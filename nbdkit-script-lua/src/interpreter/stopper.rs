@@ -84,7 +84,8 @@ impl Stopper {
     pub(super) fn back_to(&self, state: *mut lua_State) {
         let mut running = self.lock();
         running.state = state;
-        if self.interrupt.is_set() {
+        // Null while the state is being closed: finalizers may run coroutines.
+        if self.interrupt.is_set() && !state.is_null() {
             running.hook(self.hook);
         }
     }

@@ -208,8 +208,8 @@ impl DiskRange {
 /// A method, or the constructor of an object. Scripts call it for every few bytes, so each language
 /// compiles its own copy.
 pub trait Method {
-    /// Whether `EINVAL` may come from the system. Otherwise it only means that the script has called
-    /// the method wrongly.
+    /// Whether `EINVAL` may come from the system. Otherwise it means that the script called the
+    /// method wrongly.
     const IS_SYSTEM: bool = false;
 
     /// Runs it.
