@@ -16,7 +16,7 @@ FLOORS = """
 
 SOURCES = [
     "nbdkit-script/src", "nbdkit-script-lua/src", "nbdkit-script-tcl/src",
-    "nbdkit-script-test/src",
+    "nbdkit-script-macros/src", "nbdkit-script-test/src",
 ]  # fmt: skip
 
 USE = re.compile(r"^\s*(pub(?:\([a-z]+\))? )?use ([^;]+);", re.M)

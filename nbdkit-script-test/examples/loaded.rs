@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 
-use nbdkit_script::{Callbacks, Filled, ReadBuffer, Result, ScriptPlugin, Shared, export, host};
+use nbdkit_script::{Filled, ReadBuffer, Result, ScriptPlugin, Shared, export, host, plugin};
 
 struct Loaded {
     size: i64,
 }
 
+#[plugin]
 impl ScriptPlugin for Loaded {
     const NAME: &'static str = "loaded";
     const MAGIC_CONFIG_KEY: Option<&'static str> = Some("size");
@@ -15,10 +16,6 @@ impl ScriptPlugin for Loaded {
 
     fn load() -> Result<Self> {
         Ok(Loaded { size: 0 })
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::CONFIG
     }
 
     fn config(&mut self, _key: &str, value: &OsStr) -> Result<()> {

@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint};
 
-use nbdkit_script::{Callbacks, Filled, ReadBuffer, Result, ScriptPlugin, Shared, export};
+use nbdkit_script::{Filled, ReadBuffer, Result, ScriptPlugin, Shared, export, plugin};
 
 unsafe extern "C" {
     fn nbdkit_error(format: *const c_char, ...);
@@ -101,16 +101,13 @@ fn log(line: &str) {
 
 struct Parsing;
 
+#[plugin]
 impl ScriptPlugin for Parsing {
     const NAME: &'static str = "parsing";
     type Handle = ();
 
     fn load() -> Result<Self> {
         Ok(Parsing)
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::CONFIG
     }
 
     fn config(&mut self, _key: &str, file: &OsStr) -> Result<()> {

@@ -17,14 +17,12 @@
 //!
 //! struct Pattern(i64);
 //!
+//! #[plugin]
 //! impl ScriptPlugin for Pattern {
 //!     const NAME: &'static str = "pattern";
 //!     type Handle = ();
 //!     fn load() -> Result<Self> {
 //!         Ok(Pattern(0))
-//!     }
-//!     fn callbacks(&self) -> Callbacks {
-//!         Callbacks::REQUIRED | Callbacks::CONFIG
 //!     }
 //!     fn config(&mut self, _key: &str, value: &OsStr) -> Result<()> {
 //!         self.0 = host::parse_size(value.as_encoded_bytes())?;

@@ -9,7 +9,7 @@ use common::{note, noted};
 use nbdkit_script::*;
 use nbdkit_script_test::{Failure, Nbdkit, Offers};
 
-plugin!(Bare [] {});
+disk!(Bare {});
 
 /// The offers of a plugin, by both runners.
 macro_rules! offers {
@@ -56,7 +56,7 @@ fn thread_models() {
     assert_eq!(model(Nbdkit::of::<Isolated<Bare>>()), ThreadModel::SerializeAllRequests);
 }
 
-plugin!(Writes [PWRITE] {
+disk!(Writes {
     fn pwrite(&self, _: &(), data: &[u8], offset: u64, flags: Flags) -> Result<()> {
         note(format!("pwrite {} {offset} {}", data.len(), flags.bits()));
         assert!(data[0] != 0 || data.iter().all(|byte| *byte == 0));
@@ -82,7 +82,7 @@ fn a_plugin_that_writes_but_cannot_flush() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Flushes [PWRITE FLUSH TRIM] {
+disk!(Flushes {
     fn pwrite(&self, _: &(), _: &[u8], _: u64, flags: Flags) -> Result<()> {
         note(format!("pwrite {}", flags.bits()));
         Ok(())
@@ -113,7 +113,7 @@ fn forced_unit_access_is_a_flush_where_there_is_one() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Native [PWRITE FLUSH ZERO] {
+disk!(Native {
     fn can_fua(&self, _: &()) -> Result<Fua> {
         Ok(Fua::Native)
     }
@@ -148,7 +148,7 @@ fn a_zero_that_wants_writes_gets_them_with_the_same_flag() -> Result<(), Failure
     Ok(())
 }
 
-plugin!(Fast [PWRITE ZERO] {
+disk!(Fast {
     fn can_fast_zero(&self, _: &()) -> Result<bool> {
         Ok(true)
     }
@@ -172,7 +172,7 @@ fn fast_zeroes_are_the_plugins() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Lying [] {
+disk!(Lying {
     fn can_write(&self, _: &()) -> Result<bool> {
         Ok(true)
     }
@@ -204,7 +204,7 @@ fn requests_that_were_promised_and_are_absent() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Emulated [] {
+disk!(Emulated {
     fn can_cache(&self, _: &()) -> Result<Cache> {
         Ok(Cache::Emulate)
     }
@@ -216,7 +216,7 @@ fn caching_is_reading_where_it_is_emulated() -> Result<(), Failure> {
     Nbdkit::of::<Shared<Emulated>>().ready()?.connect("")?.cache(0, 1024)
 }
 
-plugin!(Extended [EXTENTS CACHE] {
+disk!(Extended {
     fn extents(&self, _: &(), count: u32, offset: u64, flags: Flags) -> Result<Vec<Extent>> {
         note(format!("extents {count} {offset} {}", flags.bits()));
         let extent_type = ExtentType::HOLE | ExtentType::ZERO;
@@ -253,7 +253,7 @@ fn extents_are_what_a_client_is_told() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Several [] {
+disk!(Several {
     fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
         note(format!("{readonly} {is_tls}"));
         let export = |name: &str| Export { name: name.into(), description: Some("one".into()) };
@@ -279,7 +279,7 @@ fn exports() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Blocks [] {
+disk!(Blocks {
     fn block_size(&self, _: &()) -> Result<Option<BlockSize>> {
         Ok(Some(BlockSize { minimum: 512, preferred: 4096, maximum: u32::MAX }))
     }
@@ -296,7 +296,7 @@ fn block_sizes() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Instances [CONFIG] {
+disk!(Instances {
     const INSTANCES: usize = 3;
 
     fn thread_model(&self) -> Result<ThreadModel> {

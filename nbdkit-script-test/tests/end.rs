@@ -11,7 +11,7 @@ use common::{note, noted};
 use nbdkit_script::*;
 use nbdkit_script_test::{Failure, Nbdkit};
 
-plugin!(Ending [] {
+disk!(Ending {
     fn after_fork(&self) -> Result<()> {
         note(format!("{:?} {}", host::nanosleep(Duration::ZERO).is_ok(), host::ending()));
         Ok(())
@@ -47,7 +47,7 @@ fn a_plugin_can_end_the_server_and_is_told_of_its_end() -> Result<(), Failure> {
 
 static SLEEPS: AtomicU32 = AtomicU32::new(0);
 
-plugin!(Patient [] {
+disk!(Patient {
     fn export_description(&self, _: &()) -> Result<Option<String>> {
         SLEEPS.store(1, Ordering::SeqCst);
         Ok(host::nanosleep(Duration::from_secs(3600)).err().map(|error| error.to_string()))
@@ -69,7 +69,7 @@ fn a_sleep_ends_with_the_server() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Rude [] {
+disk!(Rude {
     fn export_description(&self, _: &()) -> Result<Option<String>> {
         host::disconnect(true)?;
         Ok(host::nanosleep(Duration::from_secs(3600)).err().map(|error| error.to_string()))

@@ -20,7 +20,7 @@ fn parameters_without_a_plugin() {
     assert!(host::parse_bool(b"Yes").unwrap());
 }
 
-plugin!(Bare [] {});
+disk!(Bare {});
 
 /// What nbdkit logs. The differential test compares more of this with nbdkit itself.
 #[test]
@@ -97,7 +97,7 @@ fn known() -> String {
     .join(" ")
 }
 
-plugin!(Curious [] {
+disk!(Curious {
     fn get_ready(&mut self) -> Result<()> {
         note(format!("get_ready: {}", known()));
         Ok(())

@@ -14,6 +14,7 @@ use nbdkit_script_test::{Failure, Nbdkit};
 /// Notes all that it is asked.
 struct Noting;
 
+#[plugin]
 impl ScriptPlugin for Noting {
     const NAME: &'static str = "noting";
     const LONGNAME: Option<&'static str> = Some("a plugin that notes");
@@ -26,9 +27,6 @@ impl ScriptPlugin for Noting {
     fn load() -> Result<Self> {
         note("load");
         Ok(Noting)
-    }
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::CONFIG | Callbacks::PWRITE
     }
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         note(format!("config {key}={}", value.display()));
@@ -203,7 +201,7 @@ fn what_a_plugin_says_of_itself() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Bare [] {});
+disk!(Bare {});
 
 #[test]
 fn another_plugin_of_the_same_process_is_another() -> Result<(), Failure> {
@@ -238,7 +236,7 @@ fn threads_wait_for_each_other() {
     });
 }
 
-plugin!(Choosy [CONFIG] {
+disk!(Choosy {
     fn config(&mut self, key: &str, _: &OsStr) -> Result<()> {
         host::error("a remark");
         Err(Error::new(libc::ENOENT, format!("no {key} here")))
@@ -267,7 +265,7 @@ fn parameters_that_nobody_wants() {
 
 macro_rules! failing {
     ($($plugin:ident $callback:ident($($by:tt)*) -> $answer:ty;)*) => {
-        $(plugin!($plugin [] {
+        $(disk!($plugin {
             fn $callback($($by)*) -> Result<$answer> {
                 Err("not today".into())
             }
@@ -295,14 +293,12 @@ failing! {
 
 struct Unloadable;
 
+#[plugin]
 impl ScriptPlugin for Unloadable {
     const NAME: &'static str = "unloadable";
     type Handle = ();
     fn load() -> Result<Self> {
         Err("there is no engine".into())
-    }
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED
     }
     fn open(&self, _: bool) -> Result<()> {
         Ok(())

@@ -6,9 +6,9 @@ mod common;
 use nbdkit_script::*;
 use nbdkit_script_test::{Failure, Level, Nbdkit};
 
-plugin!(Bare [] {});
+disk!(Bare {});
 
-plugin!(Panicking [] {
+disk!(Panicking {
     fn can_flush(&self, _: &()) -> Result<bool> {
         panic!("no {}", "flush")
     }
@@ -42,7 +42,7 @@ fn a_panic_outside_of_callbacks_is_the_tests() {
     }
 }
 
-plugin!(Talking [] {
+disk!(Talking {
     fn after_fork(&self) -> Result<()> {
         host::debug("a\tb");
         host::error("an error");

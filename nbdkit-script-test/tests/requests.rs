@@ -7,7 +7,7 @@ use common::{note, noted};
 use nbdkit_script::*;
 use nbdkit_script_test::{Failure, Nbdkit};
 
-plugin!(Bare [] {});
+disk!(Bare {});
 
 fn errno<T: std::fmt::Debug>(result: Result<T, Failure>) -> i32 {
     result.unwrap_err().errno()
@@ -60,15 +60,13 @@ fn what_is_not_offered_is_refused() -> Result<(), Failure> {
 
 struct Fails(i32);
 
+#[plugin]
 impl ScriptPlugin for Fails {
     const NAME: &'static str = "fails";
     type Handle = ();
 
     fn load() -> Result<Self> {
         Ok(Fails(0))
-    }
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::all() - Callbacks::MAGIC_CONFIG_KEY
     }
     fn config(&mut self, _: &str, value: &std::ffi::OsStr) -> Result<()> {
         self.0 = host::parse_int(b"errno", value.as_encoded_bytes(), "int")? as i32;
@@ -180,15 +178,13 @@ fn flags_that_a_command_does_not_have() -> Result<(), Failure> {
 
 struct Large;
 
+#[plugin]
 impl ScriptPlugin for Large {
     const NAME: &'static str = "large";
     type Handle = ();
 
     fn load() -> Result<Self> {
         Ok(Large)
-    }
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::PWRITE | Callbacks::ZERO
     }
     fn open(&self, _: bool) -> Result<()> {
         Ok(())
@@ -230,7 +226,7 @@ fn long_requests() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(BadExtents [EXTENTS] {
+disk!(BadExtents {
     fn extents(&self, _: &(), count: u32, offset: u64, _: Flags) -> Result<Vec<Extent>> {
         let extent_type = ExtentType::empty();
         let extent = |offset, length| Extent { offset, length, extent_type };
@@ -259,7 +255,7 @@ fn extents_that_nbdkit_would_not_take() -> Result<(), Failure> {
     Ok(())
 }
 
-plugin!(Short [] {
+disk!(Short {
     fn block_size(&self, _: &()) -> Result<Option<BlockSize>> {
         Ok(Some(BlockSize { minimum: 3, preferred: 512, maximum: 512 }))
     }
@@ -276,7 +272,7 @@ fn answers_that_refuse_a_client() {
 
 macro_rules! refusing {
     ($($plugin:ident $callback:ident($($argument:ty),*) -> $answer:ty;)*) => {
-        $(plugin!($plugin [] {
+        $(disk!($plugin {
             fn $callback(&self, $(_: $argument),*) -> Result<$answer> {
                 Err(Error::new(libc::EACCES, "no entry"))
             }

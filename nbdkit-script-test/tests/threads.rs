@@ -11,9 +11,9 @@ use std::time::Duration;
 use nbdkit_script::*;
 use nbdkit_script_test::{Failure, Nbdkit};
 
-plugin!(Bare [] {});
+disk!(Bare {});
 
-plugin!(Exclusive [] {
+disk!(Exclusive {
     fn thread_model(&self) -> Result<ThreadModel> {
         Ok(ThreadModel::SerializeConnections)
     }
@@ -35,7 +35,7 @@ fn under_serialize_connections_clients_wait_for_each_other() -> Result<(), Failu
     Ok(())
 }
 
-plugin!(Serial [] {
+disk!(Serial {
     fn thread_model(&self) -> Result<ThreadModel> {
         Ok(ThreadModel::SerializeAllRequests)
     }
@@ -63,6 +63,7 @@ struct Meeting {
     model: ThreadModel,
 }
 
+#[plugin]
 impl ScriptPlugin for Meeting {
     const NAME: &'static str = "meeting";
     /// How many requests of the connection are running.
@@ -70,9 +71,6 @@ impl ScriptPlugin for Meeting {
 
     fn load() -> Result<Self> {
         Ok(Meeting { barrier: Barrier::new(2), model: ThreadModel::Parallel })
-    }
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::CONFIG
     }
     fn config(&mut self, _: &str, _: &std::ffi::OsStr) -> Result<()> {
         self.model = ThreadModel::SerializeRequests;

@@ -36,6 +36,10 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
+// The path that `#[plugin]` writes, in tests of this crate as in others.
+#[cfg(test)]
+extern crate self as nbdkit_script;
+
 mod buffer;
 mod callbacks;
 mod error;
@@ -56,6 +60,7 @@ pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
 pub use error::{Error, Place, Result, printable};
 pub use file::File;
+pub use nbdkit_script_macros::plugin;
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use script::{Language, Script, Scripted};
@@ -69,8 +74,9 @@ pub use values::{
 #[doc(hidden)]
 pub mod __private {
     pub use crate::host::{Finder, provide};
-    pub use crate::plugin::Plugin;
+    pub use crate::plugin::{Defines, Plugin, defined};
     pub use crate::serve::connection::Exported;
     pub use crate::serve::lifecycle::Slot;
     pub use crate::serve::table::{PluginTable, plugin_init};
+    pub use nbdkit_script_macros::makes_a_plugin;
 }

@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use nbdkit_script::{Callbacks, Filled, Flags, Isolated, ReadBuffer, Result, ScriptPlugin, export};
+use nbdkit_script::{Filled, Flags, Isolated, ReadBuffer, Result, ScriptPlugin, export, plugin};
 
 const SIZE: i64 = 1 << 20;
 
@@ -15,6 +15,7 @@ static BYTES: [u8; 1 << 16] = [0x5a; 1 << 16];
 
 struct Disk;
 
+#[plugin]
 impl ScriptPlugin for Disk {
     const NAME: &'static str = "bench-disk-isolated";
 
@@ -22,10 +23,6 @@ impl ScriptPlugin for Disk {
 
     fn load() -> Result<Self> {
         Ok(Disk)
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::PWRITE
     }
 
     fn open(&self, _readonly: bool) -> Result<()> {

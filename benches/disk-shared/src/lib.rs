@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use nbdkit_script::{
-    Callbacks, Filled, Flags, ReadBuffer, Result, ScriptPlugin, Shared, ThreadModel, export,
+    Filled, Flags, ReadBuffer, Result, ScriptPlugin, Shared, ThreadModel, export, plugin,
 };
 
 const SIZE: i64 = 1 << 20;
@@ -17,6 +17,7 @@ static BYTES: [u8; 1 << 16] = [0x5a; 1 << 16];
 
 struct Disk;
 
+#[plugin]
 impl ScriptPlugin for Disk {
     const NAME: &'static str = "bench-disk-shared";
 
@@ -24,10 +25,6 @@ impl ScriptPlugin for Disk {
 
     fn load() -> Result<Self> {
         Ok(Disk)
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED | Callbacks::PWRITE
     }
 
     fn thread_model(&self) -> Result<ThreadModel> {

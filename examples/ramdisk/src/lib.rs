@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use nbdkit_script::{
-    Cache, Callbacks, Error, Extent, ExtentType, Filled, Flags, Fua, ReadBuffer, Result,
-    ScriptPlugin, Shared, ThreadModel, export, host, memory,
+    Cache, Error, Extent, ExtentType, Filled, Flags, Fua, ReadBuffer, Result, ScriptPlugin, Shared,
+    ThreadModel, export, host, memory, plugin,
 };
 
 const PAGE: u64 = 32 * 1024;
@@ -39,6 +39,7 @@ struct Client {
     requests: AtomicU64,
 }
 
+#[plugin]
 impl ScriptPlugin for RamDisk {
     const NAME: &'static str = "ramdisk";
     const LONGNAME: Option<&'static str> = Some("nbdkit RAM disk in Rust");
@@ -51,17 +52,6 @@ impl ScriptPlugin for RamDisk {
 
     fn load() -> Result<Self> {
         Ok(RamDisk { size: 0, pages: Arc::default() })
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED
-            | Callbacks::CONFIG
-            | Callbacks::PWRITE
-            | Callbacks::FLUSH
-            | Callbacks::TRIM
-            | Callbacks::ZERO
-            | Callbacks::EXTENTS
-            | Callbacks::CACHE
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {

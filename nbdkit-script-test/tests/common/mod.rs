@@ -5,21 +5,18 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 /// Declares a plugin of 1024 bytes that read as 0x11. The callbacks in the braces are those that it
-/// has besides `open`, `get_size` and `pread`; their names are for `callbacks()`.
-macro_rules! plugin {
-    ($name:ident [$($callback:ident)*] { $($body:tt)* }) => {
+/// has besides `open`, `get_size` and `pread`.
+macro_rules! disk {
+    ($name:ident { $($body:tt)* }) => {
         struct $name;
 
+        #[nbdkit_script::plugin]
         impl nbdkit_script::ScriptPlugin for $name {
             const NAME: &'static str = "test";
             type Handle = ();
 
             fn load() -> nbdkit_script::Result<Self> {
                 Ok($name)
-            }
-
-            fn callbacks(&self) -> nbdkit_script::Callbacks {
-                nbdkit_script::Callbacks::REQUIRED $(| nbdkit_script::Callbacks::$callback)*
             }
 
             fn open(&self, _readonly: bool) -> nbdkit_script::Result<()> {

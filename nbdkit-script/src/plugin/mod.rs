@@ -1,8 +1,10 @@
 //! What the framework serves: a plugin, whether it is written in Rust or in a script.
 
+mod defines;
 mod script_plugin;
 mod source;
 
+pub use defines::{Defines, defined};
 pub use script_plugin::ScriptPlugin;
 pub(crate) use source::{Compiled, Source};
 
@@ -131,7 +133,7 @@ macro_rules! callbacks {
             }
 
             fn callbacks(&self) -> Callbacks {
-                P::callbacks(self)
+                P::CALLBACKS
             }
 
             $(

@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 
 use crate::buffer::{Filled, ReadBuffer};
-use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
+use crate::plugin::Defines;
 use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 
 /// An nbdkit plugin written in Rust.
@@ -46,11 +46,32 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 ///
 /// # Absent callbacks
 ///
-/// Only `load`, `callbacks`, `open`, `get_size` and `pread` are required. The methods that are not
-/// overridden return [`Error::not_defined`], and the framework then does what nbdkit does for a C
-/// plugin that leaves the callback out; each method says what that is. What follows from the
-/// *presence* of a callback, such as `can_write` from `pwrite`, follows from
-/// [`callbacks`](ScriptPlugin::callbacks): a plugin that overrides `pwrite` names it there.
+/// Only `load`, `open`, `get_size` and `pread` are required. The methods that are not overridden
+/// return [`Error::not_defined`], and the framework then does what nbdkit does for a C plugin that
+/// leaves the callback out; each method says what that is.
+///
+/// Some of that follows from which callbacks there *are*: a client may write if there is `pwrite`.
+/// The attribute [`#[plugin]`](macro@crate::plugin) on the `impl` finds them. Without it the `impl`
+/// does not compile, so a callback that is written is never one that nbdkit is not told of:
+///
+/// ```compile_fail,E0277
+/// # use nbdkit_script::*;
+/// # struct Pattern;
+/// // error: `Pattern` lacks the attribute `#[plugin]`
+/// impl ScriptPlugin for Pattern {
+///     const NAME: &'static str = "pattern8";
+///     type Handle = ();
+/// #   fn load() -> Result<Self> { Ok(Pattern) }
+/// #   fn open(&self, _: bool) -> Result<()> { Ok(()) }
+/// #   fn get_size(&self, _: &()) -> Result<i64> { Ok(512) }
+/// #   fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, _: u64) -> Result<Filled<'r>> {
+/// #       buffer.zeroed(|_| Ok(()))
+/// #   }
+///     fn pwrite(&self, _: &(), data: &[u8], offset: u64, _: Flags) -> Result<()> {
+///         Ok(())
+///     }
+/// }
+/// ```
 ///
 /// # Errors and panics
 ///
@@ -69,16 +90,13 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 ///     size: i64,
 /// }
 ///
+/// #[plugin]
 /// impl ScriptPlugin for Pattern {
 ///     const NAME: &'static str = "pattern8";
 ///     type Handle = ();
 ///
 ///     fn load() -> Result<Self> {
 ///         Ok(Pattern { size: 1 << 30 })
-///     }
-///
-///     fn callbacks(&self) -> Callbacks {
-///         Callbacks::REQUIRED | Callbacks::CONFIG
 ///     }
 ///
 ///     fn config(&mut self, key: &str, value: &std::ffi::OsStr) -> Result<()> {
@@ -121,7 +139,7 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 ///
 /// Built as a `cdylib`, it is served by `nbdkit ./target/release/libpattern8.so size=1048576`.
 #[allow(unused_variables)]
-pub trait ScriptPlugin: Sized + Send + 'static {
+pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// The plugin's name: ASCII letters, digits and inner dashes.
     const NAME: &'static str;
     /// A longer name, for `nbdkit --help`.
@@ -148,10 +166,6 @@ pub trait ScriptPlugin: Sized + Send + 'static {
     /// # Errors
     /// End nbdkit before it serves, with the message as it is.
     fn load() -> Result<Self>;
-
-    /// Which callbacks are defined. A script may define or drop some while it serves, so this is
-    /// asked whenever something follows from it, though never on the path of a read or a write.
-    fn callbacks(&self) -> Callbacks;
 
     /// Prints further `key=value` lines for `nbdkit --dump-plugin`, to standard output. It is
     /// called after `config`, without `config_complete`.

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::buffer::{Filled, ReadBuffer};
-use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
 use crate::plugin::ScriptPlugin;
 
@@ -32,6 +31,7 @@ impl Noting {
     }
 }
 
+#[crate::plugin]
 impl ScriptPlugin for Noting {
     const NAME: &'static str = "noting";
 
@@ -40,10 +40,6 @@ impl ScriptPlugin for Noting {
 
     fn load() -> Result<Self> {
         Err(Error::not_defined())
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::all()
     }
 
     fn open(&self, _: bool) -> Result<usize> {

@@ -18,11 +18,11 @@ use crate::values::ThreadModel;
 ///
 /// struct Counter(Cell<u64>);
 ///
+/// #[plugin]
 /// impl ScriptPlugin for Counter {
 ///     const NAME: &'static str = "counter";
 ///     type Handle = ();
 ///     fn load() -> Result<Self> { Ok(Counter(Cell::new(0))) }
-///     fn callbacks(&self) -> Callbacks { Callbacks::REQUIRED }
 ///     fn open(&self, _: bool) -> Result<()> { Ok(()) }
 ///     fn get_size(&self, _: &()) -> Result<i64> { Ok(512) }
 ///     fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, _: u64) -> Result<Filled<'r>> {

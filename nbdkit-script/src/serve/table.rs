@@ -37,8 +37,13 @@ use crate::values::Flags;
 /// or `export!(Isolated<Scripted<MyLanguage>>)`. Use it once in a `cdylib`.
 #[macro_export]
 macro_rules! export {
-    ($runner:ty) => {
+    () => {
+        compile_error!("expected a plugin and what runs it: export!(Shared<MyDisk>)");
+    };
+    ($runner:ty $(,)?) => {
         const _: () = {
+            $crate::__private::makes_a_plugin!();
+
             #[cfg(panic = "abort")]
             compile_error!("an nbdkit plugin needs panic = \"unwind\": a panic would end nbdkit");
 

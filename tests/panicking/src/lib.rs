@@ -8,8 +8,8 @@
 use std::ffi::OsStr;
 
 use nbdkit_script::{
-    BlockSize, Cache, Callbacks, Error, Export, Extent, ExtentType, Filled, Flags, Fua, Isolated,
-    ReadBuffer, Result, ScriptPlugin, ThreadModel, export, host,
+    BlockSize, Cache, Error, Export, Extent, ExtentType, Filled, Flags, Fua, Isolated, ReadBuffer,
+    Result, ScriptPlugin, ThreadModel, export, host, plugin,
 };
 
 const SIZE: i64 = 1 << 20;
@@ -65,6 +65,7 @@ impl Drop for Client {
     }
 }
 
+#[plugin]
 impl ScriptPlugin for Panicking {
     const NAME: &'static str = "panicking";
 
@@ -78,10 +79,6 @@ impl ScriptPlugin for Panicking {
             panic!("while loading");
         }
         Ok(plugin)
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::all()
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {

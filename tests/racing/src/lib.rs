@@ -3,7 +3,7 @@
 
 use std::cell::UnsafeCell;
 
-use nbdkit_script::{Callbacks, Filled, ReadBuffer, Result, ScriptPlugin, Shared, export};
+use nbdkit_script::{Filled, ReadBuffer, Result, ScriptPlugin, Shared, export, plugin};
 
 const SIZE: i64 = 4 << 20;
 
@@ -14,16 +14,13 @@ struct Racing {
 // SAFETY: none. This is the mistake.
 unsafe impl Sync for Racing {}
 
+#[plugin]
 impl ScriptPlugin for Racing {
     const NAME: &'static str = "racing";
     type Handle = ();
 
     fn load() -> Result<Self> {
         Ok(Racing { reads: UnsafeCell::new(0) })
-    }
-
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED
     }
 
     fn open(&self, _readonly: bool) -> Result<()> {

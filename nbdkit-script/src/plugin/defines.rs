@@ -1,0 +1,57 @@
+//! Which callbacks a plugin in Rust defines: what the attribute `#[plugin]` has found.
+
+use crate::callbacks::Callbacks;
+
+/// Implemented by the attribute `#[plugin]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lacks the attribute `#[plugin]`",
+    label = "write `#[nbdkit_script::plugin]` before this `impl`",
+    note = "it finds the callbacks in the `impl`, for nbdkit to be told of all of them: without \
+            that, a disk with `pwrite` would be read-only"
+)]
+pub trait Defines {
+    /// The callbacks that are written in the `impl`.
+    const CALLBACKS: Callbacks;
+}
+
+/// The callbacks among functions with these names, for a constant.
+pub const fn defined(functions: &[&str]) -> Callbacks {
+    let mut callbacks = Callbacks::empty();
+    let mut rest = functions;
+    while let [function, others @ ..] = rest {
+        let mut known = Callbacks::NAMES;
+        while let [(callback, name), later @ ..] = known {
+            if is_same(function.as_bytes(), name.as_bytes()) {
+                callbacks = callbacks.union(*callback);
+            }
+            known = later;
+        }
+        rest = others;
+    }
+    callbacks
+}
+
+/// `==`, which is not for constants.
+const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
+        if *a != *b {
+            return false;
+        }
+        (one, other) = (one_rest, other_rest);
+    }
+    one.is_empty() && other.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callbacks_are_known_by_their_names() {
+        for (callback, name) in Callbacks::NAMES {
+            assert_eq!(defined(&[name]), *callback);
+        }
+        assert_eq!(defined(&["load", "can_writ", "can_write_"]), Callbacks::empty());
+        assert_eq!(defined(&["pwrite", "open"]), Callbacks::OPEN | Callbacks::PWRITE);
+    }
+}
