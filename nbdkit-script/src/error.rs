@@ -1,8 +1,11 @@
 //! An errno and a message: what a callback fails with, and what nbdkit and the client see of it.
 
+mod converted;
+
+pub use converted::ResultExt;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
 
 /// The longest message in nbdkit's log, in bytes. From nbdkit 1.42 on, the text also goes to the
 /// client, and the NBD protocol limits strings to 4096 bytes.
@@ -17,16 +20,33 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// framework adds the callback's name, so a message should not repeat it.
 ///
 /// ```
-/// use nbdkit_script::Error;
-/// let error = Error::new(libc::ENOSPC, "the quota of 10 MiB is used up");
-/// assert_eq!(error.errno(), libc::ENOSPC);
+/// use nbdkit_script::{Error, errno};
+/// let error = Error::new(errno::ENOSPC, "the quota of 10 MiB is used up");
+/// assert_eq!(error.errno(), errno::ENOSPC);
 /// assert_eq!(error.to_string(), "the quota of 10 MiB is used up");
+/// ```
+///
+/// `?` turns any error of Rust code and any text into one, and [`ResultExt`] adds an errno or what
+/// was being done:
+///
+/// ```
+/// use nbdkit_script::{Result, ResultExt, errno};
+///
+/// fn table(bytes: &[u8]) -> Result<&str> {
+///     let text = std::str::from_utf8(bytes).errno(errno::EINVAL).context("the table")?;
+///     Ok(text.lines().next().ok_or("the table is empty")?)
+/// }
+///
+/// assert!(table(b"\xff").unwrap_err().to_string().starts_with("the table: invalid utf-8"));
+/// assert_eq!(table(b"").unwrap_err().errno(), errno::EIO);
 /// ```
 // Boxed, so that a `Result<()>` on the path of every request fits into two registers. `None` means
 // "not defined", which is not a failure and allocates nothing, so that a callback may be absent
 // even when memory runs out.
+#[derive(Clone)]
 pub struct Error(Option<Box<Inner>>);
 
+#[derive(Clone)]
 struct Inner {
     errno: i32,
     message: String,
@@ -51,7 +71,7 @@ impl Error {
     /// number and becomes `EIO`.
     pub fn new(errno: i32, message: impl Into<String>) -> Error {
         Error(Some(Box::new(Inner {
-            errno: if errno > 0 { errno } else { libc::EIO },
+            errno: positive(errno),
             message: message.into(),
             place: None,
             traceback: None,
@@ -133,6 +153,18 @@ impl Error {
         self
     }
 
+    /// With another errno for the client.
+    ///
+    /// ```
+    /// use nbdkit_script::{Error, errno};
+    /// let error = Error::msg("the quota is used up").with_errno(errno::EDQUOT);
+    /// assert_eq!(error.errno(), errno::EDQUOT);
+    /// ```
+    pub fn with_errno(mut self, errno: i32) -> Error {
+        self.failed().errno = positive(errno);
+        self
+    }
+
     /// The error number that the client of a data request sees, always positive.
     pub fn errno(&self) -> i32 {
         self.0.as_ref().map_or(libc::EOPNOTSUPP, |failed| failed.errno)
@@ -201,31 +233,9 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
-
-impl From<io::Error> for Error {
-    /// Keeps the errno of the system call. An error from Rust itself has no errno and becomes
-    /// `EIO`.
-    fn from(error: io::Error) -> Error {
-        let mut message = error.to_string();
-        // Rust appends the number, which we already have: " (os error 2)".
-        if let (Some(_), Some(end)) = (error.raw_os_error(), message.find(" (os error ")) {
-            message.truncate(end);
-        }
-        Error::new(error.raw_os_error().unwrap_or(libc::EIO), message)
-    }
-}
-
-impl From<String> for Error {
-    fn from(message: String) -> Error {
-        Error::msg(message)
-    }
-}
-
-impl From<&str> for Error {
-    fn from(message: &str) -> Error {
-        Error::msg(message)
-    }
+/// An errno. A number that is none becomes `EIO`.
+fn positive(errno: i32) -> i32 {
+    if errno > 0 { errno } else { libc::EIO }
 }
 
 /// A message. One that is too long is cut, with a note of its length.
@@ -306,15 +316,6 @@ mod tests {
         assert!(!error.is_not_defined());
         assert_eq!(error.to_string(), "pread: this callback is not defined");
         assert_eq!(error.errno(), libc::EOPNOTSUPP);
-    }
-
-    #[test]
-    fn io_errors_keep_their_errno() {
-        let error = Error::from(io::Error::from_raw_os_error(libc::ENOSPC));
-        assert_eq!(error.errno(), libc::ENOSPC);
-        assert_eq!(error.to_string(), "No space left on device");
-        let error = Error::from(io::Error::other("no number"));
-        assert_eq!(error.errno(), libc::EIO);
     }
 
     #[test]

@@ -58,7 +58,7 @@ mod values;
 
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
-pub use error::{Error, Place, Result, printable};
+pub use error::{Error, Place, Result, ResultExt, printable};
 pub use file::File;
 pub use nbdkit_script_macros::plugin;
 pub use plugin::ScriptPlugin;

@@ -1,14 +1,24 @@
-//! The names of error numbers.
+//! The error numbers of this platform, as constants and by name.
+//!
+//! ```
+//! use nbdkit_script::{Error, errno};
+//! let error = Error::new(errno::ENOSPC, "the disk is full");
+//! ```
 
-/// Pairs each name with its number on this platform.
+/// Pairs each name with its number on this platform, and makes a constant of it.
 macro_rules! numbers {
-    ($($name:ident)*) => {
-        &[$((stringify!($name), libc::$name)),*]
+    ($(#[$attribute:meta])* $table:ident: $($name:ident)*) => {
+        $(#[$attribute])*
+        const $table: &[(&str, i32)] = &[$((stringify!($name), $name)),*];
+
+        $(#[$attribute])*
+        pub use libc::{$($name),*};
     };
 }
 
-/// The names of POSIX and BSD sockets, which all platforms have.
-const COMMON: &[(&str, i32)] = numbers! {
+numbers! {
+    /// The names of POSIX and BSD sockets, which all platforms have.
+    COMMON:
     E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF EBADMSG EBUSY
     ECANCELED ECHILD ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK EDESTADDRREQ EDOM EDQUOT
     EEXIST EFAULT EFBIG EHOSTDOWN EHOSTUNREACH EIDRM EILSEQ EINPROGRESS EINTR EINVAL EIO EISCONN
@@ -18,17 +28,18 @@ const COMMON: &[(&str, i32)] = numbers! {
     EOVERFLOW EOWNERDEAD EPERM EPFNOSUPPORT EPIPE EPROTO EPROTONOSUPPORT EPROTOTYPE ERANGE
     EREMOTE EROFS ESHUTDOWN ESOCKTNOSUPPORT ESPIPE ESRCH ESTALE ETIMEDOUT ETOOMANYREFS ETXTBSY
     EUSERS EWOULDBLOCK EXDEV
-};
+}
 
-/// The names that only Linux has.
 #[cfg(target_os = "linux")]
-const PLATFORM: &[(&str, i32)] = numbers! {
+numbers! {
+    /// The names that only Linux has.
+    PLATFORM:
     EADV EBADE EBADFD EBADR EBADRQC EBADSLT EBFONT ECHRNG ECOMM EDEADLOCK EDOTDOT EHWPOISON
     EISNAM EKEYEXPIRED EKEYREJECTED EKEYREVOKED EL2HLT EL2NSYNC EL3HLT EL3RST ELIBACC ELIBBAD
     ELIBEXEC ELIBMAX ELIBSCN ELNRNG EMEDIUMTYPE ENAVAIL ENOANO ENOCSI ENODATA ENOKEY ENOMEDIUM
     ENONET ENOPKG ENOSR ENOSTR ENOTNAM ENOTUNIQ EREMCHG EREMOTEIO ERESTART ERFKILL ESRMNT ESTRPIPE
     ETIME EUCLEAN EUNATCH EXFULL
-};
+}
 
 #[cfg(not(target_os = "linux"))]
 const PLATFORM: &[(&str, i32)] = &[];
