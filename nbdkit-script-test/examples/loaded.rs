@@ -18,8 +18,8 @@ impl ScriptPlugin for Loaded {
         Ok(Loaded { size: 0 })
     }
 
-    fn config(&mut self, _key: &str, value: &OsStr) -> Result<()> {
-        self.size = host::parse_size(value.as_encoded_bytes())?;
+    fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
+        self.size = host::parse_size(key, value)?;
         Ok(())
     }
 

@@ -24,8 +24,8 @@
 //!     fn load() -> Result<Self> {
 //!         Ok(Pattern(0))
 //!     }
-//!     fn config(&mut self, _key: &str, value: &OsStr) -> Result<()> {
-//!         self.0 = host::parse_size(value.as_encoded_bytes())?;
+//!     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
+//!         self.0 = host::parse_size(key, value)?;
 //!         Ok(())
 //!     }
 //!     fn open(&self, _readonly: bool) -> Result<()> {
@@ -55,7 +55,7 @@
 //! drop(client);
 //! drop(disk);
 //! let refused = Nbdkit::of::<Shared<Pattern>>().config("size", "much").ready().unwrap_err();
-//! assert_eq!(refused.logged()[0], "could not parse size string (much)");
+//! assert_eq!(refused.logged()[0], "config: size: could not parse size string (much)");
 //! # Ok(())
 //! # }
 //! ```

@@ -11,27 +11,12 @@ use common::{note, noted};
 use nbdkit_script::*;
 use nbdkit_script_test::{Failure, Nbdkit, Peer};
 
-/// A parser may be tested without any plugin. An error would be logged: there is one log in a
-/// process, and another test may be looking at it.
-#[test]
-fn parameters_without_a_plugin() {
-    assert_eq!(host::parse_size(b"1M").unwrap(), 1 << 20);
-    assert_eq!(host::parse_int(b"n", b"0x10", "uint8_t").unwrap(), 16);
-    assert!(host::parse_bool(b"Yes").unwrap());
-}
-
 disk!(Bare {});
 
 /// What nbdkit logs. The differential test compares more of this with nbdkit itself.
 #[test]
 fn messages() -> Result<(), Failure> {
     let disk = Nbdkit::of::<Shared<Bare>>().ready()?;
-    let error = host::parse_size(b"1X").unwrap_err();
-    assert_eq!(error.to_string(), "nbdkit_parse_size failed: nbdkit has logged the reason");
-    host::parse_size(b"").unwrap_err();
-    host::parse_bool(b"perhaps").unwrap_err();
-    host::parse_int(b"n", b"1x", "int").unwrap_err();
-    host::parse_int(b"n", b"-1", "unsigned").unwrap_err();
     host::realpath(Path::new("/no/such/file")).unwrap_err();
     host::absolute_path(Path::new("")).unwrap_err();
     host::read_password(OsStr::new("+/no/such/file")).unwrap_err();
@@ -42,11 +27,6 @@ fn messages() -> Result<(), Failure> {
     assert_eq!(
         disk.errors(),
         [
-            "could not parse size: unknown suffix 'X'",
-            "could not parse size string ()",
-            "could not decipher boolean (perhaps)",
-            "n: could not parse number: \"1x\": trailing garbage",
-            "n: negative numbers are not allowed",
             "realpath: /no/such/file: No such file or directory",
             "cannot convert null or empty path to an absolute path",
             "open /no/such/file: No such file or directory",

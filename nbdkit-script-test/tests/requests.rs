@@ -69,7 +69,7 @@ impl ScriptPlugin for Fails {
         Ok(Fails(0))
     }
     fn config(&mut self, _: &str, value: &std::ffi::OsStr) -> Result<()> {
-        self.0 = host::parse_int(b"errno", value.as_encoded_bytes(), "int")? as i32;
+        self.0 = host::parse_int("errno", value)?;
         Ok(())
     }
     fn open(&self, _: bool) -> Result<()> {

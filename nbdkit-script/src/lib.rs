@@ -73,7 +73,7 @@ pub use values::{
 /// `nbdkit-script-test`.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::host::{Finder, provide};
+    pub use crate::host::{Finder, provide, rules};
     pub use crate::plugin::{Defines, Plugin, defined};
     pub use crate::serve::connection::Exported;
     pub use crate::serve::lifecycle::Slot;

@@ -14,10 +14,13 @@ mod ending;
 mod exports;
 mod functions;
 mod log;
-mod parse;
+mod parameters;
+pub(crate) mod parse;
 mod path;
 mod remember;
 mod remembered;
+#[doc(hidden)]
+pub mod rules;
 mod stdio;
 mod thread;
 
@@ -31,9 +34,10 @@ pub use functions::Exports;
 #[doc(hidden)]
 pub use functions::{Finder, provide};
 pub use log::{debug, debug_hexdiff, debug_hexdump, error, warn};
+pub use parameters::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
 pub(crate) use parse::delay;
-pub use parse::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
 pub use path::{absolute_path, read_password, realpath};
+pub use rules::Integer;
 pub use stdio::{print_line, stdio_safe};
 
 pub(crate) use descriptors::{a_client_may_be_gone, before_serving, let_clients_go};

@@ -1,4 +1,4 @@
-//! Parses parameters by nbdkit's rules. May be called from any thread.
+//! nbdkit's own parsers, for scripts. May be called from any thread. nbdkit logs what is wrong.
 
 use std::ffi::{CStr, c_int, c_uint};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::functions::{
 use crate::error::{Error, Result, bounded};
 
 /// A size in bytes: `1048576`, `512K`, `1M`, `2G`, ...
-pub fn parse_size(text: &[u8]) -> Result<i64> {
+pub(crate) fn parse_size(text: &[u8]) -> Result<i64> {
     let text = c_string("the size", text)?;
     // SAFETY: takes a C string.
     match unsafe { nbdkit_parse_size.require()?(text.as_ptr()) } {
@@ -20,7 +20,7 @@ pub fn parse_size(text: &[u8]) -> Result<i64> {
 }
 
 /// A boolean: `true`, `yes`, `on`, `1`, ... and their opposites.
-pub fn parse_bool(text: &[u8]) -> Result<bool> {
+pub(crate) fn parse_bool(text: &[u8]) -> Result<bool> {
     let text = c_string("the boolean", text)?;
     // SAFETY: takes a C string.
     match unsafe { nbdkit_parse_bool.require()?(text.as_ptr()) } {
@@ -49,7 +49,7 @@ const TYPES: &[(&str, i128, i128)] = &[
 /// # Errors
 /// `EINVAL` if nbdkit cannot parse the text as a 64-bit number; `ERANGE` if the number does not fit
 /// into `c_type`.
-pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
+pub(crate) fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
     let Some((_, least, greatest)) = TYPES.iter().find(|(name, ..)| *name == c_type) else {
         let known: Vec<_> = TYPES.iter().map(|(name, ..)| *name).collect();
         return Err(Error::invalid(format!(
@@ -88,11 +88,10 @@ pub fn parse_int(what: &[u8], text: &[u8], c_type: &str) -> Result<i128> {
 }
 
 /// A probability: `0.1`, `10%`, `1:10`, `1/10`. It may be more than 1.
-pub fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
+pub(crate) fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
     let (what, text) = (c_string("the description", what)?, c_string("the probability", text)?);
     let Some(function) = nbdkit_parse_probability.get() else {
-        return probability(&text)
-            .ok_or_else(|| unreadable(&what, &text, "a probability, as 0.1, 10%, 1:10 or 1/10"));
+        return probability_of(&what, &text);
     };
     let mut number = 0.0;
     // SAFETY: takes two C strings and a place for the number.
@@ -103,10 +102,10 @@ pub fn parse_probability(what: &[u8], text: &[u8]) -> Result<f64> {
 }
 
 /// A time: `1.5`, `100ms`, `20us`, ...
-pub fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
+pub(crate) fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
     let (what, text) = (c_string("the description", what)?, c_string("the delay", text)?);
     let Some(function) = nbdkit_parse_delay.get() else {
-        return time(&text).ok_or_else(|| unreadable(&what, &text, "a time, as 1.5 or 100ms"));
+        return delay_of(&what, &text);
     };
     let (mut seconds, mut nanoseconds): (c_uint, c_uint) = (0, 0);
     // SAFETY: takes two C strings and two places for numbers.
@@ -117,6 +116,15 @@ pub fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
 }
 
 // The last two functions by nbdkit's rules, for nbdkit versions that lack them.
+
+pub(super) fn probability_of(what: &CStr, text: &CStr) -> Result<f64> {
+    let expected = "a probability, as 0.1, 10%, 1:10 or 1/10";
+    probability(text).ok_or_else(|| unreadable(what, text, expected))
+}
+
+pub(super) fn delay_of(what: &CStr, text: &CStr) -> Result<Duration> {
+    time(text).ok_or_else(|| unreadable(what, text, "a time, as 1.5 or 100ms"))
+}
 
 fn unreadable(what: &CStr, text: &CStr, expected: &str) -> Error {
     let what = what.to_string_lossy();

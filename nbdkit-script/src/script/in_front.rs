@@ -1,7 +1,6 @@
 //! Parameters in front of the script, for any language.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -118,7 +117,7 @@ fn time_limit(value: &OsStr) -> Result<Duration> {
 const LEAST_MEMORY: i64 = 1 << 20;
 
 fn memory_limit(value: &OsStr) -> Result<usize> {
-    let size = host::parse_size(value.as_bytes()).ok().filter(|size| *size >= LEAST_MEMORY);
+    let size = host::parse_size(MEMORY_LIMIT, value).ok().filter(|size| *size >= LEAST_MEMORY);
     size.and_then(|size| usize::try_from(size).ok())
         .ok_or_else(|| expected(MEMORY_LIMIT, value, "a size of at least 1M"))
 }
@@ -161,7 +160,7 @@ mod tests {
     const OPTIMIZE: Parameter = Parameter {
         name: "optimize",
         help: "How much to optimize: 0 to 3.",
-        check: |value| match value.as_bytes() {
+        check: |value| match value.as_encoded_bytes() {
             [b'0'..=b'3'] => Ok(()),
             _ => Err("a number from 0 to 3"),
         },

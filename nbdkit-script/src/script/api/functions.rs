@@ -12,7 +12,7 @@ use super::arguments::{
 use super::call::{Answer, Call, Method, caught};
 use super::{buffer, disk};
 use crate::error::{Error, Result};
-use crate::host;
+use crate::host::{self, parse};
 use crate::memory;
 use crate::values::float;
 
@@ -138,19 +138,19 @@ pub const ALL: &[Function] = &[
     }),
     // Parameters.
     function("parse_size", 1, |call| {
-        host::parse_size(&string_at(call, 1, "the size")?).map(Answer::Integer)
+        parse::parse_size(&string_at(call, 1, "the size")?).map(Answer::Integer)
     }),
     function("parse_bool", 1, |call| {
-        host::parse_bool(&string_at(call, 1, "the boolean")?).map(Answer::Boolean)
+        parse::parse_bool(&string_at(call, 1, "the boolean")?).map(Answer::Boolean)
     }),
     function("parse_int", 3, parse_int),
     function("parse_probability", 2, |call| {
         let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the probability")?);
-        host::parse_probability(&what, &text).map(Answer::Float)
+        parse::parse_probability(&what, &text).map(Answer::Float)
     }),
     function("parse_delay", 2, |call| {
         let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the delay")?);
-        host::parse_delay(&what, &text).map(Answer::Time)
+        parse::parse_delay(&what, &text).map(Answer::Time)
     }),
     function("absolute_path", 1, |call| path(call, host::absolute_path)),
     function("realpath", 1, |call| path(call, host::realpath)),
@@ -199,7 +199,7 @@ fn parse_int<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
         true => text_at(call, 3, "the C type")?,
         false => "int64_t".into(),
     };
-    let number = host::parse_int(&what, &text, &c_type)?;
+    let number = parse::parse_int(&what, &text, &c_type)?;
     // nbdkit has parsers up to uint64_t.
     Ok(i64::try_from(number).map_or(Answer::Unsigned(number as u64), Answer::Integer))
 }
