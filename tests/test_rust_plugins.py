@@ -210,8 +210,8 @@ def test_size_may_be_the_only_word(start):
 @pytest.mark.parametrize(
     "parameters, line",
     [
-        ([], "config_complete: the size= parameter is missing"),
-        (["size=much"], "config: size=much is not a size such as 512K, 1M or 2G"),
+        ([], "config_complete: size= is missing, or zero"),
+        (["size=much"], "config: size: could not parse size string (much)"),
         (["size=1M", "colour=red"], "config: unknown parameter colour="),
     ],
 )

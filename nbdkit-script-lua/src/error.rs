@@ -174,7 +174,6 @@ pub fn shown(value: &Value) -> String {
 }
 
 /// The errno and message of an error from mlua, without the words and the traceback that mlua adds.
-/// An error of the framework keeps its errno.
 pub fn lua_error(error: &mlua::Error) -> (Option<i32>, String) {
     match error {
         mlua::Error::RuntimeError(message) => {
@@ -184,10 +183,7 @@ pub fn lua_error(error: &mlua::Error) -> (Option<i32>, String) {
         mlua::Error::SyntaxError { message, .. } => (None, text_of(message.as_bytes())),
         mlua::Error::MemoryError(message) => (Some(libc::ENOMEM), text_of(message.as_bytes())),
         mlua::Error::CallbackError { cause, .. } => lua_error(cause),
-        error => match error.downcast_ref::<Error>() {
-            Some(error) => (Some(error.errno()), error.message().into()),
-            None => (None, error.to_string()),
-        },
+        error => (None, error.to_string()),
     }
 }
 

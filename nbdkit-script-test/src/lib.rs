@@ -49,7 +49,7 @@
 //! let client = disk.connect("")?;
 //! assert_eq!(client.size(), 1 << 20);
 //! assert_eq!(client.pread(510, 4)?, [254, 255, 0, 1]);
-//! assert_eq!(client.pwrite(0, b"x").unwrap_err().errno(), libc::EPERM);
+//! assert_eq!(client.pwrite(0, b"x").unwrap_err().errno(), errno::EPERM);
 //! assert!(client.pread(1 << 20, 1).is_err());
 //!
 //! drop(client);
@@ -70,8 +70,8 @@
 //! - A plugin may be a `.so` as well: [`Nbdkit::load`].
 //! - Errors that a plugin logs are in the [`Failure`], and in [`Nbdkit::errors`]. When a test
 //!   fails, the log is part of its output.
-//! - A parser of parameters may be tested alone: with `use nbdkit_script_test as _;` there are
-//!   functions such as [`host::parse_size`](nbdkit_script::host::parse_size).
+//! - A function that calls nbdkit's may be tested alone: with `use nbdkit_script_test as _;` there
+//!   are functions such as [`host::realpath`](nbdkit_script::host::realpath).
 //! - There is no socket, no filter and no background. nbdkit's functions after 1.32 are absent, but
 //!   for `nbdkit_disconnect`.
 #![deny(unsafe_code)]

@@ -59,6 +59,12 @@ pub struct Filled<'request>(Brand<'request>);
 impl<'request> ReadBuffer<'request> {
     /// Makes a buffer over `bytes`. The framework makes the buffers that `pread` gets; use this to
     /// test a plugin without nbdkit.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// let mut memory = [0xff; 4];
+    /// assert_eq!(ReadBuffer::new(&mut memory).len(), 4);
+    /// ```
     pub fn new(bytes: &'request mut [u8]) -> Self {
         ReadBuffer { bytes, filled: 0, brand: PhantomData }
     }
@@ -79,11 +85,32 @@ impl<'request> ReadBuffer<'request> {
     }
 
     /// How many bytes are still missing.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// # let mut buffer = ReadBuffer::new(&mut memory);
+    /// while buffer.remaining() > 0 {
+    ///     buffer.append(b"pattern");
+    /// }
+    /// # buffer.finish().unwrap();
+    /// # assert_eq!(&memory, b"patt");
+    /// ```
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.filled
     }
 
     /// Fills the buffer from one slice, and ignores any bytes beyond the request.
+    ///
+    /// ```
+    /// # use nbdkit_script::{Filled, ReadBuffer, Result};
+    /// static DISK: [u8; 1 << 20] = [0x5a; 1 << 20];
+    ///
+    /// fn pread<'r>(buffer: ReadBuffer<'r>, offset: u64) -> Result<Filled<'r>> {
+    ///     buffer.copy_from(&DISK[offset as usize..])
+    /// }
+    /// # pread(ReadBuffer::new(&mut [0; 4]), 8).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `EIO` if `data` is shorter than the request.
@@ -99,6 +126,14 @@ impl<'request> ReadBuffer<'request> {
     }
 
     /// Appends bytes, and ignores those that do not fit. Returns how many did.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// assert_eq!(buffer.append(b"abc"), 3);
+    /// assert_eq!(buffer.append(b"def"), 1);
+    /// ```
     pub fn append(&mut self, data: &[u8]) -> usize {
         let count = data.len().min(self.remaining());
         self.bytes[self.filled..self.filled + count].copy_from_slice(&data[..count]);
@@ -107,6 +142,15 @@ impl<'request> ReadBuffer<'request> {
     }
 
     /// Appends `count` zeroes, like [`append`](ReadBuffer::append).
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// assert_eq!(buffer.append_zeroes(10), 4);
+    /// # buffer.finish().unwrap();
+    /// # assert_eq!(memory, [0; 4]);
+    /// ```
     pub fn append_zeroes(&mut self, count: usize) -> usize {
         let count = count.min(self.remaining());
         self.bytes[self.filled..self.filled + count].fill(0);
@@ -115,6 +159,14 @@ impl<'request> ReadBuffer<'request> {
     }
 
     /// Ends a series of [`append`](ReadBuffer::append) calls.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// buffer.append(b"ab");
+    /// assert!(buffer.finish().is_err());
+    /// ```
     ///
     /// # Errors
     /// `EIO` if bytes are missing.
@@ -129,6 +181,16 @@ impl<'request> ReadBuffer<'request> {
     /// to back costs nothing extra, and no order leaves bytes of another request.
     ///
     /// Returns `false` and writes nothing if not all of them fit.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// assert!(buffer.write_at(2, b"c"));
+    /// assert!(!buffer.write_at(3, b"de"));
+    /// buffer.finish_with_zeroes();
+    /// assert_eq!(&memory, b"\0\0c\0");
+    /// ```
     #[inline]
     pub fn write_at(&mut self, offset: usize, data: &[u8]) -> bool {
         self.place(offset, data.len()).map(|place| place.copy_from_slice(data)).is_some()
@@ -154,6 +216,15 @@ impl<'request> ReadBuffer<'request> {
     }
 
     /// Writes the same byte `count` times, like [`write_at`](ReadBuffer::write_at).
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// assert!(buffer.fill_at(0, b'x', 3));
+    /// # buffer.finish_with_zeroes();
+    /// # assert_eq!(&memory, b"xxx\0");
+    /// ```
     pub fn fill_at(&mut self, offset: usize, byte: u8, count: usize) -> bool {
         self.place(offset, count).map(|place| place.fill(byte)).is_some()
     }
@@ -171,6 +242,16 @@ impl<'request> ReadBuffer<'request> {
 
     /// Copies bytes within the buffer; the two ranges may overlap. Returns `false` if either is not
     /// inside the buffer.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// buffer.append(b"ab");
+    /// assert!(buffer.copy_within(0, 2, 2));
+    /// # buffer.finish().unwrap();
+    /// # assert_eq!(&memory, b"abab");
+    /// ```
     pub fn copy_within(&mut self, from: usize, to: usize, count: usize) -> bool {
         if self.read_at(from, count).is_none() || self.place(to, count).is_none() {
             return false;
@@ -181,6 +262,14 @@ impl<'request> ReadBuffer<'request> {
 
     /// Shows a range of the buffer. Unwritten bytes become zeroes first. `None` if the range is not
     /// inside the buffer.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// buffer.append(b"ab");
+    /// assert_eq!(buffer.read_at(1, 2), Some(&b"b\0"[..]));
+    /// ```
     pub fn read_at(&mut self, offset: usize, count: usize) -> Option<&[u8]> {
         let end = offset.checked_add(count).filter(|end| *end <= self.bytes.len())?;
         if end > self.filled {
@@ -191,6 +280,15 @@ impl<'request> ReadBuffer<'request> {
     }
 
     /// Ends a series of [`write_at`](ReadBuffer::write_at) calls: missing bytes become zeroes.
+    ///
+    /// ```
+    /// # use nbdkit_script::{Filled, ReadBuffer, Result};
+    /// /// A disk that is empty.
+    /// fn pread<'r>(buffer: ReadBuffer<'r>) -> Result<Filled<'r>> {
+    ///     Ok(buffer.finish_with_zeroes())
+    /// }
+    /// # pread(ReadBuffer::new(&mut [0; 4])).unwrap();
+    /// ```
     pub fn finish_with_zeroes(mut self) -> Filled<'request> {
         self.append_zeroes(self.remaining());
         Filled(PhantomData)
@@ -198,6 +296,16 @@ impl<'request> ReadBuffer<'request> {
 
     /// Zeroes the missing bytes and returns the whole buffer, for callers that write in no
     /// particular order. The buffer counts as full from then on.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0xff; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// buffer.zero_missing()[3] = b'd';
+    /// buffer.finish()?;
+    /// # assert_eq!(&memory, b"\0\0\0d");
+    /// # Ok::<(), nbdkit_script::Error>(())
+    /// ```
     pub fn zero_missing(&mut self) -> &mut [u8] {
         self.append_zeroes(self.remaining());
         self.bytes
@@ -241,7 +349,25 @@ impl<'request> ReadBuffer<'request> {
         self.finish()
     }
 
-    /// Zeroes the buffer and lets `fill` write into it anywhere.
+    /// Zeroes the buffer and lets `fill` write into it anywhere, even from several threads:
+    ///
+    /// ```
+    /// # use nbdkit_script::{Filled, ReadBuffer, Result};
+    /// # fn fetch(part: &mut [u8], block: u64) { part.fill(block as u8); }
+    /// fn pread<'r>(buffer: ReadBuffer<'r>, offset: u64) -> Result<Filled<'r>> {
+    ///     buffer.zeroed(|bytes| {
+    ///         std::thread::scope(|threads| {
+    ///             for (part, block) in bytes.chunks_mut(4096).zip(offset / 4096..) {
+    ///                 threads.spawn(move || fetch(part, block));
+    ///             }
+    ///         });
+    ///         Ok(())
+    ///     })
+    /// }
+    /// # let mut memory = [0xff; 8192];
+    /// # pread(ReadBuffer::new(&mut memory), 4096).unwrap();
+    /// # assert_eq!((memory[0], memory[4096]), (1, 2));
+    /// ```
     ///
     /// # Errors
     /// Those of `fill`.

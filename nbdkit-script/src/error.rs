@@ -79,12 +79,23 @@ impl Error {
     }
 
     /// A failure with `EIO`, which nbdkit sends when a plugin sets no errno.
+    ///
+    /// ```
+    /// use nbdkit_script::{Error, errno};
+    /// assert_eq!(Error::msg("sector 7 is bad").errno(), errno::EIO);
+    /// ```
     pub fn msg(message: impl Into<String>) -> Error {
         Error::new(libc::EIO, message)
     }
 
     /// A failure with `EINVAL`: an unusable argument or return value. The message should say what
     /// was found and what was expected.
+    ///
+    /// ```
+    /// use nbdkit_script::{Error, errno};
+    /// let error = Error::invalid("mode=fast: expected slow or exact");
+    /// assert_eq!(error.errno(), errno::EINVAL);
+    /// ```
     pub fn invalid(message: impl Into<String>) -> Error {
         Error::new(libc::EINVAL, message)
     }
@@ -92,6 +103,11 @@ impl Error {
     /// A failure whose message is a script's own bytes, which need not be UTF-8: see [`printable`].
     /// Only the beginning of a long message is copied: a script that throws a string which fills
     /// the memory should not need as much again.
+    ///
+    /// ```
+    /// use nbdkit_script::{Error, errno};
+    /// assert_eq!(Error::from_bytes(errno::EIO, b"caf\xe9").message(), "caf\\xe9");
+    /// ```
     pub fn from_bytes(errno: i32, message: &[u8]) -> Error {
         Error::new(errno, printable(&bounded(message)))
     }
@@ -100,6 +116,12 @@ impl Error {
     /// [`ScriptPlugin`](crate::ScriptPlugin) returns this by default, and a language's adapter
     /// returns it if the script has no such function. The framework then does what nbdkit does for
     /// a NULL pointer in a C plugin.
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// assert!(Error::not_defined().is_not_defined());
+    /// assert!(!Error::msg("x").is_not_defined());
+    /// ```
     pub fn not_defined() -> Error {
         Error(None)
     }
@@ -111,6 +133,13 @@ impl Error {
 
     /// Adds a traceback of the script. It goes to nbdkit's debug log (`nbdkit -v`), never into the
     /// message.
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// let error = Error::msg("no block").with_traceback("in pread\nin the main program");
+    /// assert_eq!(error.message(), "no block");
+    /// assert_eq!(error.traceback(), Some("in pread\nin the main program"));
+    /// ```
     pub fn with_traceback(mut self, traceback: impl Into<String>) -> Error {
         self.failed().traceback = Some(traceback.into());
         self
@@ -140,6 +169,12 @@ impl Error {
     }
 
     /// Puts `context: ` before the message.
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// let error = Error::msg("no such block").context("the table");
+    /// assert_eq!(error.to_string(), "the table: no such block");
+    /// ```
     pub fn context(mut self, context: impl fmt::Display) -> Error {
         let failed = self.failed();
         failed.message = format!("{context}: {}", failed.message);

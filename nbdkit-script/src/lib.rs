@@ -16,15 +16,59 @@
 //! nbdkit-script = "0.1"
 //! ```
 //!
-//! The page of [`ScriptPlugin`] describes a plugin's life in order, with a complete example. What a
-//! plugin need not do, because the framework does it:
+//! Without that `crate-type` there would be no `.so`, so [`export!`] does not compile then. A crate
+//! whose tests are in a directory `tests`, or that other Rust code uses, needs
+//! `["cdylib", "rlib"]`: nothing can import a `cdylib`. Unit tests need neither.
+//!
+//! A disk that is all zeroes and forgets what is written:
+//!
+//! ```
+//! use nbdkit_script::*;
+//!
+//! struct Null;
+//!
+//! #[plugin]
+//! impl ScriptPlugin for Null {
+//!     const NAME: &'static str = "null";
+//!     type Handle = ();
+//!
+//!     fn load() -> Result<Self> {
+//!         Ok(Null)
+//!     }
+//!
+//!     fn open(&self, _readonly: bool) -> Result<()> {
+//!         Ok(())
+//!     }
+//!
+//!     fn get_size(&self, _: &()) -> Result<i64> {
+//!         Ok(1 << 30)
+//!     }
+//!
+//!     fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, _offset: u64) -> Result<Filled<'r>> {
+//!         Ok(buffer.finish_with_zeroes())
+//!     }
+//!
+//!     fn pwrite(&self, _: &(), _data: &[u8], _offset: u64, _: Flags) -> Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! export!(Shared<Null>);
+//! # fn main() {}
+//! ```
+//!
+//! The page of [`ScriptPlugin`] describes a plugin's life in order. What a plugin need not do,
+//! because the framework does it:
 //!
 //! - provide nbdkit's defaults for absent callbacks ([`Callbacks`]);
 //! - check that a read has delivered all its bytes ([`ReadBuffer`]);
-//! - turn errors and panics into an errno for the client and a line in the log ([`Error`]);
+//! - turn errors and panics into an errno for the client and a line in the log ([`Error`], to which
+//!   `?` turns the errors of other crates);
 //! - keep a plugin's output out of the client's data, if nbdkit serves one on standard output.
 //!
-//! [`File`] is a disk's data in a file or on a block device.
+//! [`host`] has nbdkit's own functions: the parsers of parameters, the client, the log.
+//! [`File`] is a disk's data in a file or on a block device. The crate `nbdkit-script-test` tests a
+//! plugin without a server.
 //!
 //! A scripting language implements [`Language`], and [`Scripted<L>`] turns its scripts into
 //! plugins: `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.

@@ -27,7 +27,8 @@ use nbdkit_script::{
 const PAGE: u64 = 32 * 1024;
 
 /// The disk. `Shared` calls one instance from many threads, so everything that changes is behind a
-/// lock.
+/// lock. Each change of a page is complete in itself, so after a panic with the lock held the disk
+/// is as usable as before: `PoisonError::into_inner`. With `unwrap`, all later requests would fail.
 struct RamDisk {
     size: i64,
     pages: Arc<RwLock<BTreeMap<u64, Box<[u8]>>>>,
@@ -56,20 +57,15 @@ impl ScriptPlugin for RamDisk {
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         if key != "size" {
-            return Err(Error::new(libc::EINVAL, format!("unknown parameter {key}=")));
+            return Err(Error::invalid(format!("unknown parameter {key}=")));
         }
-        self.size = value.to_str().and_then(parse_size).ok_or_else(|| {
-            Error::new(
-                libc::EINVAL,
-                format!("size={} is not a size such as 512K, 1M or 2G", value.display()),
-            )
-        })?;
+        self.size = host::parse_size(key, value)?;
         Ok(())
     }
 
     fn config_complete(&mut self) -> Result<()> {
         if self.size == 0 {
-            return Err(Error::new(libc::EINVAL, "the size= parameter is missing"));
+            return Err(Error::invalid("size= is missing, or zero"));
         }
         Ok(())
     }
@@ -228,22 +224,6 @@ fn split(offset: u64, count: u64) -> impl Iterator<Item = (u64, Range<usize>)> {
         let to = end.min(start + PAGE) - start;
         (page, from as usize..to as usize)
     })
-}
-
-/// A number of bytes with an optional K, M or G.
-fn parse_size(text: &str) -> Option<i64> {
-    let (number, unit) = match text.strip_suffix(['K', 'M', 'G']) {
-        Some(number) => (number, &text[number.len()..]),
-        None => (text, ""),
-    };
-    let shift = match unit {
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        _ => 0,
-    };
-    let size = number.parse::<i64>().ok()?.checked_mul(1 << shift)?;
-    (size > 0).then_some(size)
 }
 
 export!(Shared<RamDisk>);

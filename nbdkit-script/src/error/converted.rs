@@ -138,6 +138,12 @@ struct Std(Error);
 impl Error {
     /// As an error of Rust, for code that wants one. `Error` itself is none, because `?` can turn
     /// every error into an `Error` only if it is not among them.
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// let error = std::io::Error::other(Error::msg("no such block").into_std());
+    /// assert_eq!(error.to_string(), "no such block");
+    /// ```
     pub fn into_std(self) -> impl StdError + Send + Sync + 'static {
         Std(self)
     }

@@ -19,8 +19,20 @@ use super::remembered::{Client, when_closing};
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// The export that the client asked for; empty for the default one. Available from `open` on. The
-/// client chooses these bytes freely.
+/// The export that the client asked for. For the empty name it is the one that `default_export`
+/// gave, so it is empty only if there is none. Available from `open` on. The client chooses these
+/// bytes freely.
+///
+/// ```no_run
+/// # use nbdkit_script::{Error, Result, errno, host};
+/// fn open() -> Result<u64> {
+///     match host::export_name()?.to_str() {
+///         Some("small") => Ok(1 << 20),
+///         Some("large") => Ok(1 << 40),
+///         _ => Err(Error::new(errno::ENOENT, "there is no such export")),
+///     }
+/// }
+/// ```
 pub fn export_name() -> Result<OsString> {
     if let Some(name) = when_closing(|client| client.export_name.clone()) {
         return name.ok_or_else(|| not_remembered("nbdkit_export_name"));
@@ -38,6 +50,13 @@ pub fn export_name() -> Result<OsString> {
 
 /// Whether the client has completed TLS authentication. Available in `default_export`, and from
 /// `open` on.
+///
+/// ```no_run
+/// # use nbdkit_script::{Error, Result, errno, host};
+/// fn open() -> Result<()> {
+///     if host::is_tls()? { Ok(()) } else { Err(Error::new(errno::EPERM, "only with TLS")) }
+/// }
+/// ```
 pub fn is_tls() -> Result<bool> {
     if let Some(is_tls) = when_closing(|client| client.is_tls) {
         return is_tls.ok_or_else(|| not_remembered("nbdkit_is_tls"));
@@ -50,21 +69,55 @@ pub fn is_tls() -> Result<bool> {
 }
 
 /// The process ID of the client. Only over a Unix domain socket, and only on Linux.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn open() -> Result<()> {
+/// host::debug(&format!("process {} connects", host::peer_pid()?));
+/// # Ok(())
+/// # }
+/// ```
 pub fn peer_pid() -> Result<i64> {
     number("nbdkit_peer_pid", "process", &nbdkit_peer_pid, |client| client.pid)
 }
 
 /// The user ID of the client. Only over a Unix domain socket.
+///
+/// ```no_run
+/// # use nbdkit_script::{Error, Result, errno, host};
+/// fn preconnect() -> Result<()> {
+///     match host::peer_uid()? {
+///         0 => Ok(()),
+///         user => Err(Error::new(errno::EPERM, format!("user {user} is not root"))),
+///     }
+/// }
+/// ```
 pub fn peer_uid() -> Result<i64> {
     number("nbdkit_peer_uid", "user", &nbdkit_peer_uid, |client| client.uid)
 }
 
 /// The group ID of the client. Only over a Unix domain socket.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn open() -> Result<bool> {
+/// let may_write = host::peer_gid()? == 6;
+/// # Ok(may_write)
+/// # }
+/// ```
 pub fn peer_gid() -> Result<i64> {
     number("nbdkit_peer_gid", "group", &nbdkit_peer_gid, |client| client.gid)
 }
 
 /// The client's security context, for example SELinux's label. Needs nbdkit 1.36.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn open() -> Result<()> {
+/// host::debug(&host::peer_security_context()?.to_string_lossy());
+/// # Ok(())
+/// # }
+/// ```
 pub fn peer_security_context() -> Result<OsString> {
     const NAME: &str = "nbdkit_peer_security_context";
     let function = nbdkit_peer_security_context.require()?;
@@ -80,12 +133,30 @@ pub fn peer_security_context() -> Result<OsString> {
 }
 
 /// The distinguished name in the client's certificate; empty if it has none. Needs nbdkit 1.40.
+///
+/// ```no_run
+/// # use nbdkit_script::{Error, Result, errno, host};
+/// fn open() -> Result<()> {
+///     if host::peer_tls_dn()? != "CN=backup" {
+///         return Err(Error::new(errno::EPERM, "this disk is for the backup"));
+///     }
+///     Ok(())
+/// }
+/// ```
 pub fn peer_tls_dn() -> Result<OsString> {
     tls_name("nbdkit_peer_tls_dn", &nbdkit_peer_tls_dn, |client| client.tls_dn.clone())
 }
 
 /// The distinguished name of the issuer of the client's certificate; empty if there is none. Needs
 /// nbdkit 1.40.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn open() -> Result<bool> {
+/// let is_ours = host::peer_tls_issuer_dn()? == "CN=example.org";
+/// # Ok(is_ours)
+/// # }
+/// ```
 pub fn peer_tls_issuer_dn() -> Result<OsString> {
     tls_name("nbdkit_peer_tls_issuer_dn", &nbdkit_peer_tls_issuer_dn, |client| {
         client.tls_issuer_dn.clone()
@@ -94,6 +165,14 @@ pub fn peer_tls_issuer_dn() -> Result<OsString> {
 
 /// Disconnects the client: at once with `force`, otherwise once its requests are done. Needs nbdkit
 /// 1.34.
+///
+/// ```no_run
+/// # use nbdkit_script::{Error, Result, errno, host};
+/// # fn pread() -> Result<()> {
+/// host::disconnect(false)?;
+/// Err(Error::new(errno::ESHUTDOWN, "this was the last request"))
+/// # }
+/// ```
 pub fn disconnect(force: bool) -> Result<()> {
     // SAFETY: takes any number; may be called from any thread.
     unsafe { nbdkit_disconnect.require()?(force.into()) };
@@ -102,6 +181,14 @@ pub fn disconnect(force: bool) -> Result<()> {
 
 /// The client's address: `192.0.2.1:10809`, `[2001:db8::1]:10809`, `unix:/path`, `unix:` for a
 /// socket without a name, or `vsock:CID:PORT`.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn open() -> Result<()> {
+/// host::debug(&format!("a client from {}", host::peer_name()?));
+/// # Ok(())
+/// # }
+/// ```
 pub fn peer_name() -> Result<String> {
     const NAME: &str = "nbdkit_peer_name";
     if let Some(name) = when_closing(|client| client.name.clone()) {

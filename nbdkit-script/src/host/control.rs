@@ -11,6 +11,14 @@ use crate::error::{Error, Result};
 ///
 /// May be called from any thread; returns at once.
 ///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// /// A server for one client.
+/// fn close() -> Result<()> {
+///     host::shutdown()
+/// }
+/// ```
+///
 /// # Errors
 /// `EINVAL` before `after_fork`, since there is no server yet. To end nbdkit at that point, return
 /// an error.
@@ -23,7 +31,16 @@ pub fn shutdown() -> Result<()> {
     Ok(())
 }
 
-/// Sleeps. The end of the server or of the client's connection ends the sleep early.
+/// Sleeps. The end of the server or of the client's connection ends the sleep early. May be called
+/// from any thread; only on a callback's own it notices the end of the connection.
+///
+/// ```
+/// use std::time::Duration;
+/// use nbdkit_script::host;
+///
+/// host::nanosleep(Duration::from_millis(1))?;
+/// # Ok::<(), nbdkit_script::Error>(())
+/// ```
 ///
 /// # Errors
 /// `ESHUTDOWN` if the sleep ended early, because there is no point in going on; `EINVAL` for more
@@ -45,7 +62,16 @@ pub fn nanosleep(time: Duration) -> Result<()> {
     }
 }
 
-/// The name given to the server with `--name`, if any. Needs nbdkit 1.48.
+/// The name given to the server with `--name`, if any. Needs nbdkit 1.48. May be called from any
+/// thread.
+///
+/// ```
+/// use nbdkit_script::host;
+///
+/// // Nothing is lost with an nbdkit that has no names.
+/// let name = host::name().ok().flatten().unwrap_or_else(|| "nbdkit".into());
+/// host::debug(&format!("{name} is ready"));
+/// ```
 pub fn name() -> Result<Option<String>> {
     // SAFETY: takes nothing; may be called from any thread.
     let name = unsafe { nbdkit_name.require()?() };
@@ -56,7 +82,16 @@ pub fn name() -> Result<Option<String>> {
     Ok(Some(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()))
 }
 
-/// The current time in UTC, for messages: `2026-01-01 12:00:00.000333`. Needs nbdkit 1.48.
+/// The current time in UTC, for messages: `2026-01-01 12:00:00.000333`. Needs nbdkit 1.48. May be
+/// called from any thread.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn open() -> Result<()> {
+/// host::debug(&format!("{}: a client", host::timestamp()?));
+/// # Ok(())
+/// # }
+/// ```
 pub fn timestamp() -> Result<String> {
     // SAFETY: takes nothing; may be called from any thread.
     let text = unsafe { nbdkit_timestamp.require()?() };

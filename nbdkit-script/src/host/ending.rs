@@ -37,12 +37,12 @@ pub(super) fn serves() -> bool {
 /// only notices the end of the server. When a client has gone, nbdkit logs that.
 ///
 /// ```no_run
-/// use nbdkit_script::{Error, Result, host};
+/// use nbdkit_script::{Error, Result, errno, host};
 ///
 /// fn wait_for(ready: impl Fn() -> bool) -> Result<()> {
 ///     while !ready() {
 ///         if host::ending() {
-///             return Err(Error::new(libc::ESHUTDOWN, "nobody waits for this any more"));
+///             return Err(Error::new(errno::ESHUTDOWN, "nobody waits for this any more"));
 ///         }
 ///         std::thread::sleep(std::time::Duration::from_millis(10));
 ///     }

@@ -12,6 +12,12 @@ use crate::error::{Error, Result, bounded, one_line};
 /// [`Error`](crate::Error) that a callback returns; use this for anything else.
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
+///
+/// ```
+/// use nbdkit_script::host;
+///
+/// std::thread::spawn(|| host::error("the cache could not be written")).join().unwrap();
+/// ```
 pub fn error(message: &str) {
     write(nbdkit_error.get(), one_line(message).into_bytes());
 }
@@ -20,6 +26,10 @@ pub fn error(message: &str) {
 /// and anything but printable ASCII is escaped, as in C.
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
+///
+/// ```
+/// nbdkit_script::host::debug("block 7 is read ahead");
+/// ```
 pub fn debug(message: &str) {
     debug_bytes(message.as_bytes());
 }
@@ -33,6 +43,14 @@ pub(crate) fn debug_bytes(message: &[u8]) {
 /// Writes bytes to nbdkit's debug log, 16 per line: the offset, the bytes in hexadecimal, and as
 /// text. Each line begins with `prefix`, and the offsets count from `start`. Needs nbdkit 1.46.
 ///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn pwrite(data: &[u8], offset: u64) -> Result<()> {
+/// host::debug_hexdump(data, b"written: ", offset)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// `EINVAL` if an offset does not fit into 64 bits, or the prefix contains a NUL byte.
 pub fn debug_hexdump(data: &[u8], prefix: &[u8], start: u64) -> Result<()> {
@@ -45,6 +63,14 @@ pub fn debug_hexdump(data: &[u8], prefix: &[u8], start: u64) -> Result<()> {
 
 /// Writes the differences between two pieces of data to the debug log, in the format of
 /// [`debug_hexdump`]. Needs nbdkit 1.48.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # fn pwrite(data: &[u8], before: &[u8], offset: u64) -> Result<()> {
+/// host::debug_hexdiff(before, data, b"changed: ", offset)?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// As for [`debug_hexdump`], and `EINVAL` if the lengths differ.
@@ -123,6 +149,10 @@ fn escaped(line: &[u8]) -> Vec<u8> {
 
 /// Warns the user about a probable mistake. nbdkit has no warnings, so this goes to standard error,
 /// and is meant for the time before nbdkit serves.
+///
+/// ```
+/// nbdkit_script::host::warn("size= is not a multiple of 512: the end of the disk is lost");
+/// ```
 pub fn warn(message: &str) {
     eprintln!("nbdkit: warning: {}", one_line(message));
 }

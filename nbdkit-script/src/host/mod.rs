@@ -2,8 +2,64 @@
 //!
 //! If the running nbdkit lacks a function, calling it returns an `ENOTSUP` error that names the
 //! version it appeared in; the plugin loads all the same. Where nbdkit itself logs why something
-//! failed, as the `parse_*` functions do, our error refers to the log. Calls into the C library are
-//! in `system.rs`.
+//! failed, our error refers to the log.
+//!
+//! From any thread and at any time:
+//!
+//! - [`parse_size`], [`parse_bool`], [`parse_int`], [`parse_probability`] and [`parse_delay`],
+//!   which do without nbdkit;
+//! - the log: [`error`], [`debug`], [`debug_hexdump`], [`debug_hexdiff`], [`warn()`];
+//! - [`print_line`] and [`stdio_safe`], [`name`] and [`timestamp`];
+//! - [`nanosleep`] and [`ending`]; only on the thread of a callback they notice that its client has
+//!   gone;
+//! - [`shutdown`], from `after_fork` on.
+//!
+//! Up to `get_ready`, when nbdkit leaves its directory and its terminal: [`absolute_path`],
+//! [`realpath`], [`read_password`].
+//!
+//! In the callbacks of a connection, on the thread that nbdkit calls them on, since a thread of the
+//! plugin's own has no client: [`export_name`], [`is_tls`], [`peer_name`], [`peer_pid`],
+//! [`peer_uid`], [`peer_gid`], [`peer_security_context`], [`peer_tls_dn`], [`peer_tls_issuer_dn`],
+//! [`disconnect`].
+//!
+//! ```
+//! use std::ffi::{OsStr, OsString};
+//!
+//! use nbdkit_script::*;
+//!
+//! /// A disk for each export, of a size that is the same for all.
+//! struct Disks {
+//!     size: i64,
+//! }
+//!
+//! #[plugin]
+//! impl ScriptPlugin for Disks {
+//!     const NAME: &'static str = "disks";
+//!     type Handle = OsString;
+//!
+//! #   fn load() -> Result<Self> { Ok(Disks { size: 0 }) }
+//!     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
+//!         match key {
+//!             "size" => self.size = host::parse_size(key, value)?,
+//!             _ => return Err(Error::invalid(format!("unknown parameter {key}="))),
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     fn open(&self, _readonly: bool) -> Result<OsString> {
+//!         let (export, client) = (host::export_name()?, host::peer_name()?);
+//!         host::debug(&format!("{client} opens {}", export.display()));
+//!         Ok(export)
+//!     }
+//! #
+//! #   fn get_size(&self, _: &OsString) -> Result<i64> { Ok(self.size) }
+//! #   fn pread<'r>(
+//! #       &self, _: &OsString, buffer: ReadBuffer<'r>, _: u64
+//! #   ) -> Result<Filled<'r>> {
+//! #       Ok(buffer.finish_with_zeroes())
+//! #   }
+//! }
+//! ```
 #![allow(unsafe_code)]
 
 mod address;

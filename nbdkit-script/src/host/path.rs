@@ -12,6 +12,14 @@ use crate::memory;
 
 /// Makes a path absolute; the file need not exist. Works only up to `get_ready`, after which nbdkit
 /// changes its directory.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # use std::{ffi::OsStr, path::{Path, PathBuf}};
+/// fn config(value: &OsStr) -> Result<PathBuf> {
+///     host::absolute_path(Path::new(value))
+/// }
+/// ```
 pub fn absolute_path(path: &Path) -> Result<PathBuf> {
     let path = c_string("the path", path.as_os_str().as_bytes())?;
     // SAFETY: takes a C string.
@@ -21,6 +29,14 @@ pub fn absolute_path(path: &Path) -> Result<PathBuf> {
 
 /// The absolute path of an existing file, with symbolic links resolved. Works only up to
 /// `get_ready`.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # use std::{ffi::OsStr, path::{Path, PathBuf}};
+/// fn config(value: &OsStr) -> Result<PathBuf> {
+///     host::realpath(Path::new(value))
+/// }
+/// ```
 pub fn realpath(path: &Path) -> Result<PathBuf> {
     let path = c_string("the path", path.as_os_str().as_bytes())?;
     // SAFETY: takes a C string.
@@ -29,7 +45,15 @@ pub fn realpath(path: &Path) -> Result<PathBuf> {
 }
 
 /// Reads a password in one of nbdkit's forms: the password itself, `-` for a prompt, `+FILE`, or
-/// `-FD`.
+/// `-FD`. Works only up to `get_ready`.
+///
+/// ```no_run
+/// # use nbdkit_script::{Result, host};
+/// # use std::ffi::{OsStr, OsString};
+/// fn config(value: &OsStr) -> Result<OsString> {
+///     host::read_password(value)
+/// }
+/// ```
 pub fn read_password(value: &OsStr) -> Result<OsString> {
     let value = c_string("the password", value.as_bytes())?;
     let mut password = std::ptr::null_mut();

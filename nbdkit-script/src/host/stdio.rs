@@ -9,6 +9,16 @@ use crate::error::one_line;
 /// them (`nbdkit -s`), or once nbdkit serves at all.
 ///
 /// May be called from any thread.
+///
+/// ```
+/// use nbdkit_script::host;
+///
+/// // While it loads.
+/// let script = if host::stdio_safe() { std::io::read_to_string(std::io::stdin())? } else {
+///     return Err("the script cannot be read from standard input: nbdkit serves there".into());
+/// };
+/// # Ok::<(), nbdkit_script::Error>(())
+/// ```
 pub fn stdio_safe() -> bool {
     match nbdkit_stdio_safe.get() {
         // SAFETY: takes nothing and only reads nbdkit's configuration.
@@ -23,6 +33,11 @@ pub fn stdio_safe() -> bool {
 /// script's output out of the client's data.
 ///
 /// May be called from any thread. Line breaks in the text become spaces.
+///
+/// ```
+/// // In `dump_plugin`.
+/// nbdkit_script::host::print_line("disk_format=3");
+/// ```
 pub fn print_line(line: &str) {
     if let Ok(line) = CString::new(one_line(line)) {
         // SAFETY: `line` is a C string.

@@ -2,7 +2,26 @@
 
 use crate::callbacks::Callbacks;
 
-/// Implemented by the attribute `#[plugin]`.
+/// Implemented by the attribute `#[plugin]`. Without it a plugin does not compile:
+///
+/// ```compile_fail,E0277
+/// # use nbdkit_script::*;
+/// # struct Pattern;
+/// // error: `Pattern` lacks the attribute `#[plugin]`
+/// impl ScriptPlugin for Pattern {
+///     const NAME: &'static str = "pattern8";
+///     type Handle = ();
+/// #   fn load() -> Result<Self> { Ok(Pattern) }
+/// #   fn open(&self, _: bool) -> Result<()> { Ok(()) }
+/// #   fn get_size(&self, _: &()) -> Result<i64> { Ok(512) }
+/// #   fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, _: u64) -> Result<Filled<'r>> {
+/// #       buffer.zeroed(|_| Ok(()))
+/// #   }
+///     fn pwrite(&self, _: &(), data: &[u8], offset: u64, _: Flags) -> Result<()> {
+///         Ok(())
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` lacks the attribute `#[plugin]`",
     label = "write `#[nbdkit_script::plugin]` before this `impl`",

@@ -52,31 +52,34 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 ///
 /// Some of that follows from which callbacks there *are*: a client may write if there is `pwrite`.
 /// The attribute [`#[plugin]`](macro@crate::plugin) on the `impl` finds them. Without it the `impl`
-/// does not compile, so a callback that is written is never one that nbdkit is not told of:
-///
-/// ```compile_fail,E0277
-/// # use nbdkit_script::*;
-/// # struct Pattern;
-/// // error: `Pattern` lacks the attribute `#[plugin]`
-/// impl ScriptPlugin for Pattern {
-///     const NAME: &'static str = "pattern8";
-///     type Handle = ();
-/// #   fn load() -> Result<Self> { Ok(Pattern) }
-/// #   fn open(&self, _: bool) -> Result<()> { Ok(()) }
-/// #   fn get_size(&self, _: &()) -> Result<i64> { Ok(512) }
-/// #   fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, _: u64) -> Result<Filled<'r>> {
-/// #       buffer.zeroed(|_| Ok(()))
-/// #   }
-///     fn pwrite(&self, _: &(), data: &[u8], offset: u64, _: Flags) -> Result<()> {
-///         Ok(())
-///     }
-/// }
-/// ```
+/// does not compile, so nbdkit is told of every callback that is written.
 ///
 /// # Errors and panics
 ///
 /// An [`Error`] fails that one request, with its errno for the client and its message in nbdkit's
 /// log. So does a panic, as `EIO`; it never ends the server.
+///
+/// After a panic the plugin goes on, with whatever the panic left half done. A
+/// [`Mutex`](std::sync::Mutex) or `RwLock` that was locked then is *poisoned*: with
+/// `lock().unwrap()`, every later request would panic as well. Where what it protects is still
+/// usable, which is the case if each change to it is complete in itself, lock it regardless:
+///
+/// ```
+/// # use std::sync::{Mutex, PoisonError};
+/// # let blocks = Mutex::new(vec![0; 8]);
+/// let blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
+/// ```
+///
+/// Where it is not, fail the requests, with a reason:
+///
+/// ```
+/// # use std::sync::Mutex;
+/// # use nbdkit_script::*;
+/// # fn pwrite(blocks: &Mutex<Vec<u8>>) -> Result<()> {
+/// let blocks = blocks.lock().map_err(|_| "an earlier request has left the blocks half changed")?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Example
 ///
@@ -100,9 +103,8 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 ///     }
 ///
 ///     fn config(&mut self, key: &str, value: &std::ffi::OsStr) -> Result<()> {
-///         match (key, value.to_str().and_then(|value| value.parse().ok())) {
-///             ("size", Some(size)) => self.size = size,
-///             ("size", None) => return Err("size= takes a number of bytes".into()),
+///         match key {
+///             "size" => self.size = host::parse_size(key, value)?,
 ///             _ => return Err(format!("unknown parameter {key}=").into()),
 ///         }
 ///         Ok(())
@@ -137,7 +139,7 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 /// # fn main() {}
 /// ```
 ///
-/// Built as a `cdylib`, it is served by `nbdkit ./target/release/libpattern8.so size=1048576`.
+/// Built as a `cdylib`, it is served by `nbdkit ./target/release/libpattern8.so size=1M`.
 #[allow(unused_variables)]
 pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// The plugin's name: ASCII letters, digits and inner dashes.

@@ -34,7 +34,8 @@ use crate::values::Flags;
 /// Makes a `cdylib` an nbdkit plugin.
 ///
 /// Its argument is a runner with its plugin: `export!(Shared<MyDisk>)`, `export!(Isolated<MyDisk>)`
-/// or `export!(Isolated<Scripted<MyLanguage>>)`. Use it once in a `cdylib`.
+/// or `export!(Isolated<Scripted<MyLanguage>>)`. Use it once in a crate, which needs
+/// `crate-type = ["cdylib"]`: the compiler makes no `.so` of another, and says so here.
 #[macro_export]
 macro_rules! export {
     () => {
