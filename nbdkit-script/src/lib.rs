@@ -76,6 +76,11 @@
 //! When memory runs out, one request fails: see [`memory`]. For that, a plugin has an allocator
 //! with a reserve. To use another allocator, turn off the default feature `reserve`.
 //!
+//! With the feature `log`, what the plugin and other crates tell the crate `log` goes to nbdkit's log:
+//! errors, and the rest from `info` on as debug messages (`nbdkit -v`). `log::set_max_level` in
+//! [`load`](ScriptPlugin::load) sets another level. The feature `tracing` does the same for events of
+//! the crate `tracing`, unless the plugin has a subscriber of its own.
+//!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]

@@ -73,6 +73,8 @@ mod log;
 mod parameters;
 pub(crate) mod parse;
 mod path;
+#[cfg(feature = "log")]
+mod records;
 mod remember;
 mod remembered;
 #[doc(hidden)]
@@ -93,6 +95,8 @@ pub use log::{debug, debug_hexdiff, debug_hexdump, error, warn};
 pub use parameters::{parse_bool, parse_delay, parse_int, parse_probability, parse_size};
 pub(crate) use parse::delay;
 pub use path::{absolute_path, read_password, realpath};
+#[cfg(feature = "log")]
+pub(crate) use records::send_to_nbdkit;
 pub use rules::Integer;
 pub use stdio::{print_line, stdio_safe};
 

@@ -96,6 +96,8 @@ static INNER: OnceCell<Inner> = OnceCell::new();
 pub fn plugin_init<E: Exported>() -> *const PluginTable {
     panic::install_hook();
     system::spare_addresses();
+    #[cfg(feature = "log")]
+    host::send_to_nbdkit();
 
     let mut builder = Builder::new();
     builder.cache = true;
