@@ -76,10 +76,12 @@
 //! When memory runs out, one request fails: see [`memory`]. For that, a plugin has an allocator
 //! with a reserve. To use another allocator, turn off the default feature `reserve`.
 //!
-//! With the feature `log`, what the plugin and other crates tell the crate `log` goes to nbdkit's log:
-//! errors, and the rest from `info` on as debug messages (`nbdkit -v`). `log::set_max_level` in
-//! [`load`](ScriptPlugin::load) sets another level. The feature `tracing` does the same for events of
-//! the crate `tracing`, unless the plugin has a subscriber of its own.
+//! With the feature `log`, what the plugin and other crates tell the crate `log` goes to nbdkit's
+//! log: errors, and the rest from `info` on as debug messages (`nbdkit -v`). `log::set_max_level`
+//! in [`load`](ScriptPlugin::load) sets another level. The feature `tracing` does the same for
+//! events of the crate `tracing`, unless the plugin has a subscriber of its own.
+//!
+//! With the feature `tokio` there is a `Runtime` for plugins that call asynchronous code.
 //!
 //! Works with nbdkit 1.32 and later. The plugin needs `panic = "unwind"`, which is the default.
 #![deny(unsafe_code)]
@@ -109,6 +111,8 @@ pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
 pub use error::{Error, Place, Result, ResultExt, printable};
 pub use file::File;
+#[cfg(feature = "tokio")]
+pub use host::Runtime;
 pub use nbdkit_script_macros::plugin;
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};

@@ -79,6 +79,8 @@ mod remember;
 mod remembered;
 #[doc(hidden)]
 pub mod rules;
+#[cfg(feature = "tokio")]
+mod runtime;
 mod stdio;
 mod thread;
 
@@ -98,6 +100,8 @@ pub use path::{absolute_path, read_password, realpath};
 #[cfg(feature = "log")]
 pub(crate) use records::send_to_nbdkit;
 pub use rules::Integer;
+#[cfg(feature = "tokio")]
+pub use runtime::Runtime;
 pub use stdio::{print_line, stdio_safe};
 
 pub(crate) use descriptors::{a_client_may_be_gone, before_serving, let_clients_go};

@@ -26,8 +26,8 @@ impl Log for ToNbdkit {
 }
 
 /// Sends records to nbdkit's log, from those of the level `info` on: nbdkit does not say whether it
-/// shows its debug log, so each record costs the time to write it. A process that has a logger, such
-/// as a test, keeps it.
+/// shows its debug log, so each record costs the time to write it. A process that has a logger,
+/// such as a test, keeps it.
 pub(crate) fn send_to_nbdkit() {
     if log::set_logger(&ToNbdkit).is_ok() {
         log::set_max_level(LevelFilter::Info);

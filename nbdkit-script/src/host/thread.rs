@@ -70,6 +70,17 @@ impl Thread {
     }
 }
 
+/// Blocks all signals in the thread that calls this: they are nbdkit's.
+#[cfg(feature = "tokio")]
+pub(super) fn block_signals() {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: the set is initialised before it is used; the mask belongs to this thread.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut());
+    }
+}
+
 impl Drop for Thread {
     fn drop(&mut self) {
         // SAFETY: the thread was started once, and is joined once.

@@ -1,0 +1,118 @@
+//! Asynchronous code in a plugin, whose callbacks are not: a runtime of tokio.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+use tokio::runtime::{Builder, Handle};
+use tokio::time::timeout;
+
+use super::ending::ending;
+use super::thread::block_signals;
+use crate::error::{Error, Result, ResultExt};
+
+/// How soon a callback ends when nobody waits for it any more.
+const STEP: Duration = Duration::from_millis(100);
+
+/// A runtime of tokio for a plugin that calls asynchronous code. With the feature `tokio`.
+///
+/// Its threads are started in `after_fork`, since nbdkit's fork would end any that were there
+/// before, and end when the plugin is dropped.
+///
+/// ```
+/// use nbdkit_script::*;
+///
+/// #[derive(Default)]
+/// struct Remote {
+///     runtime: Runtime,
+/// }
+///
+/// # async fn fetch(offset: u64, count: usize) -> Result<Vec<u8>> { Ok(vec![offset as u8; count]) }
+/// #[plugin]
+/// impl ScriptPlugin for Remote {
+///     const NAME: &'static str = "remote";
+///     type Handle = ();
+///
+///     fn load() -> Result<Self> {
+///         Ok(Remote::default())
+///     }
+///
+///     fn after_fork(&self) -> Result<()> {
+///         self.runtime.start()
+///     }
+///
+///     fn open(&self, _readonly: bool) -> Result<()> {
+///         Ok(())
+///     }
+///
+///     fn get_size(&self, _: &()) -> Result<i64> {
+///         Ok(1 << 30)
+///     }
+///
+///     fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, offset: u64) -> Result<Filled<'r>> {
+///         // The first `?` is for a client that has gone.
+///         let data = self.runtime.block_on(fetch(offset, buffer.len()))??;
+///         buffer.copy_from(&data)
+///     }
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct Runtime(OnceCell<tokio::runtime::Runtime>);
+
+impl Runtime {
+    /// A runtime that is to be started.
+    pub const fn new() -> Runtime {
+        Runtime(OnceCell::new())
+    }
+
+    /// Starts its threads, as many as there are processors. To be called in `after_fork`.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn start(&self) -> Result<()> {
+        self.0
+            .get_or_try_init(|| {
+                // Signals are nbdkit's.
+                Builder::new_multi_thread().enable_all().on_thread_start(block_signals).build()
+            })
+            .context("the runtime of tokio")
+            .map(|_| ())
+    }
+
+    /// Runs a future to its end, on the thread of the callback that calls this.
+    ///
+    /// The future is dropped if there is no point in going on: the client of this callback has
+    /// gone, or the server is ending. That is noticed within 100 ms, by [`ending`].
+    ///
+    /// # Errors
+    /// `ESHUTDOWN` in that case; `EINVAL` if the runtime has not been started.
+    pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output> {
+        self.started()?.block_on(async {
+            let mut future = pin!(future);
+            loop {
+                match timeout(STEP, &mut future).await {
+                    Ok(output) => return Ok(output),
+                    Err(_) if ending() => {
+                        let message = "nobody waits for this any more";
+                        return Err(Error::new(libc::ESHUTDOWN, message));
+                    }
+                    Err(_) => {}
+                }
+            }
+        })
+    }
+
+    /// What spawns tasks. They go on when the callback that has spawned them ends.
+    ///
+    /// # Errors
+    /// `EINVAL` if the runtime has not been started.
+    pub fn handle(&self) -> Result<&Handle> {
+        self.started().map(tokio::runtime::Runtime::handle)
+    }
+
+    fn started(&self) -> Result<&tokio::runtime::Runtime> {
+        let message = "the runtime of tokio does not run: start it in after_fork";
+        self.0.get().ok_or_else(|| Error::invalid(message))
+    }
+}
