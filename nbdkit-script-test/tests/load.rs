@@ -24,7 +24,7 @@ fn a_plugin_that_is_loaded() -> Result<(), Failure> {
 #[test]
 fn what_it_logs_while_it_starts() {
     let failure = Nbdkit::load(example("loaded")).config("size", "much").ready().unwrap_err();
-    assert_eq!(failure.logged()[0], "could not parse size string (much)");
+    assert_eq!(failure.logged(), ["config: size: could not parse size string (much)"]);
 }
 
 #[test]

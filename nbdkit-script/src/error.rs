@@ -290,7 +290,7 @@ fn cut_mark(length: usize) -> String {
 /// `\xNN`.
 ///
 /// ```
-/// assert_eq!(nbdkit_script::printable(b"caf\xc3\xa9 \xff"), "caf\u{e9} \\xff");
+/// assert_eq!(nbdkit_script::script::printable(b"caf\xc3\xa9 \xff"), "caf\u{e9} \\xff");
 /// ```
 pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {

@@ -109,7 +109,9 @@ mod values;
 
 pub use buffer::{Filled, ReadBuffer};
 pub use callbacks::Callbacks;
-pub use error::{Error, Place, Result, ResultExt, printable};
+#[doc(hidden)]
+pub use error::printable;
+pub use error::{Error, Place, Result, ResultExt};
 pub use file::File;
 #[cfg(feature = "tokio")]
 pub use host::Runtime;
@@ -117,10 +119,10 @@ pub use nbdkit_script_macros::plugin;
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use script::{Language, Script, Scripted};
-pub use values::{
-    BlockSize, Cache, Export, Extent, ExtentType, Flags, Fua, Named, Number, ThreadModel, errno,
-    in_short, whole,
-};
+pub use values::{BlockSize, Cache, Export, Extent, ExtentType, Flags, Fua, ThreadModel, errno};
+// What is for languages is in `script`. Adapters may find it here.
+#[doc(hidden)]
+pub use values::{Named, Number, in_short, whole};
 
 /// For the expansion of [`export!`], for adapters' tests that call a script's callbacks, and for
 /// `nbdkit-script-test`.

@@ -21,3 +21,8 @@ pub use in_front::Parameter;
 pub use language::{ApiVersion, Argument, ArgumentOf, Language, Lent, Program, Wanted};
 pub use scripted::Scripted;
 pub use source::Script;
+
+#[doc(inline)]
+pub use crate::error::printable;
+#[doc(inline)]
+pub use crate::values::{Named, Number, in_short, whole};

@@ -23,7 +23,7 @@ pub trait Named: Copy + Sized + 'static {
     /// The value with this word.
     ///
     /// ```
-    /// use nbdkit_script::{Named, ThreadModel};
+    /// use nbdkit_script::{ThreadModel, script::Named};
     /// assert_eq!(ThreadModel::from_word("parallel").unwrap(), ThreadModel::Parallel);
     /// assert!(ThreadModel::from_word("paralell").is_err());
     /// ```

@@ -12,7 +12,7 @@ pub enum Number {
 /// Converts a float to an integer, if it is whole and fits into 64 bits.
 ///
 /// ```
-/// use nbdkit_script::whole;
+/// use nbdkit_script::script::whole;
 /// assert_eq!(whole(512.0), Some(512));
 /// assert_eq!(whole(0.5), None);
 /// ```

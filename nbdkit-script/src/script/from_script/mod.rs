@@ -17,7 +17,7 @@
 //! [`ThreadModel`]: crate::ThreadModel
 //! [`Fua`]: crate::Fua
 //! [`Cache`]: crate::Cache
-//! [`Named`]: crate::Named
+//! [`Named`]: super::Named
 //!
 //! The bytes of a read are not in this table: [`Returned::bytes`] passes them to
 //! [`ReadBuffer::copy_from`](crate::ReadBuffer::copy_from) without a copy in between.

@@ -66,7 +66,7 @@ const A_LIST: Refusal = "value is a list";
 /// Keys and values that all instances share. Each operation is atomic.
 ///
 /// ```
-/// use nbdkit_script::Number;
+/// use nbdkit_script::script::Number;
 /// use nbdkit_script::script::store::{Dictionary, Value};
 /// let dictionary = Dictionary::default();
 /// let one = Number::Integer(1);
