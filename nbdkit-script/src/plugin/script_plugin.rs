@@ -70,16 +70,7 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 /// let blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
 /// ```
 ///
-/// Where it is not, fail the requests, with a reason:
-///
-/// ```
-/// # use std::sync::Mutex;
-/// # use nbdkit_script::*;
-/// # fn pwrite(blocks: &Mutex<Vec<u8>>) -> Result<()> {
-/// let blocks = blocks.lock().map_err(|_| "an earlier request has left the blocks half changed")?;
-/// # Ok(())
-/// # }
-/// ```
+/// Where it is not, fail the requests: `.lock().map_err(|_| "the blocks are half changed")?`.
 ///
 /// # Example
 ///
