@@ -1,7 +1,8 @@
 //! The methods of `nbdkit.disk`: a disk in memory that all interpreters see.
 
 use super::arguments::{at_most, count_at};
-use super::call::{Answer, Call, DiskRange, Method, Methods};
+use super::call::{Answer, Call, Method, Methods};
+use super::range::Range;
 use super::watch;
 use crate::error::{Error, Result};
 use crate::script::store::{self, Disk, Part};
@@ -17,7 +18,7 @@ pub fn methods(list: &mut impl Methods) {
     list.add::<Size>("size");
 }
 
-/// Copies what is on a disk, for a [`DiskRange`].
+/// Copies what is on a disk, for a [`Range`].
 ///
 /// # Errors
 /// `EINVAL` if the range is not inside the disk, which that of an answer is.
@@ -79,7 +80,7 @@ impl Method for Pread {
                     disk.size()
                 )));
             }
-            return Ok(Answer::Read(DiskRange { disk, offset, count }));
+            return Ok(Answer::Read(Range::of_disk(disk, count, offset)));
         }
         let mut buffer = call.buffer(2)?;
         let count = buffer.len() as u64;
@@ -179,7 +180,7 @@ mod tests {
         match call("pread", vec![Value::Disk(disk), integer(3), integer(70_001)]) {
             Ok(Answer::Read(range)) => {
                 let mut bytes = vec![0xaa; range.count()];
-                range.fill(&mut bytes);
+                range.fill(&mut bytes).unwrap();
                 assert_eq!(&bytes, b"bc\0");
             }
             other => panic!("{other:?}"),

@@ -1,0 +1,237 @@
+//! The methods of `nbdkit.file`: a file or a block device, which a disk's data are kept in.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::arguments::{Arguments, at_most, count_at, string_at};
+use super::call::{Answer, Call, Method, Methods};
+use super::range::Range;
+use super::watch;
+use crate::error::{Error, Result};
+use crate::file::{Closable, File, Mode};
+use crate::host;
+use crate::values::{Flags, Number};
+
+/// Gives a language all methods of files.
+pub fn methods(list: &mut impl Methods) {
+    list.add::<Pread>("pread");
+    list.add::<Pwrite>("pwrite");
+    list.add::<Flush>("flush");
+    list.add::<Sync>("sync");
+    list.add::<Size>("size");
+    list.add::<Truncate>("truncate");
+    list.add::<Zero>("zero");
+    list.add::<Trim>("trim");
+    list.add::<Extents>("extents");
+    list.add::<Cache>("cache");
+    list.add::<Lock>("lock");
+    list.add::<Close>("close");
+}
+
+/// The error about an object whose file has been closed, and that has forgotten which it was.
+#[cold]
+pub fn closed() -> Error {
+    Error::new(libc::EBADF, "this file is closed")
+}
+
+/// A string this long is only made after the file has been asked whether there is so much of it.
+const LONG: usize = 1 << 16;
+
+/// `nbdkit.file(path, mode, size?)`.
+pub(super) fn open<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
+    let path = string_at(call, 1, "the path")?;
+    let mode = string_at(call, 2, "the mode")?;
+    let size = match call.has(3) {
+        true => Some(count_at(call, 3, "size")? as u64),
+        false => None,
+    };
+    let mode = Mode::from_name(&mode, size)?;
+    let file = File::open(absolute(Path::new(OsStr::from_bytes(&path)))?, mode)?;
+    Ok(Answer::File(Arc::new(Closable::from(file))))
+}
+
+/// Messages name a file so that people find it, whatever directory nbdkit is in.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    if path.is_absolute() { Ok(path.into()) } else { host::absolute_path(path) }
+}
+
+fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
+    count_at(call, index, "offset").map(|offset| offset as u64)
+}
+
+/// The flags of a request, as callbacks have them; none if there is no such argument.
+fn flags_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<Flags> {
+    if !call.has(index) {
+        return Ok(Flags::empty());
+    }
+    let bits = match call.number(index) {
+        Some(Number::Integer(bits)) => u32::try_from(bits).ok(),
+        Some(Number::Float(bits)) => {
+            crate::values::whole(bits).and_then(|bits| u32::try_from(bits).ok())
+        }
+        None => None,
+    };
+    bits.map(Flags::from_bits_retain).ok_or_else(|| call.wrong_type(index, "flags, a number"))
+}
+
+/// `file:pread(count, offset)` returns a string; `file:pread(buffer, offset)` fills the buffer.
+struct Pread;
+
+impl Method for Pread {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 3)?;
+        let file = call.file(1)?;
+        let offset = offset_at(call, 3)?;
+        if call.number(2).is_some() || !call.has_buffers() {
+            let count = count_at(call, 2, "count")?;
+            if count > LONG {
+                file.with(|file| file.check_inside(count as u64, offset))?;
+            }
+            return Ok(Answer::Read(Range::of_file(Arc::clone(file), count, offset)));
+        }
+        let mut buffer = call.buffer(2)?;
+        buffer.write_with(|bytes| file.with(|file| file.pread(bytes, offset)))?;
+        Ok(Answer::Nothing)
+    }
+}
+
+/// `file:pwrite(string_or_buffer, offset, flags?)`.
+struct Pwrite;
+
+impl Method for Pwrite {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 4)?;
+        let file = call.file(1)?;
+        watch::shared();
+        let (offset, flags) = (offset_at(call, 3)?, flags_at(call, 4)?);
+        let data = match call.data(2) {
+            Some(data) => data,
+            None => {
+                let buffer = call.buffer(2)?;
+                let count = buffer.len();
+                buffer.bytes(0, count)?
+            }
+        };
+        file.with(|file| file.pwrite(data, offset, flags)).map(|()| Answer::Nothing)
+    }
+}
+
+/// `file:flush()`.
+struct Flush;
+
+impl Method for Flush {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 1)?;
+        call.file(1)?.with(File::flush).map(|()| Answer::Nothing)
+    }
+}
+
+/// `file:sync()`.
+struct Sync;
+
+impl Method for Sync {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 1)?;
+        call.file(1)?.with(File::sync).map(|()| Answer::Nothing)
+    }
+}
+
+/// `file:size()`.
+struct Size;
+
+impl Method for Size {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 1)?;
+        let size = call.file(1)?.with(File::size)?;
+        Ok(i64::try_from(size).map_or(Answer::Unsigned(size), Answer::Integer))
+    }
+}
+
+/// `file:truncate(size)`.
+struct Truncate;
+
+impl Method for Truncate {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 2)?;
+        let file = call.file(1)?;
+        watch::shared();
+        let size = count_at(call, 2, "size")? as u64;
+        file.with(|file| file.truncate(size)).map(|()| Answer::Nothing)
+    }
+}
+
+/// The file of a method, and its arguments `count, offset, flags?`.
+fn range_of<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<(&'a Arc<Closable>, u64, u64, Flags)> {
+    at_most(call, 4)?;
+    let file = call.file(1)?;
+    let count = count_at(call, 2, "count")? as u64;
+    Ok((file, count, offset_at(call, 3)?, flags_at(call, 4)?))
+}
+
+/// `file:zero(count, offset, flags?)`.
+struct Zero;
+
+impl Method for Zero {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        let (file, count, offset, flags) = range_of(call)?;
+        watch::shared();
+        file.with(|file| file.zero(count, offset, flags)).map(|()| Answer::Nothing)
+    }
+}
+
+/// `file:trim(count, offset, flags?)`.
+struct Trim;
+
+impl Method for Trim {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        let (file, count, offset, flags) = range_of(call)?;
+        watch::shared();
+        file.with(|file| file.trim(count, offset, flags)).map(|()| Answer::Nothing)
+    }
+}
+
+/// `file:extents(count, offset, flags?)`: as the callback of that name returns them.
+struct Extents;
+
+impl Method for Extents {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        let (file, count, offset, flags) = range_of(call)?;
+        file.with(|file| file.extents(count, offset, flags)).map(Answer::Extents)
+    }
+}
+
+/// `file:cache(count, offset)`. It takes flags as well, for nbdkit's callback has them, and no flag
+/// changes anything.
+struct Cache;
+
+impl Method for Cache {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        let (file, count, offset, _) = range_of(call)?;
+        file.with(|file| file.cache(count, offset)).map(|()| Answer::Nothing)
+    }
+}
+
+/// `file:lock()`.
+struct Lock;
+
+impl Method for Lock {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 1)?;
+        call.file(1)?.with(File::lock).map(|()| Answer::Nothing)
+    }
+}
+
+/// `file:close()`. One argument too many is not refused, for Lua calls this at the end of a variable
+/// that is to be closed, and passes the error that ended it.
+#[derive(Debug)]
+pub struct Close;
+
+impl Method for Close {
+    fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        at_most(call, 2)?;
+        call.file(1)?.close();
+        Ok(Answer::Nothing)
+    }
+}
