@@ -122,7 +122,7 @@ def test_script(block, start, language, write_script, tmp_path):
         text += language.script("documentation", "trace", names=called)
     script = write_script(text)
     parameters = block.values("with")
-    if "disk.img" in parameters:
+    if any("disk.img" in parameter for parameter in parameters):
         (tmp_path / "disk.img").write_bytes(bytes(1024 * 1024))
 
     fails = block.value("fails")

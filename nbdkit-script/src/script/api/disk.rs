@@ -18,27 +18,6 @@ pub fn methods(list: &mut impl Methods) {
     list.add::<Size>("size");
 }
 
-/// Copies what is on a disk, for a [`Range`].
-///
-/// # Errors
-/// `EINVAL` if the range is not inside the disk, which that of an answer is.
-pub(super) fn read(disk: &Disk, offset: u64, bytes: &mut [u8]) -> crate::Result<()> {
-    let mut rest = &mut *bytes;
-    disk.read(offset, rest.len() as u64, |part| {
-        let count = match part {
-            Part::Data(data) => data.len(),
-            Part::Hole(count) => count,
-        };
-        let (now, later) = std::mem::take(&mut rest).split_at_mut(count);
-        match part {
-            Part::Data(data) => now.copy_from_slice(data),
-            Part::Hole(_) => now.fill(0),
-        }
-        rest = later;
-        Ok(())
-    })
-}
-
 fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
     count_at(call, index, "offset").map(|offset| offset as u64)
 }
@@ -185,15 +164,6 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn holes_are_read_as_zeroes() {
-        let disk = new(b"library: hole", 4).unwrap();
-        let mut bytes = [0xaa; 4];
-        read(disk, 0, &mut bytes).unwrap();
-        assert_eq!(bytes, [0; 4]);
-        assert!(read(disk, 1, &mut bytes).is_err());
     }
 
     #[test]

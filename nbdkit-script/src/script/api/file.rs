@@ -223,8 +223,8 @@ impl Method for Lock {
     }
 }
 
-/// `file:close()`. One argument too many is not refused, for Lua calls this at the end of a variable
-/// that is to be closed, and passes the error that ended it.
+/// `file:close()`. One argument too many is not refused, for Lua calls this at the end of a
+/// variable that is to be closed, and passes the error that ended it.
 #[derive(Debug)]
 pub struct Close;
 
@@ -233,5 +233,83 @@ impl Method for Close {
         at_most(call, 2)?;
         call.file(1)?.close();
         Ok(Answer::Nothing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{self, Fake, Value, integer, own};
+    use super::*;
+    use crate::script::api::Buffer;
+    use std::cell::RefCell;
+
+    fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, String> {
+        fake::call(name, values, |find| methods(find))
+    }
+
+    fn new(path: &Path, mode: &'static [u8], size: i64) -> Result<Arc<Closable>, String> {
+        let path = path.as_os_str().as_bytes();
+        let call = Fake::function(vec![Value::Text(path), Value::Text(mode), integer(size)]);
+        match open(&call).map_err(|error| error.to_string())? {
+            Answer::File(file) => Ok(file),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A path for the test of this name.
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("nbdkit-script-api-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn what_is_written_is_read_into_a_string_and_into_a_buffer() {
+        let path = path("read");
+        let file = &new(&path, b"create", 1000).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let abc = vec![Value::File(file), Value::Text(b"abc"), integer(100), integer(2)];
+        call("pwrite", abc).unwrap();
+        let mut bytes = [0xaa; 5];
+        call("pread", vec![Value::File(file), own(&mut bytes), integer(99)]).unwrap();
+        assert_eq!(&bytes, b"\0abc\0");
+        let Ok(Answer::Read(range)) =
+            call("pread", vec![Value::File(file), integer(3), integer(101)])
+        else {
+            panic!("a range")
+        };
+        let mut bytes = vec![0xaa; range.count()];
+        range.fill(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"bc\0");
+        // It is closed before the language has read.
+        call("close", vec![Value::File(file)]).unwrap();
+        assert_eq!(range.fill(&mut bytes).unwrap_err().errno(), libc::EBADF);
+    }
+
+    #[test]
+    fn a_long_string_is_refused_before_there_is_memory_for_it() {
+        let path = path("long");
+        let file = &new(&path, b"create", 1000).unwrap();
+        let read = call("pread", vec![Value::File(file), integer(1 << 40), integer(0)]);
+        std::fs::remove_file(&path).unwrap();
+        assert!(read.unwrap_err().ends_with(": it ends at 1000"));
+    }
+
+    #[test]
+    fn refusals() {
+        let path = path("refusals");
+        let file = &new(&path, b"create", 1000).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let data = Value::Buffer(RefCell::new(Some(Buffer::Data(b"abc"))));
+        let message = call("pread", vec![Value::File(file), data, integer(0)]).unwrap_err();
+        assert!(message.starts_with("this buffer is read-only"), "{message}");
+        let message = call("size", vec![integer(1)]).unwrap_err();
+        assert_eq!(message, "argument 0: found a number, expected a file");
+        let words = vec![Value::File(file), integer(1), integer(0), Value::Text(b"fua")];
+        let message = call("zero", words).unwrap_err();
+        assert_eq!(message, "argument 3: found \"fua\", expected flags, a number");
+        assert!(new(&path, b"create", -1).unwrap_err().contains("the size: found -1"));
+        assert!(new(&path, b"x", 1).unwrap_err().starts_with("found the mode \"x\""));
+        let number = Fake::function(vec![integer(1), Value::Text(b"r")]);
+        let message = open(&number).unwrap_err().to_string();
+        assert_eq!(message, "argument 1 (the path): found a number, expected a string");
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! - [`functions::ALL`] are the functions of the module, and [`shared::ALL`] the operations of the
 //!   dictionary that all instances see: tables of [`Function`].
-//! - [`buffer::methods`], [`disk::methods`] and [`file::methods`] are the methods of objects. Scripts
-//!   call those of buffers for every few bytes, so they are generic over the call: each language
-//!   compiles its own copy, without calls through pointers.
+//! - [`buffer::methods`], [`disk::methods`] and [`file::methods`] are the methods of objects.
+//!   Scripts call those of buffers for every few bytes, so they are generic over the call: each
+//!   language compiles its own copy, without calls through pointers.
 //! - [`constants`](fn@constants) and [`errno::all`](crate::values::errno::all) are numbers.
 //!
 //! A [`Memory`] says where a buffer's bytes are; a [`Lease`] lends it nbdkit's.

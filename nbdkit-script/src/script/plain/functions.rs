@@ -76,8 +76,8 @@ pub fn operations<V: Values>() -> impl Iterator<Item = Function<V>> {
     all.map(|function| Function { name: function.name, run: Run::Function(function) })
 }
 
-/// The methods of disks and files. The first argument is the object; a language whose functions have
-/// no types calls the same one for both.
+/// The methods of disks and files. The first argument is the object; a language calls the same
+/// function for both, which knows one from the other.
 pub fn methods<V: Values>() -> impl Iterator<Item = Function<V>> {
     struct List<V: Values>(BTreeMap<&'static str, RunMethod<V>>);
 
