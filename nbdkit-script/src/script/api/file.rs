@@ -80,6 +80,8 @@ fn flags_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<Flags> 
 struct Pread;
 
 impl Method for Pread {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let file = call.file(1)?;
@@ -101,6 +103,8 @@ impl Method for Pread {
 struct Pwrite;
 
 impl Method for Pwrite {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 4)?;
         let file = call.file(1)?;
@@ -122,6 +126,8 @@ impl Method for Pwrite {
 struct Flush;
 
 impl Method for Flush {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         call.file(1)?.with(File::flush).map(|()| Answer::Nothing)
@@ -132,6 +138,8 @@ impl Method for Flush {
 struct Sync;
 
 impl Method for Sync {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         call.file(1)?.with(File::sync).map(|()| Answer::Nothing)
@@ -142,6 +150,8 @@ impl Method for Sync {
 struct Size;
 
 impl Method for Size {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         let size = call.file(1)?.with(File::size)?;
@@ -153,6 +163,8 @@ impl Method for Size {
 struct Truncate;
 
 impl Method for Truncate {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 2)?;
         let file = call.file(1)?;
@@ -174,6 +186,8 @@ fn range_of<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<(&'a Arc<Closable>, u
 struct Zero;
 
 impl Method for Zero {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, flags) = range_of(call)?;
         watch::shared();
@@ -185,6 +199,8 @@ impl Method for Zero {
 struct Trim;
 
 impl Method for Trim {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, flags) = range_of(call)?;
         watch::shared();
@@ -196,6 +212,8 @@ impl Method for Trim {
 struct Extents;
 
 impl Method for Extents {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, flags) = range_of(call)?;
         file.with(|file| file.extents(count, offset, flags)).map(Answer::Extents)
@@ -207,6 +225,8 @@ impl Method for Extents {
 struct Cache;
 
 impl Method for Cache {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, _) = range_of(call)?;
         file.with(|file| file.cache(count, offset)).map(|()| Answer::Nothing)
@@ -217,6 +237,8 @@ impl Method for Cache {
 struct Lock;
 
 impl Method for Lock {
+    const IS_SYSTEM: bool = true;
+
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         call.file(1)?.with(File::lock).map(|()| Answer::Nothing)
