@@ -366,10 +366,10 @@ def test_what_the_example_offers(serve_file, start, language, path):
     offers = [client.can_fua(), client.can_flush(), client.can_trim(), client.can_zero()]
     assert all([*offers, client.can_fast_zero(), client.can_multi_conn(), client.can_cache()])
     client.cache(MIB, 0)
-    before = os.stat(path)
+    before = os.stat(path).st_mtime_ns
     readonly = start("-r", language.plugin, language.example("file"), f"file={path}").connect()
     assert readonly.is_read_only() and readonly.pread(512, 0) == bytes(512)
-    assert os.stat(path) == before
+    assert os.stat(path).st_mtime_ns == before
 
 
 def lengths(text):
@@ -413,6 +413,8 @@ def traced(calls):
 
 def test_data_are_durable_before_the_reply(serve_file, tmp_path):
     trace = tmp_path / "trace"
+    if subprocess.run(["strace", "-o", trace, "true"], capture_output=True).returncode != 0:
+        pytest.skip("strace may not trace here")
     calls = "trace=pwrite64,fdatasync,sendto,sendmsg,write,socket"
     # With one thread for a connection, all calls are in one order.
     server = serve_file("-t", "1", prefix=("strace", "-f", "-qq", "-e", calls, "-o", str(trace)))
