@@ -30,7 +30,7 @@ def data_with_holes(size, seed):
     return bytes(data[:size])
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "file_v1", "overlay"])
 def example(request, start, language, tmp_path):
     """A server of one of the example scripts, with an empty disk."""
     if request.param == "memory":
@@ -40,6 +40,8 @@ def example(request, start, language, tmp_path):
         with open(backing, "wb") as file:
             file.truncate(SIZE)
         parameters = [f"file={backing}"]
+        if request.param == "overlay":
+            parameters = [f"base={backing}", f"overlay={tmp_path / 'overlay'}"]
     script = language.example(request.param)
     return start(language.plugin, script, *parameters)
 
@@ -112,10 +114,11 @@ def test_a_file_system_survives(example, tmp_path):
     assert (tmp_path / "file19").read_bytes() == (contents / "file19").read_bytes()
 
 
-def test_the_file_of_the_file_example_holds_what_was_written(start, language, tmp_path):
+@pytest.mark.parametrize("name", ["file", "file_v1"])
+def test_the_file_of_the_file_example_holds_what_was_written(start, language, tmp_path, name):
     backing = tmp_path / "backing"
     backing.write_bytes(data_with_holes(SIZE, seed=4))
-    server = start(language.plugin, language.example("file"), f"file={backing}")
+    server = start(language.plugin, language.example(name), f"file={backing}")
     client = server.connect()
     assert client.pread(100_000, 12_345) == backing.read_bytes()[12_345:112_345]
     client.pwrite(b"new bytes", 777)
@@ -123,9 +126,63 @@ def test_the_file_of_the_file_example_holds_what_was_written(start, language, tm
     assert backing.read_bytes()[777:786] == b"new bytes"
     client.shutdown()
     # With -r the script opens the file read-only.
-    readonly = start(language.plugin, "-r", language.example("file"), f"file={backing}").connect()
+    readonly = start(language.plugin, "-r", language.example(name), f"file={backing}").connect()
     assert readonly.is_read_only()
     assert readonly.pread(9, 777) == b"new bytes"
+
+
+def test_the_overlay_keeps_what_changes_and_not_the_base(start, language, tmp_path, numbers):
+    # The last block is a short one.
+    size = 5 * 64 * 1024 + 1000
+    content = bytearray(numbers.randbytes(size // 2) + bytes(size - size // 2))
+    base, overlay = tmp_path / "base", tmp_path / "overlay"
+    base.write_bytes(content)
+    before = bytes(content)
+
+    def serve():
+        parameters = [f"base={base}", f"overlay={overlay}"]
+        return start(language.plugin, language.example("overlay"), *parameters).connect()
+
+    client = serve()
+    # What was never written is where it was: a hole in the base is one.
+    assert overlay.stat().st_blocks == 0
+    for _ in range(60):
+        offset = numbers.randrange(size)
+        count = numbers.randrange(1, min(size - offset, 200_000) + 1)
+        match numbers.choice(["write", "write", "zero", "trim"]):
+            case "write":
+                content[offset : offset + count] = data = numbers.randbytes(count)
+                client.pwrite(data, offset, numbers.choice([0, nbd.CMD_FLAG_FUA]))
+            case "zero":
+                content[offset : offset + count] = bytes(count)
+                client.zero(count, offset, numbers.choice([0, nbd.CMD_FLAG_NO_HOLE]))
+            case "trim":
+                content[offset : offset + count] = bytes(count)
+                client.trim(count, offset)
+        assert client.pread(size, 0) == content
+        found = []
+        client.block_status(size, 0, lambda name, at, pairs, error: found.extend(pairs))
+        at = 0
+        for length, kind in zip(found[::2], found[1::2], strict=True):
+            assert not kind & nbd.STATE_ZERO or not any(content[at : at + length])
+            at += length
+    assert base.read_bytes() == before
+    other = failure(
+        language.plugin, language.example("overlay"), f"base={base}", f"overlay={overlay}", cwd=tmp_path
+    )
+    assert other.endswith("another process has locked it"), other
+
+
+def test_an_overlay_is_found_again(start, language, tmp_path):
+    base, overlay = tmp_path / "base", tmp_path / "overlay"
+    base.write_bytes(b"b" * 200_000)
+    parameters = [language.plugin, language.example("overlay"), f"base={base}", f"overlay={overlay}"]
+    server = start(*parameters)
+    client = server.connect()
+    client.pwrite(b"new", 70_000)
+    assert server.stop()[0] == 0
+    assert start(*parameters).connect().pread(5, 69_999) == b"bnewb"
+    assert base.read_bytes() == b"b" * 200_000
 
 
 def test_what_the_memory_example_never_wrote_is_zero(start, language):
@@ -139,7 +196,7 @@ def test_what_the_memory_example_never_wrote_is_zero(start, language):
     assert client.pread(10_000, 5_000) == expected
 
 
-@pytest.mark.parametrize("name, needed", [("memory", "size="), ("file", "file=")])
+@pytest.mark.parametrize("name, needed", [("memory", "size="), ("file", "file="), ("file_v1", "file=")])
 def test_an_example_says_which_parameter_it_needs(start, language, tmp_path, name, needed):
     example = language.example(name)
     line = failure(language.plugin, example, cwd=tmp_path)

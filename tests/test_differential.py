@@ -114,7 +114,7 @@ def test_random_requests_on_a_file(official, language, tmp_path, numbers, run):
     for plugin in (official, language.plugin):
         backing = tmp_path / "backing"
         backing.write_bytes(content)
-        example = str(language.example("file"))
+        example = str(language.example("file_v1"))
         seen.append(observe(plugin, example, [requests], [f"file={backing}"], cwd=tmp_path))
         files.append(backing.read_bytes())
     theirs, ours = seen

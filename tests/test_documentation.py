@@ -33,16 +33,17 @@ class Look:
 
     definition: str
     function: str
-    # For a method of the disk or of the dictionary.
+    # For a method of the disk, of the file or of the dictionary.
     disk: str
+    file: str
     shared: str
     # The least number of examples; fewer would mean that this no longer finds the documents.
     examples: int
 
 
 LOOKS = {
-    "lua": Look(r"^function (?:\w+\.)?(\w+)\(", r"nbdkit\.(\w+)", r"disk:(\w+)", r"shared:(\w+)", 60),
-    "tcl": Look(r"^proc (\w+) ", r"nbdkit::(\w+)", r"\$(?:::)?disk (\w+)", r"nbdkit::shared (\w+)", 35),
+    "lua": Look(r"^function (?:\w+\.)?(\w+)\(", r"nbdkit\.(\w+)", r"disk:(\w+)", r"(?:file|h):(\w+)", r"shared:(\w+)", 60),
+    "tcl": Look(r"^proc (\w+) ", r"nbdkit::(\w+)", r"\$(?:::)?disk (\w+)", r"\$(?:file|h) (\w+)", r"nbdkit::shared (\w+)", 35),
 }
 LOOK = LOOKS[under_test().name]
 
@@ -85,10 +86,12 @@ def test_every_callback_and_every_function_has_an_example():
     assert set(callbacks()) - examples == set()
     shown = "".join(block.text for block in reference)
     functions = library("functions.rs", r'    function\("(\w+)"')
-    functions |= {"error", "set_error", "buffer", "disk", "shared"}
+    functions |= {"error", "set_error", "buffer", "disk", "file", "shared"}
     assert functions - set(re.findall(LOOK.function, shown)) == set()
     methods = library("disk.rs", r'list\.add::<\w+>\("(\w+)"\)')
     assert methods - set(re.findall(LOOK.disk, shown)) == set()
+    methods = library("file.rs", r'list\.add::<\w+>\("(\w+)"\)')
+    assert methods - set(re.findall(LOOK.file, shown)) == set()
     operations = library("shared.rs", r'    Function::shared\("(\w+)"')
     assert operations - set(re.findall(LOOK.shared, shown)) == set()
 
@@ -119,7 +122,7 @@ def test_script(block, start, language, write_script, tmp_path):
         text += language.script("documentation", "trace", names=called)
     script = write_script(text)
     parameters = block.values("with")
-    if "disk.img" in parameters:
+    if any("disk.img" in parameter for parameter in parameters):
         (tmp_path / "disk.img").write_bytes(bytes(1024 * 1024))
 
     fails = block.value("fails")

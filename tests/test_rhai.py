@@ -14,6 +14,7 @@ from languages import ROOT, rust_plugin
 
 PLUGIN = rust_plugin("nbdkit_rhai")
 DISK = ROOT / "examples/rhai/disk.rhai"
+FILE = ROOT / "examples/rhai/file.rhai"
 SIZE = 4 << 20
 HOLE_AND_ZERO = 3
 
@@ -73,6 +74,30 @@ def test_what_the_disk_offers(disk):
     assert not client.is_read_only() and not client.is_rotational()
     offers = [client.can_fua(), client.can_flush(), client.can_trim(), client.can_zero()]
     assert all([*offers, client.can_fast_zero(), client.can_multi_conn(), client.can_cache()])
+
+
+def test_the_disk_in_a_file(start, tmp_path):
+    path = tmp_path / "disk.img"
+    server = start(PLUGIN, "interpreters=4", FILE, f"file={path}", f"size={SIZE}")
+    one, other = server.connect(), server.connect()
+    offers = [one.can_fua(), one.can_flush(), one.can_trim(), one.can_zero(), one.can_multi_conn()]
+    assert one.get_size() == SIZE and all(offers)
+    data = random.Random(2).randbytes(100_000)
+    one.pwrite(data, 1 << 20, nbd.CMD_FLAG_FUA)
+    assert path.read_bytes()[1 << 20 :].startswith(data)
+    assert other.pread(100_000, 1 << 20) == data
+    other.zero(4096, 1 << 20)
+    other.trim(1 << 20, 1 << 20)
+    one.cache(4096, 0)
+    one.flush()
+    assert extents(one, SIZE, 0) == [(SIZE, HOLE_AND_ZERO)]
+    path.write_bytes(b"short")
+    with pytest.raises(nbd.Error) as caught:
+        one.pread(10, 0)
+    assert caught.value.errno == "EIO"
+    assert server.errors()[-1].endswith(f"could not read 10 bytes at offset 0 of {path}: it ends at 5")
+    readonly = start("-r", PLUGIN, FILE, f"file={path}").connect()
+    assert readonly.is_read_only() and readonly.pread(5, 0) == b"short"
 
 
 def test_a_read_only_server(start):

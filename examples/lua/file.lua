@@ -1,65 +1,44 @@
-#!/usr/bin/env -S nbdkit -f lua
--- A disk that is a file.
---
--- Run it from the top of the repository:
+-- A disk that is a file or a block device: durable, with all requests, in parallel.
 --
 --   cargo build --release
---   truncate -s 16M disk.img
---   nbdkit -f ./target/release/libnbdkit_lua.so script=examples/lua/file.lua file=disk.img
+--   nbdkit -f ./target/release/libnbdkit_lua.so examples/lua/file.lua file=disk.img size=16M
+--   nbdcopy some-file nbd://localhost        # in another terminal
 --
--- and look at it from another terminal:
---
---   nbdinfo nbd://localhost
+-- With size=, a file that is missing is made, and a shorter one gets longer.
+API_VERSION = 2
 
-local name
+local name, size
 
 function config(key, value)
   if key == "file" then
-    name = value
+    -- nbdkit may change its directory before it serves.
+    name = nbdkit.absolute_path(value)
+  elseif key == "size" then
+    size = nbdkit.parse_size(value)
   else
     error("unknown parameter " .. key .. "=")
   end
 end
 
--- nbdkit changes its directory to / before it serves. So a relative name has to be opened, or made
--- absolute, before that; here we make it absolute.
 function config_complete()
-  if not name then
-    error("the file= parameter is missing")
-  end
-  -- nbdkit's own Lua plugin has no such function: pass it an absolute name.
-  if nbdkit then
-    name = nbdkit.realpath(name)
-  end
-  assert(io.open(name, "rb")):close()
+  assert(name, "the file= parameter is missing")
+  local mode = size and "create" or "r"
+  nbdkit.file(name, mode, size):close()
 end
 
--- Each client has its own file handle: open returns it, and all other callbacks get it as h.
-function open(readonly)
-  return assert(io.open(name, readonly and "rb" or "r+b"))
-end
+function thread_model() return "parallel" end
+function open(readonly) return nbdkit.file(name, readonly and "r" or "rw") end
+function close(h) h:close() end
+function get_size(h) return h:size() end
+function can_multi_conn(h) return true end
+function can_fast_zero(h) return true end
+function can_fua(h) return "native" end
+function can_cache(h) return "native" end
 
-function close(h)
-  assert(h:close())
-end
-
-function get_size(h)
-  return assert(h:seek("end"))
-end
-
-function pread(h, count, offset)
-  assert(h:seek("set", offset))
-  local data = assert(h:read(count))
-  assert(#data == count, "the file has become shorter")
-  return data
-end
-
-function pwrite(h, buf, offset)
-  assert(h:seek("set", offset))
-  assert(h:write(buf))
-end
-
--- Lua's library can pass writes to the system, but has no fsync: they may not survive a power cut.
-function flush(h)
-  assert(h:flush())
-end
+function pread(h, buf, offset, flags) h:pread(buf, offset) end
+function pwrite(h, buf, offset, flags) h:pwrite(buf, offset, flags) end
+function zero(h, count, offset, flags) h:zero(count, offset, flags) end
+function trim(h, count, offset, flags) h:trim(count, offset, flags) end
+function extents(h, count, offset, flags) return h:extents(count, offset, flags) end
+function cache(h, count, offset, flags) h:cache(count, offset) end
+function flush(h, flags) h:flush() end

@@ -1,61 +1,45 @@
-#!/usr/bin/env -S nbdkit -f tcl
-# A disk that is a file.
-#
-# Run it from the top of the repository:
+# A disk that is a file or a block device: durable, with all requests, in parallel.
 #
 #   cargo build --release
-#   truncate -s 16M disk.img
-#   nbdkit -f ./target/release/libnbdkit_tcl.so script=examples/tcl/file.tcl file=disk.img
+#   nbdkit -f ./target/release/libnbdkit_tcl.so examples/tcl/file.tcl file=disk.img size=16M
+#   nbdcopy some-file nbd://localhost        # in another terminal
 #
-# and look at it from another terminal:
-#
-#   nbdinfo nbd://localhost
+# With size=, a file that is missing is made, and a shorter one gets longer.
+set API_VERSION 2
 
 proc config {key value} {
-    if {$key ne "file"} {
-        error "unknown parameter $key="
+    switch -- $key {
+        file {
+            # nbdkit may change its directory before it serves.
+            set ::name [nbdkit::absolute_path $value]
+        }
+        size { set ::size [nbdkit::parse_size $value] }
+        default { error "unknown parameter $key=" }
     }
-    # nbdkit changes its directory to / before it serves, and there a relative name means another
-    # file.
-    set ::name [file normalize $value]
 }
 
 proc config_complete {} {
     if {![info exists ::name]} {
         error "the file= parameter is missing"
     }
-    close [open $::name rb]
+    set mode [expr {[info exists ::size] ? [list create $::size] : "r"}]
+    rename [nbdkit::file $::name {*}$mode] ""
 }
 
-# Each client has its own channel: plugin_open returns it, and all other callbacks get it as h.
-proc plugin_open {readonly} {
-    return [open $::name [expr {$readonly ? "rb" : "r+b"}]]
-}
+proc thread_model {} { return parallel }
+proc plugin_open {readonly} { nbdkit::file $::name [expr {$readonly ? "r" : "rw"}] }
+# The file is closed with its command.
+proc plugin_close {h} { rename $h "" }
+proc get_size {h} { $h size }
+proc can_multi_conn {h} { return true }
+proc can_fast_zero {h} { return true }
+proc can_fua {h} { return native }
+proc can_cache {h} { return native }
 
-proc plugin_close {h} {
-    close $h
-}
-
-proc get_size {h} {
-    seek $h 0 end
-    return [tell $h]
-}
-
-proc pread {h count offset} {
-    seek $h $offset
-    set data [read $h $count]
-    if {[string length $data] != $count} {
-        error "the file has become shorter"
-    }
-    return $data
-}
-
-proc pwrite {h buf offset} {
-    seek $h $offset
-    puts -nonewline $h $buf
-}
-
-# Tcl can pass writes to the system, but has no fsync: they may not survive a power cut.
-proc plugin_flush {h} {
-    flush $h
-}
+proc pread {h buf offset flags} { $h pread -buffer $buf $offset }
+proc pwrite {h buf offset flags} { $h pwrite -buffer $buf $offset $flags }
+proc zero {h count offset flags} { $h zero $count $offset $flags }
+proc trim {h count offset flags} { $h trim $count $offset $flags }
+proc extents {h count offset flags} { $h extents $count $offset $flags }
+proc cache {h count offset flags} { $h cache $count $offset }
+proc plugin_flush {h flags} { $h flush }

@@ -443,6 +443,69 @@ function disk:extents(count, offset) end
 ---@return integer
 function disk:size() end
 
+---A file or a block device with a disk's data. Errors have the system's errno, and name the file.
+---@class nbdkit.file
+local file = {}
+
+---Fills the whole buffer from `offset` on, or returns `count` bytes from there.
+---@param buffer nbdkit.buffer
+---@param offset integer
+---@overload fun(self: nbdkit.file, count: integer, offset: integer): string
+function file:pread(buffer, offset) end
+
+---Writes a string or a buffer. With `FLAG_FUA` it is durable when this returns. Past the end, the
+---file gets longer.
+---@param data string|nbdkit.buffer
+---@param offset integer
+---@param flags? integer
+function file:pwrite(data, offset, flags) end
+
+---Makes durable all that was written.
+function file:flush() end
+
+---Makes durable all that was written, and the file's times.
+function file:sync() end
+
+---Returns the size in bytes.
+---@return integer
+function file:size() end
+
+---Makes the file longer, by a hole, or shorter.
+---@param size integer
+function file:truncate(size) end
+
+---Writes zeroes; with `FLAG_MAY_TRIM`, as a hole. With `FLAG_FAST_ZERO`, fails where the system
+---would have to write them.
+---@param count integer
+---@param offset integer
+---@param flags? integer
+function file:zero(count, offset, flags) end
+
+---Makes a hole, where the system can.
+---@param count integer
+---@param offset integer
+---@param flags? integer
+function file:trim(count, offset, flags) end
+
+---Returns a list for the callback `extents` to return: data, and holes that read as zeroes.
+---@param count integer
+---@param offset integer
+---@param flags? integer
+---@return nbdkit.extent[]
+function file:extents(count, offset, flags) end
+
+---Asks the system to read a range soon.
+---@param count integer
+---@param offset integer
+---@param flags? integer
+function file:cache(count, offset, flags) end
+
+---Keeps other processes from locking the file. Fails with `EAGAIN` if one has.
+function file:lock() end
+
+---Closes the file. Any later use is an `EBADF` error.
+function file:close() end
+
 ---@alias nbdkit.shared_value string|number|boolean
 
 ---The module, available as a global and through `require "nbdkit"`.
@@ -647,6 +710,14 @@ function nbdkit.buffer(size_or_bytes) end
 ---@param size integer
 ---@return nbdkit.disk
 function nbdkit.disk(name, size) end
+
+---Opens a file or a block device: `"r"` to read it, `"rw"` to write it as well. `"create"` makes a
+---missing file of `size` bytes, and makes a shorter one so long.
+---@param path string
+---@param mode "r"|"rw"|"create"
+---@param size? integer
+---@return nbdkit.file
+function nbdkit.file(path, mode, size) end
 
 ---A dictionary that all interpreters share, with the operations of OpenResty's `ngx.shared.DICT`.
 ---Each is atomic. One that does nothing returns nil or false, and the reason. `seconds` is a key's

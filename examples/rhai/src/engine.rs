@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nbdkit_script::file::Closable;
 use nbdkit_script::interrupt::Interrupt;
 use nbdkit_script::memory::{self, Account};
 use nbdkit_script::script::api;
@@ -53,6 +54,7 @@ pub fn new(
         // nbdkit prints through the C library's buffer. Rhai's own output would overtake it.
         .on_print(|text| text.split('\n').for_each(host::print_line))
         .register_type_with_name::<&'static Disk>("disk")
+        .register_type_with_name::<Arc<Closable>>("file")
         .on_debug(|text, _, _| host::debug(text))
         .register_static_module("nbdkit", nbdkit.into())
         .register_global_module(module(plain::methods()).into());

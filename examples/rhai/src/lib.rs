@@ -148,6 +148,7 @@ impl Values for Rhai {
                 map.into_iter().map(|(name, value)| (name.into(), value)).collect::<Map>().into()
             }
             Value::Disk(disk) => Dynamic::from(disk),
+            Value::File(file) => Dynamic::from(file),
             Value::Other(value) => value,
         }
     }
@@ -165,7 +166,10 @@ impl Values for Rhai {
             "map" => Value::Map(
                 value.cast::<Map>().into_iter().map(|(name, value)| (name.into(), value)).collect(),
             ),
-            _ => value.try_cast_result().map_or_else(Value::Other, Value::Disk),
+            _ => match value.try_cast_result() {
+                Ok(disk) => Value::Disk(disk),
+                Err(value) => value.try_cast_result().map_or_else(Value::Other, Value::File),
+            },
         }
     }
 }

@@ -5,13 +5,14 @@
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
+use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::script::api::Answer;
 use nbdkit_script::script::store::Value;
 use nbdkit_script::{Error, Extent, Number, memory};
 
-use super::block::{DiskBlock, Known, Returning, Seal};
+use super::block::{DiskBlock, FileBlock, Known, Returning, Seal};
 use super::{DOUBLES, lend};
 
 /// What a function says whose upvalues are not its own any more.
@@ -41,7 +42,7 @@ pub(super) unsafe fn end(
                 copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             }
             // Level 0 will be `returner`, 1 this function, and 2 its caller.
-            result => return end_owned(state, known, Returning { result, level: 2 }),
+            result => return end_owned(state, known, Returning::new(result, 2)),
         }
     }
     1
@@ -56,7 +57,6 @@ pub(super) unsafe fn end_owned(
     known: &Known,
     returning: Returning<'_>,
 ) -> c_int {
-    let is_error = returning.result.is_err();
     // SAFETY: the caller's. The registry has the function. Whatever it raises ends in lua_pcall,
     // and `returning` lives longer.
     let (status, count) = unsafe {
@@ -67,6 +67,7 @@ pub(super) unsafe fn end_owned(
         known.returning.set(before);
         (status, ffi::lua_gettop(state) - top)
     };
+    let is_error = returning.is_error();
     drop(returning);
     if status == ffi::LUA_ERRMEM {
         memory::is_short();
@@ -101,11 +102,10 @@ pub(super) unsafe extern "C-unwind" fn returner(state: *mut lua_State) -> c_int 
         let known = Known::of_function(state);
         match known.and_then(|known| Some((known, known.returning.get().as_ref()?))) {
             None => raise_changed(state),
-            Some((known, Returning { result: Ok(answer), .. })) => push(state, known, answer),
-            Some((known, Returning { result: Err(error), level })) => {
-                push_error(state, known, error, *level);
-                1
-            }
+            Some((known, returning)) => match &returning.result {
+                Ok(answer) => push(state, known, answer, returning),
+                Err(error) => push_error(state, known, error, returning.level),
+            },
         }
     }
 }
@@ -114,7 +114,12 @@ pub(super) unsafe extern "C-unwind" fn returner(state: *mut lua_State) -> c_int 
 ///
 /// # Safety
 /// Only from [`returner`]: it may raise a Lua error.
-unsafe fn push(state: *mut lua_State, known: &Known, answer: &Answer<'_>) -> c_int {
+unsafe fn push(
+    state: *mut lua_State,
+    known: &Known,
+    answer: &Answer<'_>,
+    returning: &Returning<'_>,
+) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         match answer {
@@ -156,11 +161,24 @@ unsafe fn push(state: *mut lua_State, known: &Known, answer: &Answer<'_>) -> c_i
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, known.places.disk.0.into());
                 ffi::lua_setmetatable(state, -2);
             }
+            Answer::File(file) => {
+                let block = ffi::lua_newuserdata(state, size_of::<FileBlock>());
+                let block = block.cast::<FileBlock>();
+                block.write(FileBlock { seal: Seal::of_file(block), file: None });
+                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, known.places.file.0.into());
+                ffi::lua_setmetatable(state, -2);
+                // From here on there is a finalizer for it.
+                (*block).file = Some(Arc::clone(file));
+            }
             Answer::Read(range) => {
                 let count = range.count();
                 let block = ffi::lua_newuserdata(state, count.max(1)).cast::<u8>();
                 block.write_bytes(0, count);
-                range.fill(std::slice::from_raw_parts_mut(block, count));
+                if let Err(error) = range.fill(std::slice::from_raw_parts_mut(block, count)) {
+                    // Owned outside: what follows may raise an error.
+                    let error = returning.failed.get_or_init(|| error);
+                    return push_error(state, known, error, returning.level);
+                }
                 ffi::lua_pushlstring(state, block.cast::<c_char>(), count);
             }
             Answer::Extents(extents) => push_extents(state, extents),
@@ -229,17 +247,17 @@ unsafe fn push_extents(state: *mut lua_State, extents: &[Extent]) {
 
 /// Pushes an error as `nbdkit.error` throws it: `{errno = ..., message = ...}`, with a metatable.
 /// Without memory for others it is Lua's own text. That exists already: a script that catches
-/// errors for ever must not have all of Lua's memory walked for each.
+/// errors for ever must not have all of Lua's memory walked for each. Returns the number of values.
 ///
 /// # Safety
 /// Only from [`returner`]: it may raise a Lua error.
-unsafe fn push_error(state: *mut lua_State, known: &Known, error: &Error, level: c_int) {
+unsafe fn push_error(state: *mut lua_State, known: &Known, error: &Error, level: c_int) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         if memory::check().is_err() {
             let text = known.places.no_memory.0;
             ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, text.into());
-            return;
+            return 1;
         }
         ffi::lua_createtable(state, 0, 2);
         ffi::lua_pushinteger(state, error.errno().into());
@@ -251,4 +269,5 @@ unsafe fn push_error(state: *mut lua_State, known: &Known, error: &Error, level:
         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, known.places.error.0.into());
         ffi::lua_setmetatable(state, -2);
     }
+    1
 }

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, c_int, c_void};
+use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::script::api::{Borrowed, Buffer, Call};
+use nbdkit_script::file::Closable;
+use nbdkit_script::script::api::{Borrowed, Buffer, Call, file};
 use nbdkit_script::script::store::Disk;
 use nbdkit_script::{Number, Result};
 
-use super::block::{DiskBlock, Header, Known, Seal};
+use super::block::{DiskBlock, FileBlock, Header, Known, Seal};
 use super::{DOUBLES, EXACT};
 
 /// The arguments of the C function that runs.
@@ -156,6 +158,21 @@ impl<'a> Call<'a> for Arguments<'a> {
         }
         // SAFETY: only `answer.rs` makes a userdata with this seal, and it is a `DiskBlock`.
         Ok(unsafe { (*block).disk })
+    }
+
+    fn file(&self, index: usize) -> Result<&'a Arc<Closable>> {
+        let block = self.block(index).cast::<FileBlock>();
+        let is_file = !block.is_null()
+            && self.is_as_long_as::<FileBlock>(index)
+            // SAFETY: it is as long as that.
+            && unsafe { (&raw const (*block).seal).read() } == Seal::of_file(block);
+        if !is_file {
+            return Err(self.wrong_type(index, "a file"));
+        }
+        // SAFETY: only `answer.rs` makes a userdata with this seal, and it is a `FileBlock`. The
+        // argument keeps it alive. Only `collect` empties it, which Lua does not run while a method
+        // does: no method allocates.
+        unsafe { &(*block).file }.as_ref().ok_or_else(file::closed)
     }
 
     fn same(&self, one: usize, other: usize) -> bool {

@@ -1,15 +1,16 @@
 //! What a userdata of ours begins with, how it is told from any other, and what all C functions of
 //! ours know.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::Result;
+use nbdkit_script::file::Closable;
 use nbdkit_script::script::api::{Answer, Memory};
 use nbdkit_script::script::store::Disk;
+use nbdkit_script::{Error, Result};
 
 #[cfg(feature = "luajit")]
 use super::jit::Window;
@@ -65,6 +66,11 @@ impl Seal {
     pub(super) fn of_disk(block: *const DiskBlock) -> Seal {
         Seal(block.addr() ^ 0x6469_736b)
     }
+
+    #[inline]
+    pub(super) fn of_file(block: *const FileBlock) -> Seal {
+        Seal(block.addr() ^ 0x6669_6c65)
+    }
 }
 
 /// The userdata of a disk.
@@ -72,6 +78,14 @@ impl Seal {
 pub(super) struct DiskBlock {
     pub(super) seal: Seal,
     pub(super) disk: &'static Disk,
+}
+
+/// The userdata of a file.
+#[repr(C)]
+pub(super) struct FileBlock {
+    pub(super) seal: Seal,
+    /// `None` once the finalizer has run, which a script may make happen while it has the object.
+    pub(super) file: Option<Arc<Closable>>,
 }
 
 /// What all C functions of ours know of their interpreter. It never moves.
@@ -97,6 +111,18 @@ pub(super) struct Returning<'a> {
     pub(super) result: Result<Answer<'a>>,
     /// The level of the function whose position an error gets, as `luaL_where` counts.
     pub(super) level: c_int,
+    /// The error of an answer that could not be made after all.
+    pub(super) failed: OnceCell<Error>,
+}
+
+impl<'a> Returning<'a> {
+    pub(super) fn new(result: Result<Answer<'a>>, level: c_int) -> Self {
+        Returning { result, level, failed: OnceCell::new() }
+    }
+
+    pub(super) fn is_error(&self) -> bool {
+        self.result.is_err() || self.failed.get().is_some()
+    }
 }
 
 /// The key of a state's [`Known`] in the registry is the address of this.

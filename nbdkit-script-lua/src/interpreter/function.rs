@@ -9,12 +9,12 @@ use std::ptr;
 use mlua::Table;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::script::api::{self, Answer, Call, Coerced, Function, Method, Methods};
-use nbdkit_script::script::api::{buffer, disk, functions, shared};
+use nbdkit_script::script::api::{buffer, disk, file, functions, shared};
 use nbdkit_script::{Error, Result, memory};
 
 use super::answer::{end, push_string, raise_changed};
 use super::arguments::Arguments;
-use super::block::Known;
+use super::block::{FileBlock, Known, Seal};
 use super::{Interpreter, Reference};
 
 /// A method under its name.
@@ -159,9 +159,35 @@ impl Method for DescribeDisk {
     }
 }
 
+/// `tostring` of a file.
+struct DescribeFile;
+
+impl Method for DescribeFile {
+    fn run<'a>(_: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
+        Ok(Answer::Bytes(FILE.as_bytes()))
+    }
+}
+
 /// The names of the types.
 const BUFFER: &str = "nbdkit.buffer";
 const DISK: &str = "nbdkit.disk";
+const FILE: &str = "nbdkit.file";
+
+/// The finalizer of files. A script may call it for any value, and may use a file after it.
+unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this. The value is looked at if it is as long as a file, and only
+    // `answer.rs` makes one with this seal. Nothing here raises an error.
+    unsafe {
+        let block = ffi::lua_touserdata(state, 1).cast::<FileBlock>();
+        let is_file = !block.is_null()
+            && ffi::lua_rawlen(state, 1) as usize >= size_of::<FileBlock>()
+            && (&raw const (*block).seal).read() == Seal::of_file(block);
+        if is_file {
+            drop((*block).file.take());
+        }
+    }
+    0
+}
 
 #[derive(Default)]
 struct List(Vec<Named>);
@@ -173,11 +199,13 @@ impl Methods for List {
 }
 
 impl Interpreter {
-    /// Makes the types of buffers and disks.
+    /// Makes the types of buffers, disks and files.
     pub fn register_types(&self) -> mlua::Result<()> {
-        let (mut buffers, mut disks) = (List::default(), List::default());
+        let (mut buffers, mut disks, mut files) =
+            (List::default(), List::default(), List::default());
         buffer::methods(&mut buffers);
         disk::methods(&mut disks);
+        file::methods(&mut files);
         let known = &*self.known;
         // SAFETY: mlua calls this protected. A Lua error leaves nothing behind: the lists are
         // borrowed.
@@ -188,6 +216,12 @@ impl Interpreter {
                 register_type(state, known, BUFFER, &buffers.0, &of_buffers, known.places.buffer);
                 let of_disks: [Named; 1] = [("__tostring", method::<DescribeDisk>)];
                 register_type(state, known, DISK, &disks.0, &of_disks, known.places.disk);
+                let of_files: [Named; 3] = [
+                    ("__tostring", method::<DescribeFile>),
+                    ("__gc", collect),
+                    ("__close", method::<file::Close>),
+                ];
+                register_type(state, known, FILE, &files.0, &of_files, known.places.file);
             })?;
         }
         #[cfg(feature = "luajit")]

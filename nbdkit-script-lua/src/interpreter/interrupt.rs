@@ -26,7 +26,7 @@ pub(super) unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut ffi::
             Ok(()) => known.stopper.unhook(state),
             Err(error) => {
                 // Level 0 is the function that pushes the error: a hook is not a level.
-                end_owned(state, known, Returning { result: Err(error), level: 1 });
+                end_owned(state, known, Returning::new(Err(error), 1));
             }
         }
     }

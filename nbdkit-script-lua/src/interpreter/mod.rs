@@ -150,7 +150,7 @@ impl Interpreter {
         // debug library can break mlua's promises of safety. That is up to whoever chooses the
         // script, and could choose another plugin as well.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
-        let mut kept = [Reference(ffi::LUA_NOREF); 10];
+        let mut kept = [Reference(ffi::LUA_NOREF); 11];
         // SAFETY: mlua calls this protected. luaL_ref pops what is pushed here.
         unsafe {
             lua.exec_raw::<()>((), |current| {
@@ -175,6 +175,7 @@ impl Interpreter {
             callbacks,
             buffer,
             disk,
+            file,
         ] = kept;
         let places = Places {
             returner,
@@ -187,6 +188,7 @@ impl Interpreter {
             callbacks,
             buffer,
             disk,
+            file,
         };
         let known = Rc::new(Known::new(places, Arc::clone(&stopper)));
         let interpreter = Interpreter { lua, state, owner, stopper, known };

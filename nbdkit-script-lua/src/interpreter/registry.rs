@@ -29,4 +29,6 @@ pub(super) struct Places {
     pub(super) buffer: Reference,
     /// The metatable of disks.
     pub(super) disk: Reference,
+    /// The metatable of files.
+    pub(super) file: Reference,
 }

@@ -40,10 +40,10 @@ pub(super) fn made(answer: Answer<'_>) -> Result<Made> {
         Answer::NewBuffer(size) => return zeroed(size).map(buffer),
         Answer::BufferOf(content) => return copied(content, "a buffer").map(buffer),
         Answer::Disk(disk) => return Ok(Made::Command(Content::Disk(disk))),
-        Answer::Read(range) => Object::bytes_with(within(range.count())?, |bytes| {
-            range.fill(bytes);
-            Ok(())
-        })?,
+        Answer::File(file) => return Ok(Made::Command(Content::File(file))),
+        Answer::Read(range) => {
+            Object::bytes_with(within(range.count())?, |bytes| range.fill(bytes))?
+        }
         Answer::Extents(extents) => {
             memory::room_for(extents.len() * SIZE_OF_EXTENT, LIST)?;
             list(extents.iter().map(extent))?

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use nbdkit_script::file::Closable;
 use nbdkit_script::script::api::{self, Answer, Borrowed, Call};
 use nbdkit_script::script::store::{self, Disk};
 use nbdkit_script::{Error, Number, Result, memory};
@@ -222,6 +224,13 @@ impl<'a> Call<'a> for Arguments<'a> {
         match self.instance(index).map(|instance| &instance.kind) {
             Some(Kind::Object(Content::Disk(disk))) => Ok(disk),
             _ => Err(self.wrong_type(index, "the name of a disk")),
+        }
+    }
+
+    fn file(&self, index: usize) -> Result<&'a Arc<Closable>> {
+        match self.instance(index).map(|instance| &instance.kind) {
+            Some(Kind::Object(Content::File(file))) => Ok(file),
+            _ => Err(self.wrong_type(index, "the name of a file")),
         }
     }
 

@@ -1,5 +1,8 @@
-//! The buffers and disks that commands stand for.
+//! The buffers, disks and files that commands stand for.
 
+use std::sync::Arc;
+
+use nbdkit_script::file::Closable;
 use nbdkit_script::script::api::{MadeIn, Memory};
 use nbdkit_script::script::store::Disk;
 
@@ -7,6 +10,18 @@ use nbdkit_script::script::store::Disk;
 pub(super) enum Content {
     Buffer(Buffer),
     Disk(&'static Disk),
+    File(Arc<Closable>),
+}
+
+impl Content {
+    /// What scripts call it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Content::Buffer(_) => "buffer",
+            Content::Disk(_) => "disk",
+            Content::File(_) => "file",
+        }
+    }
 }
 
 /// The bytes of a buffer: the script's own, or nbdkit's.

@@ -1,4 +1,4 @@
-//! Commands in Rust: functions, and the buffers and disks that are commands themselves.
+//! Commands in Rust: functions, and the objects that are commands themselves.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,15 +46,15 @@ impl Interpreter {
     }
 }
 
-/// Makes a command for a buffer or a disk, under a name that nobody has had before, and that the
-/// script has not taken meanwhile: Tcl would delete what is there, and what traces that could leave
+/// Makes a command for an object, under a name that nobody has had before, and that the script has
+/// not taken meanwhile: Tcl would delete what is there, and what traces that could leave
 /// it with a command that is freed.
 pub(super) fn create_object(
     interp: *mut Tcl_Interp,
     shared: &Rc<Shared>,
     content: Content,
 ) -> (Object, ffi::Tcl_Command) {
-    let what = if matches!(content, Content::Disk(_)) { "disk" } else { "buffer" };
+    let what = content.name();
     loop {
         let number = shared.made.get() + 1;
         shared.made.set(number);

@@ -1,4 +1,4 @@
-//! The methods of buffers and disks: `$buffer readu32 0`.
+//! The methods of buffers, disks and files: `$buffer readu32 0`.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use once_cell::sync::Lazy;
 use super::arguments::{Arguments, Instance, Kind, Words};
 use super::buffer::Content;
 
-/// Precedes the argument of a disk's method that is the name of a buffer. Without it, what stands
-/// there is data, which a client may have chosen.
+/// Precedes the argument of a method of a disk or a file that is the name of a buffer. Without it,
+/// what stands there is data, which a client may have chosen.
 const BUFFER: &[u8] = b"-buffer";
 
 type Run = for<'a> fn(&Arguments<'a>) -> Result<Answer<'a>>;
@@ -37,10 +37,17 @@ static DISKS: Lazy<Table> = Lazy::new(|| {
     table
 });
 
+static FILES: Lazy<Table> = Lazy::new(|| {
+    let mut table = Table::default();
+    api::file::methods(&mut table);
+    table
+});
+
 /// Runs the method that the second word names.
 pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'a>> {
-    let (table, what) = match itself.kind {
-        Kind::Object(Content::Disk(_)) => (&DISKS.0, "disk"),
+    let (table, what) = match &itself.kind {
+        Kind::Object(content @ Content::Disk(_)) => (&DISKS.0, content.name()),
+        Kind::Object(content @ Content::File(_)) => (&FILES.0, content.name()),
         _ => (&BUFFERS.0, "buffer"),
     };
     let invalid = |found: String| {
@@ -51,7 +58,7 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
     let name = words.get(1).ok_or_else(|| invalid("found nothing".into()))?;
     let method = std::str::from_utf8(name.raw()).ok().and_then(|name| table.get(name));
     let method = method.ok_or_else(|| invalid(format!("found {}", name.shown())))?;
-    let is_marked = what == "disk" && words.get(2).is_some_and(|word| word.raw() == BUFFER);
+    let is_marked = what != "buffer" && words.get(2).is_some_and(|word| word.raw() == BUFFER);
     let words = words.after(if is_marked { 3 } else { 2 });
     let arguments = Arguments::new(Some(itself), words, &itself.shared);
     method(&arguments.not_data(if is_marked { 2 } else { 0 }))

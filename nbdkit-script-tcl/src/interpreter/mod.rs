@@ -67,7 +67,7 @@ struct Shared {
     /// The command of the buffer that is lent to the script. NULL if there is none, or if the
     /// script has deleted it.
     lent: Cell<Tcl_Command>,
-    /// The number of the last command for a buffer or a disk. No two have the same name.
+    /// The number of the last command for an object. No two have the same name.
     made: Cell<u64>,
 }
 

@@ -33,6 +33,18 @@ impl File {
         Ok(())
     }
 
+    /// Fails as [`pread`](File::pread) does for a range that ends past the end of the file, before
+    /// there is memory for it.
+    pub(crate) fn check_inside(&self, count: u64, offset: u64) -> Result<()> {
+        let attempt = Attempt::Range("read", count, offset);
+        self.check_end(attempt, offset, count)?;
+        let end = self.end()?;
+        if offset + count > end.next_multiple_of(self.block) {
+            return Err(self.refused(attempt, libc::EIO, &format!("it ends at {end}")));
+        }
+        Ok(())
+    }
+
     /// The end of the file is here or before: what is asked for behind it.
     #[cold]
     fn pad(&self, attempt: Attempt, rest: &mut [u8], here: u64) -> Result<()> {

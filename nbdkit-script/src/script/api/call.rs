@@ -2,16 +2,20 @@
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::Buffer;
+use super::range::Range;
 use crate::error::{Error, Result};
+use crate::file::Closable;
 use crate::script::store::{Disk, Refusal, Value};
 use crate::values::{Extent, Number};
 
 /// The arguments of a function or a method, as a language passes them. They stay valid for `'a`.
 ///
-/// They count from 1. The first argument of a method is the buffer or the disk that it belongs to.
+/// They count from 1. The first argument of a method is the object that it belongs to: a buffer,
+/// a disk or a file.
 pub trait Call<'a> {
     /// The number of arguments.
     fn count(&self) -> usize;
@@ -95,6 +99,13 @@ pub trait Call<'a> {
     /// [`wrong_type`](Call::wrong_type) for any other argument.
     fn disk(&self, index: usize) -> Result<&'static Disk>;
 
+    /// An argument that must be a file. It stays open or closed as the script has it.
+    ///
+    /// # Errors
+    /// [`wrong_type`](Call::wrong_type) for any other argument; [`closed`](super::file::closed) if
+    /// the object has nothing left of it.
+    fn file(&self, index: usize) -> Result<&'a Arc<Closable>>;
+
     /// Whether two arguments are the same buffer.
     fn same(&self, one: usize, other: usize) -> bool;
 
@@ -156,8 +167,10 @@ pub enum Answer<'a> {
     BufferOf(&'a [u8]),
     /// A disk.
     Disk(&'static Disk),
-    /// Data of a disk.
-    Read(DiskRange),
+    /// A file. The object of the script closes it when it goes.
+    File(Arc<Closable>),
+    /// Data of a disk or of a file.
+    Read(Range),
     /// Extents, in the form in which the script's own callback returns them.
     Extents(Vec<Extent>),
 }
@@ -175,33 +188,6 @@ impl Answer<'_> {
             Answer::Refused(refusal) => Err(Error::invalid(refusal)),
             answer => Ok(answer),
         }
-    }
-}
-
-/// A range inside a disk. The language allocates `count` bytes, and has them filled.
-#[derive(Debug, Clone, Copy)]
-pub struct DiskRange {
-    pub(super) disk: &'static Disk,
-    pub(super) offset: u64,
-    pub(super) count: usize,
-}
-
-impl DiskRange {
-    /// The number of bytes.
-    #[inline]
-    pub fn count(self) -> usize {
-        self.count
-    }
-
-    /// Copies the data.
-    ///
-    /// # Panics
-    /// If `bytes` has not [`count`](Self::count) bytes.
-    pub fn fill(self, bytes: &mut [u8]) {
-        assert_eq!(bytes.len(), self.count, "the length of the range");
-        // A range is only made after its disk has been asked.
-        let read = super::disk::read(self.disk, self.offset, bytes);
-        debug_assert!(read.is_ok(), "a range past the end of the disk");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The methods of `nbdkit.disk`: a disk in memory that all interpreters see.
 
 use super::arguments::{at_most, count_at};
-use super::call::{Answer, Call, DiskRange, Method, Methods};
+use super::call::{Answer, Call, Method, Methods};
+use super::range::Range;
 use super::watch;
 use crate::error::{Error, Result};
 use crate::script::store::{self, Disk, Part};
@@ -15,27 +16,6 @@ pub fn methods(list: &mut impl Methods) {
     list.add::<Zero>("trim");
     list.add::<Extents>("extents");
     list.add::<Size>("size");
-}
-
-/// Copies what is on a disk, for a [`DiskRange`].
-///
-/// # Errors
-/// `EINVAL` if the range is not inside the disk, which that of an answer is.
-pub(super) fn read(disk: &Disk, offset: u64, bytes: &mut [u8]) -> crate::Result<()> {
-    let mut rest = &mut *bytes;
-    disk.read(offset, rest.len() as u64, |part| {
-        let count = match part {
-            Part::Data(data) => data.len(),
-            Part::Hole(count) => count,
-        };
-        let (now, later) = std::mem::take(&mut rest).split_at_mut(count);
-        match part {
-            Part::Data(data) => now.copy_from_slice(data),
-            Part::Hole(_) => now.fill(0),
-        }
-        rest = later;
-        Ok(())
-    })
 }
 
 fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
@@ -79,7 +59,7 @@ impl Method for Pread {
                     disk.size()
                 )));
             }
-            return Ok(Answer::Read(DiskRange { disk, offset, count }));
+            return Ok(Answer::Read(Range::of_disk(disk, count, offset)));
         }
         let mut buffer = call.buffer(2)?;
         let count = buffer.len() as u64;
@@ -179,20 +159,11 @@ mod tests {
         match call("pread", vec![Value::Disk(disk), integer(3), integer(70_001)]) {
             Ok(Answer::Read(range)) => {
                 let mut bytes = vec![0xaa; range.count()];
-                range.fill(&mut bytes);
+                range.fill(&mut bytes).unwrap();
                 assert_eq!(&bytes, b"bc\0");
             }
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn holes_are_read_as_zeroes() {
-        let disk = new(b"library: hole", 4).unwrap();
-        let mut bytes = [0xaa; 4];
-        read(disk, 0, &mut bytes).unwrap();
-        assert_eq!(bytes, [0; 4]);
-        assert!(read(disk, 1, &mut bytes).is_err());
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use super::{Answer, Buffer, Call, MadeIn, Method, run};
 use crate::error::Result;
+use crate::file::Closable;
 use crate::script::store::{self, Disk};
 use crate::values::Number;
 
@@ -18,6 +20,7 @@ pub(super) enum Value<'a> {
     /// The buffer that another argument is too.
     Same(usize),
     Disk(&'static Disk),
+    File(&'a Arc<Closable>),
 }
 
 impl Value<'_> {
@@ -28,6 +31,7 @@ impl Value<'_> {
             Value::Text(text) => format!("\"{}\"", text.escape_ascii()).into(),
             Value::Buffer(_) | Value::Same(_) => "a buffer".into(),
             Value::Disk(_) => "a disk".into(),
+            Value::File(_) => "a file".into(),
         }
     }
 }
@@ -103,6 +107,13 @@ impl<'a> Call<'a> for Fake<'a> {
         match self.values.get(index - 1) {
             Some(Value::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "a disk")),
+        }
+    }
+
+    fn file(&self, index: usize) -> Result<&'a Arc<Closable>> {
+        match self.values.get(index - 1) {
+            Some(Value::File(file)) => Ok(file),
+            _ => Err(self.wrong_type(index, "a file")),
         }
     }
 

@@ -10,7 +10,7 @@ use super::arguments::{
     text_bytes_at, wrong,
 };
 use super::call::{Answer, Call, Method, caught};
-use super::{buffer, disk};
+use super::{buffer, disk, file};
 use crate::error::{Error, Result};
 use crate::host::{self, parse};
 use crate::memory;
@@ -166,6 +166,7 @@ pub const ALL: &[Function] = &[
     // Objects. A buffer counts its arguments itself.
     function("buffer", usize::MAX, |call| buffer::New::run(call)),
     function("disk", 2, |call| disk::New::run(call)),
+    function("file", 3, file::open),
 ];
 
 const MESSAGE: &str = "the message";

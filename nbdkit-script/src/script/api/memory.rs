@@ -112,6 +112,26 @@ impl<'a> Buffer<'a> {
         if filled { Ok(()) } else { Err(past_end(offset, count, length)) }
     }
 
+    /// Lets `write` put bytes into all of it. If it fails, an own buffer holds anything, and a read
+    /// request zeroes.
+    ///
+    /// # Errors
+    /// Those of `write`, and if the buffer is read-only.
+    #[inline]
+    pub fn write_with(&mut self, write: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+        match self {
+            Buffer::Own(bytes, made) => {
+                watch::written(*made);
+                write(bytes)
+            }
+            Buffer::Fill(buffer) => {
+                let count = buffer.len();
+                buffer.write_with(0, count, write).map(|_| ())
+            }
+            Buffer::Data(_) => Err(read_only()),
+        }
+    }
+
     /// Copies bytes within the buffer. The two ranges may overlap.
     ///
     /// # Errors

@@ -6,9 +6,9 @@
 //!
 //! - [`functions::ALL`] are the functions of the module, and [`shared::ALL`] the operations of the
 //!   dictionary that all instances see: tables of [`Function`].
-//! - [`buffer::methods`] and [`disk::methods`] are the methods of objects. Scripts call those of
-//!   buffers for every few bytes, so they are generic over the call: each language compiles its own
-//!   copy, without calls through pointers.
+//! - [`buffer::methods`], [`disk::methods`] and [`file::methods`] are the methods of objects.
+//!   Scripts call those of buffers for every few bytes, so they are generic over the call: each
+//!   language compiles its own copy, without calls through pointers.
 //! - [`constants`](fn@constants) and [`errno::all`](crate::values::errno::all) are numbers.
 //!
 //! A [`Memory`] says where a buffer's bytes are; a [`Lease`] lends it nbdkit's.
@@ -23,18 +23,21 @@ mod constants;
 pub mod disk;
 #[cfg(test)]
 mod fake;
+pub mod file;
 pub mod functions;
 mod lease;
 mod memory;
 #[cfg(test)]
 mod properties;
+mod range;
 mod scalar;
 pub mod shared;
 pub(crate) mod watch;
 
-pub use call::{Answer, Call, DiskRange, Method, Methods, run};
+pub use call::{Answer, Call, Method, Methods, run};
 pub use constants::constants;
 pub use functions::{Coerced, Function};
 pub use lease::{Borrowed, Lease, Memory};
 pub use memory::{Buffer, gone};
+pub use range::Range;
 pub use watch::MadeIn;

@@ -1,9 +1,11 @@
 //! Implements `Call` for plain values.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{Returned, Value, Values};
 use crate::error::Result;
+use crate::file::Closable;
 use crate::script::api::{Buffer, Call};
 use crate::script::from_script::{Returned as _, number_or_type};
 use crate::script::store::Disk;
@@ -64,6 +66,13 @@ impl<'a, V: Values> Call<'a> for Arguments<'a, V> {
         match self.get(index).map(|value| &value.value) {
             Some(Value::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "a disk")),
+        }
+    }
+
+    fn file(&self, index: usize) -> Result<&'a Arc<Closable>> {
+        match self.get(index).map(|value| &value.value) {
+            Some(Value::File(file)) => Ok(file),
+            _ => Err(self.wrong_type(index, "a file")),
         }
     }
 

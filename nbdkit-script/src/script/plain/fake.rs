@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Returned, Value, Values};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
+use crate::file::Closable;
 use crate::script::from_script::Notation;
 use crate::script::store::Disk;
 use crate::script::{ApiVersion, ArgumentOf, Language, Program, Script, Scripted, Wanted};
@@ -23,17 +25,18 @@ pub(in super::super) enum V {
     Blob(Vec<u8>),
     Array(Vec<V>),
     Object(Vec<(String, V)>),
-    Disk(Same),
+    Disk(Same<&'static Disk>),
+    File(Same<Arc<Closable>>),
     Function,
 }
 
-/// A disk, which equals only itself.
+/// A disk or a file, which equals only itself.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Same(&'static Disk);
+pub(in super::super) struct Same<T>(T);
 
-impl PartialEq for Same {
+impl<T: std::ops::Deref> PartialEq for Same<T> {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0)
+        std::ptr::eq(&raw const *self.0, &raw const *other.0)
     }
 }
 
@@ -141,6 +144,7 @@ impl Values for Plain {
             Array(_) => "array",
             Object(_) => "object",
             V::Disk(_) => "some::path::Disk",
+            V::File(_) => "some::path::Closable",
             V::Function => "function",
         }
     }
@@ -156,6 +160,7 @@ impl Values for Plain {
             Value::List(list) => Array(list),
             Value::Map(map) => Object(map),
             Value::Disk(disk) => V::Disk(Same(disk)),
+            Value::File(file) => V::File(Same(file)),
             Value::Other(value) => value,
         }
     }
@@ -171,6 +176,7 @@ impl Values for Plain {
             Array(list) => Value::List(list),
             Object(map) => Value::Map(map),
             V::Disk(Same(disk)) => Value::Disk(disk),
+            V::File(Same(file)) => Value::File(file),
             V::Function => Value::Other(value),
         }
     }

@@ -1,15 +1,17 @@
 //! What scripts can call: the functions of `api`, which take and return values here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::arguments::Arguments;
 use super::value::{list, string};
 use super::{Returned, Value, Values, thrown};
 use crate::error::{Error, Result};
 use crate::memory::{self, copied};
-use crate::script::api::{self, Answer, Coerced, Method, Methods, disk, run};
+use crate::script::api::{self, Answer, Call, Coerced, Method, Methods, disk, file, run};
 use crate::script::store;
 use crate::values::Number;
 
-/// The longest read from a disk, in bytes: nbdkit's longest request.
+/// The longest read from a disk or a file, in bytes: nbdkit's longest request.
 const LONGEST_READ: usize = 64 << 20;
 
 /// A function that a language gives its scripts.
@@ -34,7 +36,22 @@ type RunMethod<V> = for<'a> fn(&Arguments<'a, V>) -> Result<Answer<'a>>;
 #[derive(Debug)]
 enum Run<V: Values> {
     Function(&'static api::Function),
-    Method(RunMethod<V>),
+    Method(Of<V>),
+}
+
+/// The methods of one name, by what they belong to.
+#[derive(Debug)]
+struct Of<V: Values> {
+    disk: Option<RunMethod<V>>,
+    file: Option<RunMethod<V>>,
+}
+
+impl<V: Values> Copy for Of<V> {}
+
+impl<V: Values> Clone for Of<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 impl<V: Values> Copy for Run<V> {}
@@ -59,23 +76,40 @@ pub fn operations<V: Values>() -> impl Iterator<Item = Function<V>> {
     all.map(|function| Function { name: function.name, run: Run::Function(function) })
 }
 
-/// The methods of disks. The first argument is the disk.
+/// The methods of disks and files. The first argument is the object; a language calls the same
+/// function for both, which knows one from the other.
 pub fn methods<V: Values>() -> impl Iterator<Item = Function<V>> {
-    struct List<V: Values>(Vec<Function<V>>);
+    struct List<V: Values>(BTreeMap<&'static str, RunMethod<V>>);
 
     impl<V: Values> Methods for List<V> {
         fn add<M: Method>(&mut self, name: &'static str) {
-            self.0.push(Function { name, run: Run::Method(|call| run::<M>(call)) });
+            self.0.insert(name, |call| run::<M>(call));
         }
     }
 
-    let mut list = List(Vec::new());
-    disk::methods(&mut list);
-    list.0.into_iter()
+    let (mut disks, mut files) = (List(BTreeMap::new()), List(BTreeMap::new()));
+    disk::methods(&mut disks);
+    file::methods(&mut files);
+    let names: BTreeSet<_> = disks.0.keys().chain(files.0.keys()).copied().collect();
+    names.into_iter().map(move |name| {
+        let of = Of { disk: disks.0.get(name).copied(), file: files.0.get(name).copied() };
+        Function { name, run: Run::Method(of) }
+    })
+}
+
+impl<V: Values> Of<V> {
+    /// Runs that of the object, or the one that says what it should be.
+    fn run<'a>(&self, arguments: &Arguments<'a, V>) -> Result<Answer<'a>> {
+        let of_object = if arguments.file(1).is_ok() { self.file } else { self.disk };
+        match of_object.or(self.disk).or(self.file) {
+            Some(run) => run(arguments),
+            None => Ok(Answer::Nothing),
+        }
+    }
 }
 
 impl<V: Values> Function<V> {
-    /// The maximum number of arguments, including the disk of a method.
+    /// The maximum number of arguments, including the object of a method.
     pub const MOST_ARGUMENTS: usize = 4;
 
     /// Calls it.
@@ -89,8 +123,8 @@ impl<V: Values> Function<V> {
 
     fn run(&self, mut values: Vec<Returned<V>>) -> Result<Value<V::Value>> {
         match self.run {
-            Run::Method(run) => {
-                run(&Arguments { values: &values, is_method: true }).and_then(value_of::<V>)
+            Run::Method(of) => {
+                of.run(&Arguments { values: &values, is_method: true }).and_then(value_of::<V>)
             }
             Run::Function(function) => {
                 coerce(function, &mut values);
@@ -126,13 +160,14 @@ pub(super) fn value_of<V: Values>(answer: Answer<'_>) -> Result<Value<V::Value>>
         Answer::Bytes(bytes) | Answer::BufferOf(bytes) => Value::Bytes(copied(bytes, "data")?),
         Answer::NewBuffer(size) => Value::Bytes(zeroes(size)?),
         Answer::Disk(disk) => Value::Disk(disk),
+        Answer::File(file) => Value::File(file),
         Answer::Read(range) => {
             let mut bytes = zeroes(range.count())?;
-            range.fill(&mut bytes);
+            range.fill(&mut bytes)?;
             Value::Bytes(bytes)
         }
         Answer::Extents(extents) => list::<V>(extents.into_iter().map(|extent| {
-            // The store has checked that they are at most i64::MAX.
+            // None ends past i64::MAX.
             integers::<V>([
                 extent.offset as i64,
                 extent.length as i64,
@@ -176,7 +211,8 @@ mod tests {
     #[test]
     fn what_a_method_fails_with_keeps_its_errno() {
         let full: RunMethod<Plain> = |_| Err(Error::new(libc::ENOMEM, "no memory"));
-        let method = Function { name: "pwrite", run: Run::Method(full) };
+        let of = Of { disk: Some(full), file: None };
+        let method = Function { name: "pwrite", run: Run::Method(of) };
         let errno = V::Int(libc::ENOMEM.into());
         let thrown = object([("errno", errno), ("message", text("no memory"))]);
         assert_eq!(method.call(vec![]), Err(thrown));

@@ -43,6 +43,7 @@ impl<V: Values> Returned<V> {
         let type_name = V::type_name(&value);
         match V::from_script(value) {
             value @ Value::Disk(_) => Returned { value, type_name: value::DISK },
+            value @ Value::File(_) => Returned { value, type_name: value::FILE },
             value => Returned { value, type_name },
         }
     }

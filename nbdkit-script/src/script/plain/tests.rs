@@ -280,6 +280,32 @@ fn methods_of_disks() {
 }
 
 #[test]
+fn methods_of_files() {
+    let path = std::env::temp_dir().join(format!("nbdkit-script-plain-{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let create = vec![text(path), text("create"), Int(1000)];
+    let file = call(functions(), "file", create).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let method = |name, mut arguments: Vec<V>| {
+        arguments.insert(0, file.clone());
+        call(methods(), name, arguments)
+    };
+    assert_eq!(method("size", vec![]).unwrap(), Int(1000));
+    assert_eq!(method("pwrite", vec![Blob(b"\0\xff".to_vec()), Int(0), Int(2)]).unwrap(), Nil);
+    assert_eq!(method("pread", vec![Int(3), Int(0)]).unwrap(), Blob(b"\0\xff\0".to_vec()));
+    assert_eq!(method("flush", vec![]).unwrap(), Nil);
+    let short = method("pread", vec![Int(2), Int(999)]).unwrap_err();
+    assert_eq!(short.errno(), libc::EIO);
+    assert!(short.to_string().ends_with(": it ends at 1000"), "{short}");
+    assert_eq!(method("close", vec![]).unwrap(), Nil);
+    assert_eq!(method("size", vec![]).unwrap_err().errno(), libc::EBADF);
+    let disk = call(functions(), "disk", vec![text("plain: no file"), Int(1)]).unwrap();
+    let message = call(methods(), "flush", vec![disk]).unwrap_err().to_string();
+    assert_eq!(message, "argument 0: found disk, expected a file");
+    assert_eq!(error::<Plain>(file).to_string(), "file");
+}
+
+#[test]
 fn refusals_of_disks_count_without_the_disk() {
     let disk = || call(functions(), "disk", vec![text("plain: refusals"), Int(128 << 20)]);
     let wrong = |name, arguments| {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::value::{DISK, named};
+use super::value::{DISK, FILE, named};
 use super::{Value, Values};
 use crate::error::Error;
 use crate::values::errno;
@@ -16,6 +16,7 @@ pub fn error<V: Values>(thrown: V::Value) -> Error {
     match V::from_script(thrown) {
         Value::None => Error::msg(format!("error value is {}", V::NOTATION.none)),
         Value::Disk(_) => Error::msg(DISK),
+        Value::File(_) => Error::msg(FILE),
         Value::Map(map) => of_map::<V>(&map).unwrap_or_else(|| {
             let errno = errno_in::<V>(&map).unwrap_or(libc::EIO);
             Error::new(errno, text)
@@ -66,6 +67,7 @@ fn message_in<V: Values>(map: &[(String, V::Value)], deepest: usize) -> Option<S
     let inner = match (V::from_script(message.clone()), deepest.checked_sub(1)) {
         (Value::Map(inner), Some(deep)) => message_in::<V>(&inner, deep),
         (Value::Disk(_), _) => Some(DISK.into()),
+        (Value::File(_), _) => Some(FILE.into()),
         _ => None,
     };
     inner.or_else(|| Some(Beginning::of(message)))

@@ -2,14 +2,19 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
 
 use super::Values;
 use crate::error::{Error, Result};
+use crate::file::Closable;
 use crate::memory;
 use crate::script::store::Disk;
 
 /// The type name of a disk in messages. A language may only have the name of the Rust type.
 pub(super) const DISK: &str = "disk";
+
+/// That of a file.
+pub(super) const FILE: &str = "file";
 
 /// A value that passes between the framework and a language, whose own values are `V`. Elements of
 /// lists and maps stay the language's values until they are needed.
@@ -33,6 +38,8 @@ pub enum Value<V> {
     Map(Vec<(String, V)>),
     /// A disk in memory that all instances share.
     Disk(&'static Disk),
+    /// A file. It is closed when the last clone of this is dropped, or by its method `close`.
+    File(Arc<Closable>),
     /// Any other value, such as a handle of a type that only the language knows.
     Other(V),
 }
