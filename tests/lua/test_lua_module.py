@@ -17,8 +17,8 @@ def test_nil_is_as_good_as_an_argument_left_out(lua):
 
 
 FUNCTIONS = """
-    absolute_path buffer debug debug_hexdiff debug_hexdump disconnect disk error export_name is_tls
-    name nanosleep parse_bool parse_delay parse_int parse_probability parse_size peer_gid peer_name
+    absolute_path buffer debug debug_hexdiff debug_hexdump disconnect disk error export_name file
+    is_tls name nanosleep parse_bool parse_delay parse_int parse_probability parse_size peer_gid peer_name
     peer_pid peer_security_context peer_tls_dn peer_tls_issuer_dn peer_uid read_password realpath
     set_error shutdown stdio_safe timestamp
 """.split()
