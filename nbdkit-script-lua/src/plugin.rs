@@ -7,7 +7,7 @@ use nbdkit_script::{Callbacks, Error, Language, Result, Script};
 
 use crate::c_modules;
 use crate::error;
-use crate::interpreter::{DOUBLES, EXACT, Interpreter, Reference, Target};
+use crate::interpreter::{DOUBLES, EXACT, Interpreter, RegistryKey, Target};
 use crate::module;
 use crate::returned::Returned;
 use crate::script::{self, Loaded};
@@ -28,7 +28,7 @@ impl Language for LuaPlugin {
     const LARGEST_INTEGER: i64 = if DOUBLES { (EXACT - 1) as i64 } else { i64::MAX };
 
     /// The return value of a script's `open`: any Lua value.
-    type Handle = Reference;
+    type Handle = RegistryKey;
     type Program = ();
     type Returned<'a> = Returned<'a>;
     type Lent<'a> = Lease<'a>;
@@ -86,11 +86,11 @@ impl Language for LuaPlugin {
         self.interpreter.call(callback, arguments, |result| take(Returned::Result(result)))
     }
 
-    fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Reference> {
+    fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<RegistryKey> {
         self.interpreter.call_and_keep(Target::Callback(Callbacks::OPEN), &arguments)
     }
 
-    fn release(&self, handle: Reference) {
+    fn release(&self, handle: RegistryKey) {
         self.interpreter.release(handle);
     }
 }

@@ -31,7 +31,7 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     let before = interpreter.function_names(&globals).map_err(could_not_run)?;
 
     let chunk = interpreter.keep(chunk).map_err(could_not_run)?;
-    let returned = interpreter.call_for_value(Target::Reference(chunk), &[]);
+    let returned = interpreter.call_for_value(Target::Kept(chunk), &[]);
     interpreter.release(chunk);
     let returned = returned.map_err(|error| error.context("could not run Lua script"))?;
 

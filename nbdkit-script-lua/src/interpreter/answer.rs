@@ -4,6 +4,7 @@
 //! or an error, stays in a frame outside of a `lua_pcall`, and [`returner`] pushes it inside.
 
 use std::ffi::{c_char, c_int};
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
@@ -31,18 +32,25 @@ pub(super) unsafe fn end(
     // SAFETY: the caller's. A C function may use 20 places of the stack. The answers that are
     // matched here own nothing: they borrow from the arguments.
     unsafe {
-        match result {
+        // So there is nothing to drop, and the compiler need not look for it.
+        let result = ManuallyDrop::new(result);
+        match &*result {
             Ok(Answer::Nothing) => return 0,
-            Ok(Answer::Integer(integer)) => push_integer(state, integer),
-            Ok(Answer::Float(float)) => ffi::lua_pushnumber(state, float),
+            Ok(Answer::Integer(integer)) => push_integer(state, *integer),
+            Ok(Answer::Float(float)) => ffi::lua_pushnumber(state, *float),
             Ok(Answer::Bytes(bytes)) => push_string(state, bytes),
-            Ok(Answer::NewBuffer(size)) => lend::new_own(state, known, size).write_bytes(0, size),
+            Ok(Answer::NewBuffer(size)) => {
+                lend::new_own(state, known, *size).write_bytes(0, *size);
+            }
             Ok(Answer::BufferOf(bytes)) => {
                 let copy = lend::new_own(state, known, bytes.len());
                 copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             }
             // Level 0 will be `returner`, 1 this function, and 2 its caller.
-            result => return end_owned(state, known, Returning::new(result, 2)),
+            _ => {
+                let result = ManuallyDrop::into_inner(result);
+                return end_owned(state, known, Returning::new(result, 2));
+            }
         }
     }
     1

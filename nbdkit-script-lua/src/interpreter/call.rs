@@ -9,7 +9,7 @@ use nbdkit_script::{Callbacks, Error, Result, memory};
 
 use super::entry::{Task, push};
 use super::on_stack::{FIRST, OnStack};
-use super::{Argument, CALLBACKS, ENTRY, Interpreter, REMEMBER, RESTING, Reference, Target};
+use super::{Argument, CALLBACKS, ENTRY, Interpreter, REMEMBER, RESTING, RegistryKey, Target};
 use crate::error;
 
 /// The place of a callback's name on the main thread's stack.
@@ -46,13 +46,13 @@ impl Interpreter {
     }
 
     /// Calls a function, and keeps its first result, whatever that is.
-    pub fn call_and_keep(&self, target: Target, arguments: &[Argument<'_>]) -> Result<Reference> {
+    pub fn call_and_keep(&self, target: Target, arguments: &[Argument<'_>]) -> Result<RegistryKey> {
         // LuaJIT has a thread-local variable for errors. The C library allocates it when a thread
         // raises its first error, and ends the process if there is no memory. So raise one early.
         #[cfg(feature = "luajit")]
         self.run_alone(&mut Task::Raise);
         self.begin();
-        let mut kept = Reference(ffi::LUA_REFNIL);
+        let mut kept = RegistryKey(ffi::LUA_REFNIL);
         self.call_protected(target, arguments, Some(&mut kept))?;
         let failure = OnStack::new(self).failure();
         self.rest();
@@ -126,7 +126,7 @@ impl Interpreter {
         &self,
         target: Target,
         arguments: &[Argument<'_>],
-        keep: Option<&mut Reference>,
+        keep: Option<&mut RegistryKey>,
     ) -> Result<()> {
         let state = self.state;
         let mut task = Task::Call { interpreter: self, target, arguments, defined: true, keep };
@@ -229,7 +229,7 @@ impl Interpreter {
     }
 
     /// Takes the value from a place in the registry, and leaves the place for the next one.
-    pub(super) fn take_kept(&self, place: Reference) -> Value {
+    pub(super) fn take_kept(&self, place: RegistryKey) -> Value {
         let value = self.kept(place).and_then(|value| self.put(place, false).map(|()| value));
         // The only possible error is a lack of memory.
         value.unwrap_or_else(|error| Value::Error(Box::new(error)))

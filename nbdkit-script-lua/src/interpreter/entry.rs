@@ -8,7 +8,7 @@ use nbdkit_script::Callbacks;
 
 use super::answer::push_string;
 use super::on_stack::RESULTS;
-use super::{Argument, Interpreter, Places, Reference, Target, lend};
+use super::{Argument, Interpreter, Places, RegistryKey, Target, lend};
 
 /// A task for [`entry`], and its result.
 pub(super) enum Task<'a> {
@@ -19,7 +19,7 @@ pub(super) enum Task<'a> {
         arguments: &'a [Argument<'a>],
         defined: bool,
         /// Where to put the registry key of the first result, if it is to be kept.
-        keep: Option<&'a mut Reference>,
+        keep: Option<&'a mut RegistryKey>,
     },
     /// Finds out whether a callback is defined.
     Probe { places: Places, callback: Callbacks, defined: bool },
@@ -43,7 +43,7 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
         match task {
             Task::Call { interpreter, target, arguments, defined, keep } => {
                 match *target {
-                    Target::Reference(function) => {
+                    Target::Kept(function) => {
                         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, function.0.into());
                     }
                     Target::Callback(_) if ffi::lua_gettop(state) == 2 => {}
@@ -67,7 +67,7 @@ pub(super) unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
                 ffi::lua_call(state, arguments.len() as c_int, results);
                 if let Some(keep) = keep {
                     ffi::lua_pushvalue(state, 2);
-                    **keep = Reference(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
+                    **keep = RegistryKey(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
                 }
                 ffi::lua_gettop(state) - 1
             }

@@ -15,7 +15,7 @@ use nbdkit_script::{Error, Result, memory};
 use super::answer::{end, push_string, raise_changed};
 use super::arguments::Arguments;
 use super::block::{FileBlock, Known, Seal};
-use super::{Interpreter, Reference};
+use super::{Interpreter, RegistryKey};
 
 /// A method under its name.
 type Named = (&'static str, ffi::lua_CFunction);
@@ -252,7 +252,7 @@ unsafe fn register_type(
     name: &str,
     methods: &[Named],
     metamethods: &[Named],
-    place: Reference,
+    place: RegistryKey,
 ) {
     // SAFETY: the caller's.
     unsafe {

@@ -36,7 +36,7 @@ use allocator::Limited;
 use block::Known;
 pub use on_stack::OnStack;
 use registry::Places;
-pub use registry::Reference;
+pub use registry::RegistryKey;
 use stopper::Stopper;
 
 #[cfg(not(feature = "luajit"))]
@@ -117,7 +117,7 @@ const ROOM: c_int = 16;
 const BALLAST: usize = 1 << 19;
 
 /// An argument of a Lua function. Handles are in the registry.
-pub type Argument<'a> = script::Argument<'a, Reference, Lease<'a>>;
+pub type Argument<'a> = script::Argument<'a, RegistryKey, Lease<'a>>;
 
 /// The function to call.
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +125,7 @@ pub enum Target {
     /// The script's function with the name of this callback.
     Callback(Callbacks),
     /// A function in the registry.
-    Reference(Reference),
+    Kept(RegistryKey),
 }
 
 impl Interpreter {
@@ -150,45 +150,18 @@ impl Interpreter {
         // debug library can break mlua's promises of safety. That is up to whoever chooses the
         // script, and could choose another plugin as well.
         let lua = unsafe { Lua::get_or_init_from_ptr(state) }.clone();
-        let mut kept = [Reference(ffi::LUA_NOREF); 11];
+        let mut places = None;
         // SAFETY: mlua calls this protected. luaL_ref pops what is pushed here.
         unsafe {
             lua.exec_raw::<()>((), |current| {
                 ffi::luaL_openlibs(current);
-                for place in &mut kept {
-                    // Any value but nil, which would get no place.
-                    ffi::lua_pushboolean(current, 0);
-                    *place = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
-                }
+                places = Some(Places::create(current));
                 ffi::lua_newuserdata(current, BALLAST);
                 ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX);
             })?;
         }
-        let [
-            returner,
-            error,
-            no_memory,
-            describe,
-            thrown,
-            traceback,
-            lent,
-            callbacks,
-            buffer,
-            disk,
-            file,
-        ] = kept;
-        let places = Places {
-            returner,
-            error,
-            no_memory,
-            describe,
-            thrown,
-            traceback,
-            lent,
-            callbacks,
-            buffer,
-            disk,
-            file,
+        let Some(places) = places else {
+            return Err(mlua::Error::runtime("internal error: Lua's registry has no places"));
         };
         let known = Rc::new(Known::new(places, Arc::clone(&stopper)));
         let interpreter = Interpreter { lua, state, owner, stopper, known };
@@ -230,7 +203,7 @@ impl Interpreter {
         let lua = &self.lua;
         let names = Callbacks::NAMES;
         let places = self.known.places;
-        let mut values = Reference(ffi::LUA_NOREF);
+        let mut values = RegistryKey(ffi::LUA_NOREF);
         // SAFETY: exec_raw calls its function protected, with a stack of its own, so the values
         // get to the main thread's stack through a table in the registry. lua_checkstack,
         // lua_rawgeti, lua_remove and luaL_unref raise no errors.
@@ -251,7 +224,7 @@ impl Interpreter {
                     answer::push_string(current, name.as_bytes());
                     ffi::lua_rawseti(current, 1, place.into());
                 }
-                values = Reference(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
+                values = RegistryKey(ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX));
             })?;
             ffi::lua_rawgeti(self.state, ffi::LUA_REGISTRYINDEX, values.0.into());
             let table = ffi::lua_gettop(self.state);
@@ -286,19 +259,19 @@ impl Interpreter {
     }
 
     /// Puts a value of mlua's into the registry.
-    pub fn keep(&self, value: impl IntoLuaMulti) -> mlua::Result<Reference> {
-        let mut kept = Reference(ffi::LUA_REFNIL);
+    pub fn keep(&self, value: impl IntoLuaMulti) -> mlua::Result<RegistryKey> {
+        let mut kept = RegistryKey(ffi::LUA_REFNIL);
         // SAFETY: mlua calls this protected, with the value alone on the stack; luaL_ref pops it.
         unsafe {
             self.lua.exec_raw::<()>(value, |state| {
-                kept = Reference(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
+                kept = RegistryKey(ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX));
             })?;
         }
         Ok(kept)
     }
 
     /// The value under a registry key, for mlua.
-    pub fn kept(&self, kept: Reference) -> mlua::Result<Value> {
+    pub fn kept(&self, kept: RegistryKey) -> mlua::Result<Value> {
         // SAFETY: mlua calls this protected and takes the one value that is pushed.
         unsafe {
             self.lua.exec_raw::<Value>((), |state| {
@@ -308,7 +281,7 @@ impl Interpreter {
     }
 
     /// Puts another value into a place in the registry.
-    fn put(&self, place: Reference, value: impl IntoLuaMulti) -> mlua::Result<()> {
+    fn put(&self, place: RegistryKey, value: impl IntoLuaMulti) -> mlua::Result<()> {
         // SAFETY: mlua calls this protected, with the value alone on the stack; lua_rawseti pops
         // it.
         unsafe {
@@ -319,7 +292,7 @@ impl Interpreter {
     }
 
     /// Removes a value from the registry, so that Lua may collect it.
-    pub fn release(&self, kept: Reference) {
+    pub fn release(&self, kept: RegistryKey) {
         // SAFETY: luaL_unref writes to places that the registry already has, which needs no memory
         // and raises no error.
         unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, kept.0) };
