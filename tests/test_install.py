@@ -261,7 +261,7 @@ def test_a_manifest_that_is_none(install, line, path):
     )
 
 
-OPTIONS = "expected --prefix=, --plugindir=, --destdir=, --no-build, --no-man, --force or --uninstall"
+OPTIONS = "expected --prefix=, --plugindir=, --destdir=, --build-only, --no-build, --no-man, --force or --uninstall"
 
 
 @pytest.mark.parametrize(

@@ -53,11 +53,12 @@ def test_mandoc_has_nothing_to_say(pages, name):
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="there is no man")
+@pytest.mark.parametrize("width", ["72", "80"])
 @pytest.mark.parametrize("name", PAGES)
-def test_man_has_nothing_to_say(pages, name):
+def test_man_has_nothing_to_say(pages, name, width):
     result = subprocess.run(
         ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", pages / name],
-        env={**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8", "MANROFFSEQ": ""},
+        env={**os.environ, "MANWIDTH": width, "LC_ALL": "C.UTF-8", "MANROFFSEQ": ""},
         capture_output=True,
         text=True,
     )
