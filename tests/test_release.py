@@ -11,6 +11,8 @@ from languages import ROOT
 FILES = ["Cargo.toml", "debian/changelog", "debian/control", "script/bootstrap",
          "script/elsewhere", "script/release"]  # fmt: skip
 
+CRATES = ["lua", "macros", "tcl", "test"]
+
 
 @pytest.fixture
 def checkout(tmp_path):
@@ -18,7 +20,7 @@ def checkout(tmp_path):
     for file in FILES:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
-    for crate in ["nbdkit-script", "nbdkit-script-test", "nbdkit-script-lua", "nbdkit-script-tcl"]:
+    for crate in ["nbdkit-script", *(f"nbdkit-script-{name}" for name in CRATES)]:
         (tmp_path / crate).mkdir()
         for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"]:
             (tmp_path / crate / file).write_text("as it is\n")

@@ -32,6 +32,8 @@ impl Disk {
     }
 }
 
+/// `plugin` tells nbdkit of the callbacks that are here. All others have its defaults.
+#[plugin]
 impl ScriptPlugin for Disk {
     const NAME: &'static str = "NAME";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
@@ -44,27 +46,15 @@ impl ScriptPlugin for Disk {
         Ok(Disk { bytes: RwLock::default() })
     }
 
-    /// Every callback below that is not required has to be named here.
-    fn callbacks(&self) -> Callbacks {
-        Callbacks::REQUIRED
-            | Callbacks::CONFIG
-            | Callbacks::PWRITE
-            | Callbacks::FLUSH
-            | Callbacks::TRIM
-            | Callbacks::ZERO
-    }
-
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         if key != "size" {
-            return Err(Error::new(libc::EINVAL, format!("unknown parameter {key}=")));
+            return Err(Error::invalid(format!("unknown parameter {key}=")));
         }
-        let size = host::parse_size(value.as_encoded_bytes())?;
+        let size = usize::try_from(host::parse_size(key, value)?).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
-        let room = usize::try_from(size).ok().and_then(|size| {
-            bytes.try_reserve_exact(size).ok()?;
-            Some(size)
-        });
-        let size = room.ok_or_else(|| Error::new(libc::ENOMEM, "the size is more than there is"))?;
+        if bytes.try_reserve_exact(size).is_err() {
+            return Err(Error::invalid("size= is more memory than there is"));
+        }
         bytes.resize(size, 0);
         *self.write() = bytes;
         Ok(())
@@ -72,7 +62,7 @@ impl ScriptPlugin for Disk {
 
     fn config_complete(&mut self) -> Result<()> {
         if self.read().is_empty() {
-            return Err(Error::new(libc::EINVAL, "the size= parameter is missing"));
+            return Err(Error::invalid("the size= parameter is missing"));
         }
         Ok(())
     }
