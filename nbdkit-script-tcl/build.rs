@@ -15,6 +15,11 @@ struct Tcl {
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(tcl9)");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=DOCS_RS");
+    // docs.rs has no Tcl, and links nothing.
+    if std::env::var_os("DOCS_RS").is_some() {
+        return;
+    }
     let nine = std::env::var_os("CARGO_FEATURE_TCL9").is_some();
     // Tcl itself installs `tcl` for either version; distributions add the other names.
     let names: &[&str] =

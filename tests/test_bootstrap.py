@@ -60,7 +60,7 @@ SYSTEMS = {
 }
 
 
-@pytest.mark.parametrize("set_name", ["demo", "test", "bench"])
+@pytest.mark.parametrize("set_name", ["demo", "install", "test", "bench"])
 @pytest.mark.parametrize("release", SYSTEMS)
 def test_packages_by_the_names_used_there(bootstrap, release, set_name):
     command, *remarks = after(bootstrap(release, set_name), "here that is:")
@@ -70,6 +70,7 @@ def test_packages_by_the_names_used_there(bootstrap, release, set_name):
     assert {"gcc", "libnbd", "file", "e2fsprogs"} <= set(names)
     assert ("git" in names) == (set_name == "test")
     assert ("fio" in names) == (set_name == "bench")
+    assert ("lowdown" in names) == (set_name == "install")
     # Debian's names do not exist there.
     assert not {"libc6-dev", "libnbd-bin", "liblua5.4-dev"} & set(names)
     # It is in the list, or the script says where to get it.
