@@ -24,6 +24,8 @@ keys is marked as `script`. The keys:
 
 Whatever the mark, a client sends every kind of request that the disk offers, every callback that
 the block defines has to be called, and the log may contain no lines other than those named.
+
+The blocks of docs/tutorial.md build on each other: `test_tutorial.py` has marks of its own for them.
 """
 
 import re

@@ -274,7 +274,7 @@ def use_together(server, block, count):
 @pytest.mark.parametrize("document", [
     *DOCUMENTS, "CHANGELOG.md", "docs/architecture.md", "docs/decisions.md", "docs/surprises.md",
     "docs/adding-a-language.md", "docs/client.md", "docs/debugging.md", "docs/ending.md",
-    "docs/installing.md", "CONTRIBUTING.md", "SECURITY.md", "examples/template/README.md",
+    "docs/installing.md", "docs/tutorial.md", "CONTRIBUTING.md", "SECURITY.md", "examples/template/README.md",
     "nbdkit-script-test/README.md", "benches/README.md", "examples/lua/README.md", "examples/tcl/README.md",
     "examples/rhai/README.md",
 ])  # fmt: skip
