@@ -213,7 +213,8 @@ def test_the_event_loop_before_and_after_nbdkit_has_forked(serve, daemon):
         assert client.pread(512, 0) == b"x" * 512
     for client in clients:
         client.shutdown()
-    server.threads_when_idle = max(server.threads_when_idle, 2)
+    # nbdkit's, the watcher's, and Tcl's, which may have been too late to be counted.
+    server.threads_when_idle = max(server.threads_when_idle, 3)
     code, log = server.stop()
     assert code in (0, None) and log == b""
 
