@@ -112,8 +112,7 @@ class Language:
 
 
 LUA_ENGINES = {
-    # The first distribution to have it has few modules for it.
-    "lua55": {"version": r"5\.5(\.\d+)?", "release": (5, 5), "c_modules": {"lfs"}},
+    "lua55": {"version": r"5\.5(\.\d+)?", "release": (5, 5)},
     "lua54": {"version": r"5\.4(\.\d+)?", "release": (5, 4)},
     "lua53": {"version": r"5\.3(\.\d+)?", "release": (5, 3)},
     "lua52": {"version": r"5\.2(\.\d+)?", "release": (5, 2)},
@@ -132,8 +131,6 @@ class Lua(LuaSpelling, Language):
     release: tuple = field(default=(5, 4))
     # Whether the engine is part of the plugin, which then cannot load modules written in C.
     compiled_in: bool = False
-    # The modules that the tests use and that distributions have for it.
-    c_modules: frozenset = frozenset({"lfs", "cjson"})
 
     @property
     def integers(self):

@@ -1,5 +1,9 @@
 """`require`, and files as Lua reads them."""
 
+from pathlib import Path
+
+import pytest
+
 DISK = """
     function open(readonly) return 1 end
     function get_size(h) return 512 end
@@ -26,9 +30,14 @@ def test_require_of_a_module_that_is_not_there(expect_failure):
 
 
 def test_require_of_modules_written_in_c(serve, expect_failure, language):
+    # Distributions drop them for old releases.
+    release = ".".join(map(str, language.release))
+    installed = {path.stem for path in Path("/usr/lib").glob(f"*/lua/{release}/*.so")}
+    if not language.compiled_in and not installed & set(C_MODULES):
+        pytest.skip(f"this system has no module written in C for Lua {release}")
     for name, use in C_MODULES.items():
         if not language.compiled_in:
-            if name not in language.c_modules:
+            if name not in installed:
                 continue
             server = serve(use + DISK)
             assert server.connect().pread(2, 0) == b"dd"
