@@ -44,6 +44,27 @@ def test_an_error_in_a_finalizer_at_the_end_does_no_harm(serve, language, tmp_pa
     assert notes.read_text().split() == ["first"]
 
 
+def test_a_finalizer_that_a_finalizer_has_made_describes_errors(serve, language, tmp_path):
+    """LuaJIT runs it when all that mlua keeps in the state has been dropped."""
+    notes = tmp_path / "notes"
+    body = """
+        for place = 1, 20 do
+            for _, value in ipairs { { message = "m" }, 1.5, nbdkit.buffer(5), {} } do
+                local ok, thrown = pcall(nbdkit.error, "ENOSPC", value)
+                assert(not ok and thrown.errno)
+                pcall(nbdkit.debug, value)
+            end
+        end
+        note("done")
+        left = left - 1
+        if left > 0 then make() end
+    """
+    made = finalized(language, "made").replace('note("made")', body)
+    server = serve(disk(notes) + f"left = 5 function make() {made} made = nil end make() kept = made {made}")
+    assert server.stop() == (0, b"")
+    assert "done" in notes.read_text()
+
+
 def test_to_be_closed_variables(serve, language, tmp_path):
     notes = tmp_path / "notes"
     if language.release < (5, 4):

@@ -40,6 +40,36 @@ def test_a_coroutine_that_a_finalizer_resumes_after_an_interruption(start, langu
     assert code == 0
 
 
+def test_a_coroutine_that_is_closed(start, language, write_script):
+    """What it has to close runs in the coroutine."""
+    if language.release < (5, 4):
+        pytest.skip("nothing is closed there")
+    script = write_script("""
+        local function waiting(act)
+            local made = coroutine.create(function()
+                local closed <close> = setmetatable({}, { __close = act })
+                coroutine.yield()
+            end)
+            coroutine.resume(made)
+            return made
+        end
+        assert(coroutine.close(waiting(function() end)) == true)
+        local ok, why = coroutine.close(waiting(function() error("why", 0) end))
+        assert(ok == false and why == "why")
+        local ok, why = pcall(coroutine.close, 5)
+        assert(not ok and why:find("bad argument #1", 1, true))
+        function open() return 1 end
+        function get_size() return 512 end
+        function pread(h, count, offset) coroutine.close(waiting(function() while true do end end)) end
+    """)
+    server = start(language.plugin, "time_limit=0.3", script)
+    with pytest.raises(nbd.Error) as caught:
+        server.connect().pread(512, 0)
+    assert caught.value.errno == "EIO"
+    (line,) = server.errors()
+    assert "it took longer than time_limit=0.3" in line
+
+
 MEMORY = """
     local kept = {}
     function open() return 1 end

@@ -103,6 +103,8 @@ pub(super) struct Known {
     pub(super) returning: Cell<*const Returning<'static>>,
     /// How much memory Lua used after its garbage was last collected for lack of memory, in bytes.
     pub(super) used_before: Cell<usize>,
+    /// Whether mlua's function at [`Places::describe`] can be called.
+    pub(super) describes: Cell<bool>,
     pub(super) stopper: Arc<Stopper>,
 }
 
@@ -137,6 +139,7 @@ impl Known {
             pending_errno: Cell::new(0),
             returning: Cell::new(ptr::null()),
             used_before: Cell::new(0),
+            describes: Cell::new(false),
             stopper,
         }
     }

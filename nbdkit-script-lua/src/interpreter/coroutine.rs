@@ -1,5 +1,5 @@
-//! Keeps track of the running coroutine, for `stopper.rs`: `coroutine.resume` and `coroutine.wrap`
-//! are Lua's own functions with a few lines around them.
+//! Keeps track of the running coroutine, for `stopper.rs`: `coroutine.resume`, `coroutine.wrap` and
+//! `coroutine.close` are Lua's own functions with a few lines around them.
 //!
 //! Scripts without coroutines never get here.
 
@@ -23,6 +23,12 @@ impl Interpreter {
                     ffi::lua_pushcclosure(state, function, 1);
                     ffi::lua_setfield(state, -2, name.as_ptr());
                 }
+                // From Lua 5.4 on.
+                ffi::lua_getfield(state, -1, c"close".as_ptr());
+                if ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION {
+                    ffi::lua_pushcclosure(state, close, 1);
+                    ffi::lua_setfield(state, -2, c"close".as_ptr());
+                }
             })
         }
     }
@@ -36,6 +42,20 @@ unsafe extern "C-unwind" fn resume(state: *mut lua_State) -> c_int {
         match run(state, coroutine) {
             ffi::LUA_OK => ffi::lua_gettop(state),
             _ => ffi::lua_error(state),
+        }
+    }
+}
+
+/// `coroutine.close`, which runs the `__close` of the coroutine's variables in it. The upvalue is
+/// Lua's own function.
+unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `resume`. In Lua 5.5 a coroutine may close itself, which ends this function:
+    // it owns nothing, and whoever resumed the coroutine notes that it has ended.
+    unsafe {
+        let coroutine = ffi::lua_tothread(state, 1);
+        match run(state, coroutine) {
+            ffi::LUA_OK => ffi::lua_gettop(state),
+            status => raise_here(state, status),
         }
     }
 }
@@ -66,8 +86,18 @@ unsafe extern "C-unwind" fn resume_wrapped(state: *mut lua_State) -> c_int {
         if status == ffi::LUA_OK {
             return ffi::lua_gettop(state);
         }
-        // Lua's own function puts the position of its caller before a message. The caller is this
-        // function, which has no position, so add that of the script.
+        raise_here(state, status)
+    }
+}
+
+/// Raises the error on top. Lua's own function puts the position of its caller before a message.
+/// The caller is our function, which has no position, so this adds that of the script.
+///
+/// # Safety
+/// Only at the end of a C function that Lua calls.
+unsafe fn raise_here(state: *mut lua_State, status: c_int) -> c_int {
+    // SAFETY: the caller's. This owns nothing.
+    unsafe {
         if status != ffi::LUA_ERRMEM && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
             ffi::luaL_where(state, 1);
             ffi::lua_insert(state, -2);

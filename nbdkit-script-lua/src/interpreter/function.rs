@@ -125,7 +125,9 @@ unsafe fn coerce(state: *mut lua_State, known: &Known, place: c_int, coerced: Co
                 ffi::lua_tolstring(state, place, ptr::null_mut());
             }
             (Coerced::Key, _) => {}
-            (_, ffi::LUA_TNUMBER | ffi::LUA_TTABLE | ffi::LUA_TUSERDATA) => {
+            (_, ffi::LUA_TNUMBER | ffi::LUA_TTABLE | ffi::LUA_TUSERDATA)
+                if known.describes.get() =>
+            {
                 let describe = known.places.describe.0;
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, describe.into());
                 ffi::lua_pushvalue(state, place);

@@ -100,6 +100,23 @@ impl Drop for Owner {
 // together. The pointers in `known` are to what that state owns.
 unsafe impl Send for Interpreter {}
 
+/// As long as mlua's function that describes errors exists. While LuaJIT closes a state, finalizers
+/// that others have made run after mlua has dropped what its functions own.
+struct Describes(Rc<Known>);
+
+impl Describes {
+    fn new(known: &Rc<Known>) -> Self {
+        known.describes.set(true);
+        Describes(Rc::clone(known))
+    }
+}
+
+impl Drop for Describes {
+    fn drop(&mut self) {
+        self.0.describes.set(false);
+    }
+}
+
 /// Places on the main thread's stack. The names of the callbacks come next.
 const REMEMBER: c_int = 1;
 const ENTRY: c_int = 2;
@@ -189,7 +206,9 @@ impl Interpreter {
                 ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, known.places.error.0.into());
             })?;
         }
-        let describe = self.lua.create_function(|_, (value, is_error): (Value, bool)| {
+        let describes = Describes::new(&self.known);
+        let describe = self.lua.create_function(move |_, (value, is_error): (Value, bool)| {
+            let _alive = &describes;
             let own = error::own_message(&value);
             Ok(own.or_else(|| is_error.then(|| error::message(&value))))
         })?;
