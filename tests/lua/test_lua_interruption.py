@@ -26,6 +26,7 @@ def test_a_hook_of_the_scripts_own_comes_back(serve, language):
 def test_a_coroutine_that_a_finalizer_resumes_after_an_interruption(start, language, write_script):
     """The state is being closed then, and there is nothing left to interrupt."""
     script = write_script("""
+        if jit then jit.off() end
         local resumed = coroutine.create(function() while true do coroutine.yield() end end)
         coroutine.resume(resumed)
         kept = setmetatable({}, { __gc = function() coroutine.resume(resumed) end })
