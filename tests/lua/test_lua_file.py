@@ -37,7 +37,7 @@ def test_it_says_what_it_is_and_hides_the_rest(lua):
 def test_a_finalizer_that_is_called_by_hand(lua):
     gc = "local gc = debug.getmetatable(f).__gc "
     lua.run(gc + "gc(nil) gc() gc(5) gc({}) gc(io.stdout) gc(nbdkit.buffer(64)) gc(gc)")
-    lua.run(gc + "gc(nbdkit.disk('d', 512)) gc(coroutine.create(gc))")
+    lua.run(gc + "gc(nbdkit.disk('d', 512)) gc(coroutine.create(function() end))")
     assert lua.value("return f:pread(1, 0)") == "k"
     lua.run(gc + "gc(f) gc(f)")
     assert lua.value("local file = f " + ALL) == "all closed"
