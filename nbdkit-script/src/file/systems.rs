@@ -14,16 +14,21 @@ use crate::values::{ExtentType, Flags};
 const NONE: Flags = Flags::empty();
 const MIB: u64 = 1 << 20;
 
-/// Tells the process of a test where its directory is.
+/// Tells the process that a test has started where its directory is.
 const DIRECTORY: &str = "NBDKIT_SCRIPT_TEST_DIRECTORY";
 
-/// Runs one of the tests below as the last command of a shell's.
+/// The directory, in a process that a test has started.
+fn started_in() -> Option<PathBuf> {
+    std::env::var_os(DIRECTORY).map(PathBuf::from)
+}
+
+/// Runs one of the tests below again, as the last command of a shell's.
 fn command(scratch: &Scratch, before: &str, test: &str) -> Command {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new("/bin/sh");
     let script = format!("set -e; {before}\nexec \"$@\"");
     command.args(["-c", &script, "sh"]).arg(program);
-    command.args(["--ignored", "--nocapture", "--exact", &format!("file::systems::{test}")]);
+    command.args(["--nocapture", "--exact", &format!("file::systems::{test}")]);
     command.env(DIRECTORY, scratch.path(""));
     command
 }
@@ -48,9 +53,21 @@ fn passes(mut command: Command, test: &str) {
     );
 }
 
+/// Runs `body` in a process that the commands `before` have prepared, for the test of this name.
+#[track_caller]
+fn passes_after(before: &str, test: &str, body: impl FnOnce(&Path)) {
+    match started_in() {
+        Some(directory) => body(&directory),
+        None => passes(command(&Scratch::new(), before, test), test),
+    }
+}
+
 /// The same as root, in a file system of 1 MiB, which others do not see.
 #[track_caller]
-fn passes_as_root(before: &str, test: &str) {
+fn passes_as_root(before: &str, test: &str, body: impl FnOnce(&Path)) {
+    if let Some(directory) = started_in() {
+        return body(&directory);
+    }
     let scratch = Scratch::new();
     let mount = format!("mount -t tmpfs -o size=1m tmpfs . || exit {CANNOT}; cd \"${DIRECTORY}\"");
     let inner = command(&scratch, &format!("{mount}; {before}"), test);
@@ -62,20 +79,13 @@ fn passes_as_root(before: &str, test: &str) {
     passes(outer, test);
 }
 
-/// The directory of a test that was started by another one.
-fn directory() -> PathBuf {
-    std::env::var_os(DIRECTORY).expect("only for other tests").into()
-}
-
 #[test]
 fn a_file_that_gets_larger_than_files_may_be() {
-    passes(command(&Scratch::new(), "ulimit -f 100", "larger_than_allowed"), "larger_than_allowed");
+    passes_after("ulimit -f 100", "a_file_that_gets_larger_than_files_may_be", larger_than_allowed);
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn larger_than_allowed() {
-    let path = directory().join("disk.img");
+fn larger_than_allowed(directory: &Path) {
+    let path = directory.join("disk.img");
     let file = File::open(&path, Mode::Create(1000)).unwrap();
     for _ in 0..2 {
         let error = file.pwrite(b"x", MIB, NONE).unwrap_err();
@@ -88,13 +98,11 @@ fn larger_than_allowed() {
 
 #[test]
 fn more_files_than_the_process_may_have() {
-    passes(command(&Scratch::new(), "ulimit -n 60", "more_than_allowed"), "more_than_allowed");
+    passes_after("ulimit -n 60", "more_files_than_the_process_may_have", more_than_allowed);
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn more_than_allowed() {
-    let path = directory().join("disk.img");
+fn more_than_allowed(directory: &Path) {
+    let path = directory.join("disk.img");
     let first = File::open(&path, Mode::Create(100)).unwrap();
     first.lock().unwrap();
     for _ in 0..3 {
@@ -115,8 +123,8 @@ fn more_than_allowed() {
 }
 
 /// Another process that opens a file, locks it, and says what came of it.
-fn locker(scratch: &Scratch, mode: &str) -> Child {
-    let mut command = command(scratch, &format!("export MODE={mode}"), "locking");
+fn locker(scratch: &Scratch, mode: &str, test: &str) -> Child {
+    let mut command = command(scratch, &format!("export MODE={mode}"), test);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
@@ -126,10 +134,9 @@ fn answer(child: Child) -> bool {
     output.contains("locked")
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn locking() {
-    let path = directory().join("disk.img");
+/// What that process does.
+fn locking(directory: &Path) {
+    let path = directory.join("disk.img");
     let readonly = std::env::var("MODE").unwrap() == "r";
     let file = File::open(&path, Mode::for_client(readonly)).unwrap();
     match file.lock() {
@@ -144,6 +151,10 @@ fn locking() {
 
 #[test]
 fn a_lock_is_that_of_the_process() {
+    const NAME: &str = "a_lock_is_that_of_the_process";
+    if let Some(directory) = started_in() {
+        return locking(&directory);
+    }
     let scratch = Scratch::new();
     let path = scratch.path("disk.img");
     File::open(&path, Mode::Create(100)).unwrap().close();
@@ -154,7 +165,7 @@ fn a_lock_is_that_of_the_process() {
         file
     };
     // Whether another process could lock it to write it, and to read it.
-    let others = || (answer(locker(&scratch, "rw")), answer(locker(&scratch, "r")));
+    let others = || (answer(locker(&scratch, "rw", NAME)), answer(locker(&scratch, "r", NAME)));
     assert_eq!(others(), (true, true));
     let reader = open(true);
     assert_eq!(others(), (false, true));
@@ -175,6 +186,10 @@ fn a_lock_is_that_of_the_process() {
 
 #[test]
 fn a_lock_that_cannot_become_exclusive_stays_shared() {
+    const NAME: &str = "a_lock_that_cannot_become_exclusive_stays_shared";
+    if let Some(directory) = started_in() {
+        return locking(&directory);
+    }
     let scratch = Scratch::new();
     let path = scratch.path("disk.img");
     let file = File::open(&path, Mode::Create(100)).unwrap();
@@ -186,21 +201,19 @@ fn a_lock_that_cannot_become_exclusive_stays_shared() {
         crate::system::lock_file(&other, crate::system::Hold::Shared).unwrap();
         assert_eq!(file.lock().unwrap_err().errno(), libc::EAGAIN);
     }
-    assert!(!answer(locker(&scratch, "rw")));
-    assert!(answer(locker(&scratch, "r")));
+    assert!(!answer(locker(&scratch, "rw", NAME)));
+    assert!(answer(locker(&scratch, "r", NAME)));
     file.lock().unwrap();
-    assert!(!answer(locker(&scratch, "r")));
+    assert!(!answer(locker(&scratch, "r", NAME)));
 }
 
 #[test]
 fn a_file_system_that_is_full() {
-    passes_as_root("", "full");
+    passes_as_root("", "a_file_system_that_is_full", full);
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn full() {
-    let path = directory().join("disk.img");
+fn full(directory: &Path) {
+    let path = directory.join("disk.img");
     let file = File::open(&path, Mode::Create(2 * MIB)).unwrap();
     let block = [7; 65536];
     let written = (0..32).find(|n| file.pwrite(&block, n * 65536, NONE).is_err()).unwrap();
@@ -220,25 +233,24 @@ fn full() {
     }
     file.trim(4 * 65536, 0, NONE).unwrap();
     file.pwrite(&block, offset, Flags::FUA).unwrap();
-    let other = directory().join("other.img");
+    let other = directory.join("other.img");
     File::open(&other, Mode::Create(MIB)).unwrap();
 }
 
 #[test]
 fn a_file_system_that_is_read_only() {
-    passes_as_root("echo data >disk.img; mount -o remount,ro .", "read_only");
+    let before = "echo data >disk.img; mount -o remount,ro .";
+    passes_as_root(before, "a_file_system_that_is_read_only", read_only);
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn read_only() {
-    let path = directory().join("disk.img");
+fn read_only(directory: &Path) {
+    let path = directory.join("disk.img");
     let refused = |path: &Path, mode| said(&File::open(path, mode).unwrap_err(), path);
     let opened = (libc::EROFS, "could not open PATH: Read-only file system".to_owned());
     assert_eq!(refused(&path, Mode::ReadWrite), opened);
     assert_eq!(refused(&path, Mode::Create(1)), opened);
     let created = (libc::EROFS, "could not create PATH: Read-only file system".to_owned());
-    assert_eq!(refused(&directory().join("new.img"), Mode::Create(1)), created);
+    assert_eq!(refused(&directory.join("new.img"), Mode::Create(1)), created);
     let file = File::open(&path, Mode::ReadOnly).unwrap();
     file.lock().unwrap();
     let mut bytes = [0; 5];
@@ -251,19 +263,17 @@ fn a_file_of_which_there_is_no_right() {
     // Root without what makes root different.
     let before = "echo data >disk.img; chmod 0 disk.img; chmod 555 .; \
                   set -- setpriv --bounding-set -dac_override,-dac_read_search \"$@\"";
-    passes_as_root(before, "no_right");
+    passes_as_root(before, "a_file_of_which_there_is_no_right", no_right);
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn no_right() {
-    let path = directory().join("disk.img");
+fn no_right(directory: &Path) {
+    let path = directory.join("disk.img");
     for mode in [Mode::ReadOnly, Mode::ReadWrite, Mode::Create(1)] {
         let error = File::open(&path, mode).unwrap_err();
         let message = "could not open PATH: Permission denied".to_owned();
         assert_eq!(said(&error, &path), (libc::EACCES, message));
     }
-    let new = directory().join("new.img");
+    let new = directory.join("new.img");
     assert_eq!(File::open(&new, Mode::Create(1)).unwrap_err().errno(), libc::EACCES);
 }
 
@@ -275,14 +285,12 @@ const DEVICE: &str = "truncate -s 4M below; device=$(losetup --show -f below) ||
 
 #[test]
 fn a_block_device() {
-    passes_as_root(DEVICE, "device");
+    passes_as_root(DEVICE, "a_block_device", device);
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn device() {
-    let path = directory().join("device");
-    let below = fs::File::open(directory().join("below")).unwrap();
+fn device(directory: &Path) {
+    let path = directory.join("device");
+    let below = fs::File::open(directory.join("below")).unwrap();
     assert!(File::open(&path, Mode::ReadOnly).unwrap().is_block_device());
     assert_eq!(File::open(&path, Mode::Create(4 * MIB)).unwrap().size().unwrap(), 4 * MIB);
     let error = File::open(&path, Mode::Create(4 * MIB + 1)).unwrap_err();
@@ -340,13 +348,11 @@ fn device() {
 
 #[test]
 fn a_device_that_loses_what_it_was_given() {
-    passes_as_root(DEVICE, "losing");
+    passes_as_root(DEVICE, "a_device_that_loses_what_it_was_given", losing);
 }
 
-#[test]
-#[ignore = "run by another test"]
-fn losing() {
-    let path = directory().join("device");
+fn losing(directory: &Path) {
+    let path = directory.join("device");
     let file = File::open(&path, Mode::ReadWrite).unwrap();
     file.flush().unwrap();
     // The system takes it into its memory, and has no room for it later.
