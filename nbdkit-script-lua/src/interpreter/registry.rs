@@ -35,6 +35,28 @@ pub(super) struct Places {
     pub(super) file: RegistryKey,
 }
 
+/// How many places are made for the handles of connections.
+const HANDLES: usize = 16;
+
+/// Makes places for handles, all at once: then they are in the array part of the registry, where Lua
+/// finds a value without hashing its key.
+///
+/// # Safety
+/// Only where Lua protects it, with room on the stack.
+pub(super) unsafe fn make_room_for_handles(state: *mut lua_State) {
+    // SAFETY: the caller's. luaL_ref pops the value, and hands out again what luaL_unref has freed.
+    unsafe {
+        let mut places = [0; HANDLES];
+        for place in &mut places {
+            ffi::lua_pushboolean(state, 0);
+            *place = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+        }
+        for place in places.into_iter().rev() {
+            ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, place);
+        }
+    }
+}
+
 impl Places {
     /// Creates them.
     ///
