@@ -71,7 +71,13 @@ class CopyTo:
     has_aim = True
 
     def run(self, server, extent):
-        return copy_speed(random_file(extent.disk), server.uri, extent.disk), None
+        return copy_speed(self.source(extent), server.uri, self.size(extent)), None
+
+    def source(self, extent):
+        return random_file(extent.disk)
+
+    def size(self, extent):
+        return extent.disk
 
 
 @dataclass(frozen=True)

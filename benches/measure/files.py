@@ -31,7 +31,7 @@ def measure(extent):
             # Comparing such disks would take longer than the jobs.
             ours = replace(script(language, plugin, file), same_disk=False)
             peer = replace(official(file), same_disk=False)
-            sparse = [SparseTo(extent.sparse), SparseFrom(extent.sparse)]
+            sparse = [SparseTo(), SparseFrom()]
             yield from contest_of_servers(
                 f"file.{language}, sparse",
                 ours,
@@ -85,32 +85,27 @@ def official(file):
 
 
 @dataclass(frozen=True)
-class SparseTo:
+class SparseTo(CopyTo):
     """A file with 5 % data, written by nbdcopy."""
 
-    size: int
-    what = "nbdcopy to it, 5 % data"
-    unit = "MiB/s"
-    counts_requests = False
-    has_aim = True
+    what: str = "nbdcopy to it, 5 % data"
 
-    def run(self, server, extent):
-        return copy_speed(sparse_file(self.size), server.uri, self.size), None
+    def source(self, extent):
+        return sparse_file(extent.sparse)
+
+    def size(self, extent):
+        return extent.sparse
 
 
 @dataclass(frozen=True)
-class SparseFrom:
+class SparseFrom(CopyFrom):
     """The same, read by nbdcopy into a file."""
 
-    size: int
-    what = "nbdcopy from it, 5 % data"
-    unit = "MiB/s"
-    counts_requests = False
-    has_aim = True
+    what: str = "nbdcopy from it, 5 % data"
 
     def run(self, server, extent):
         with tempfile.NamedTemporaryFile(prefix="nbdkit-bench-", dir="/var/tmp") as target:
-            return copy_speed(server.uri, target.name, self.size), None
+            return copy_speed(server.uri, target.name, extent.sparse), None
 
 
 _sparse = {}

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 
-from clients import CopyTo, random_file, same_content
+from clients import CopyTo, same_content
 from contest import Contest, in_turn
 from server import Server
 
@@ -54,7 +54,7 @@ def check(servers, job, extent):
     servers = [server for server in servers if server.side.same_disk]
     if not servers:
         return
-    first = random_file(extent.disk) if isinstance(job, CopyTo) else servers[0]
+    first = job.source(extent) if isinstance(job, CopyTo) else servers[0]
     for server in servers if isinstance(job, CopyTo) else servers[1:]:
         if not same_content(server, first):
             raise RuntimeError(f"the disk of {server.side.name} does not read as it should")

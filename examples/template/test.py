@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""What a client sees of NAME.lua. Needs libnbd for Python: python3-libnbd on Debian.
+"""What a client sees of NAME.LANGUAGE. Needs libnbd for Python: python3-libnbd on Debian.
 
-PLUGIN=./target/release/libnbdkit_lua.so ./test.py tries it with a plugin that is not installed.
+PLUGIN=./target/release/libnbdkit_LANGUAGE.so ./test.py tries it with a plugin that is not installed.
 """
 
 import os
@@ -10,7 +10,8 @@ import sys
 import nbd
 
 os.chdir(os.path.dirname(os.path.abspath(__file__)))
-NBDKIT = ["nbdkit", "-s", "--exit-with-parent", os.environ.get("PLUGIN", "script-lua"), "NAME.lua"]
+PLUGIN = os.environ.get("PLUGIN", "script-LANGUAGE")
+NBDKIT = ["nbdkit", "-s", "--exit-with-parent", PLUGIN, "NAME.LANGUAGE"]
 
 
 def client(*parameters):
