@@ -92,7 +92,7 @@ def test_every_callback_and_every_function_has_an_example():
     assert methods - set(re.findall(LOOK.disk, shown)) == set()
     methods = library("file.rs", r'list\.add::<\w+>\("(\w+)"\)')
     assert methods - set(re.findall(LOOK.file, shown)) == set()
-    operations = library("shared.rs", r'    Function::shared\("(\w+)"')
+    operations = library("shared.rs", r'    Function::(?:keyed|shared)\("(\w+)"')
     assert operations - set(re.findall(LOOK.shared, shown)) == set()
 
 

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use nbdkit_script::script::Named;
 use nbdkit_script::{Export, Runner, ThreadModel};
 
 use crate::connection::{Connection, default_export};
@@ -265,12 +266,8 @@ impl Plugin {
 
     /// nbdkit's name for that.
     pub fn thread_model_name(&self) -> &'static str {
-        match self.thread_model {
-            ThreadModel::SerializeConnections => "serialize_connections",
-            ThreadModel::SerializeAllRequests => "serialize_all_requests",
-            ThreadModel::SerializeRequests => "serialize_requests",
-            ThreadModel::Parallel => "parallel",
-        }
+        let named = ThreadModel::ALL.iter().find(|(model, ..)| *model == self.thread_model);
+        named.map_or("", |(.., word)| word)
     }
 
     /// The name that nbdkit knows it by.
@@ -328,16 +325,8 @@ fn step(name: &str, callback: Option<unsafe extern "C" fn() -> c_int>) -> Result
 }
 
 fn thread_model(number: c_int) -> Result<ThreadModel, Failure> {
-    let known = [
-        ThreadModel::SerializeConnections,
-        ThreadModel::SerializeAllRequests,
-        ThreadModel::SerializeRequests,
-        ThreadModel::Parallel,
-    ];
-    known
-        .into_iter()
-        .find(|model| *model as c_int == number)
-        .ok_or_else(|| Failure::of_setup("thread_model", &format!("{number} is no thread model")))
+    ThreadModel::from_number(number.into())
+        .map_err(|_| Failure::of_setup("thread_model", &format!("{number} is no thread model")))
 }
 
 /// Splits `key=value`, where the key is what nbdkit takes for one.

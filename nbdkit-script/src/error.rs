@@ -52,6 +52,8 @@ struct Inner {
     message: String,
     place: Option<Place>,
     traceback: Option<String>,
+    /// Whether it was made by [`Error::invalid`].
+    is_invalid: bool,
 }
 
 /// Where in a script an error happened.
@@ -75,6 +77,7 @@ impl Error {
             message: message.into(),
             place: None,
             traceback: None,
+            is_invalid: false,
         })))
     }
 
@@ -97,7 +100,14 @@ impl Error {
     /// assert_eq!(error.errno(), errno::EINVAL);
     /// ```
     pub fn invalid(message: impl Into<String>) -> Error {
-        Error::new(libc::EINVAL, message)
+        let mut error = Error::new(libc::EINVAL, message);
+        error.failed().is_invalid = true;
+        error
+    }
+
+    /// Whether it comes from [`invalid`](Error::invalid), and not from the system.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.is_invalid)
     }
 
     /// A failure whose message is a script's own bytes, which need not be UTF-8: see [`printable`].
@@ -236,6 +246,7 @@ impl Error {
                 message: NOT_DEFINED.into(),
                 place: None,
                 traceback: None,
+                is_invalid: false,
             })
         })
     }

@@ -165,14 +165,14 @@ unsafe fn push(
             Answer::Disk(disk) => {
                 let block = ffi::lua_newuserdata(state, size_of::<DiskBlock>());
                 let block = block.cast::<DiskBlock>();
-                block.write(DiskBlock { seal: Seal::of_disk(block), disk });
+                block.write(DiskBlock { seal: Seal::of(block), disk });
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, known.places.disk.0.into());
                 ffi::lua_setmetatable(state, -2);
             }
             Answer::File(file) => {
                 let block = ffi::lua_newuserdata(state, size_of::<FileBlock>());
                 let block = block.cast::<FileBlock>();
-                block.write(FileBlock { seal: Seal::of_file(block), file: None });
+                block.write(FileBlock { seal: Seal::of(block), file: None });
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, known.places.file.0.into());
                 ffi::lua_setmetatable(state, -2);
                 // From here on there is a finalizer for it.

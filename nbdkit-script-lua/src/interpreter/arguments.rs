@@ -1,7 +1,7 @@
 //! Implements the framework's `Call`: how a function in Rust sees the values on Lua's stack.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
@@ -10,7 +10,7 @@ use nbdkit_script::script::api::{Borrowed, Buffer, Call, file};
 use nbdkit_script::script::store::Disk;
 use nbdkit_script::{Number, Result};
 
-use super::block::{DiskBlock, FileBlock, Header, Known, Seal};
+use super::block::{Block, DiskBlock, FileBlock, Header, Known, block_at};
 use super::{DOUBLES, EXACT};
 
 /// The arguments of the C function that runs.
@@ -41,34 +41,19 @@ impl<'a> Arguments<'a> {
         unsafe { ffi::lua_type(self.state, self.place(index)) }
     }
 
-    /// The address of an argument that is a userdata, or null.
     #[inline]
-    fn block(&self, index: usize) -> *mut c_void {
+    fn block<B: Block>(&self, index: usize) -> Option<*mut B> {
         // SAFETY: looks at a value.
-        unsafe { ffi::lua_touserdata(self.state, self.place(index)) }
-    }
-
-    /// Whether an argument that is a userdata has room for this. A light userdata has length 0.
-    #[inline]
-    fn is_as_long_as<T>(&self, index: usize) -> bool {
-        // SAFETY: looks at a value.
-        unsafe { ffi::lua_rawlen(self.state, self.place(index)) as usize >= size_of::<T>() }
+        unsafe { block_at(self.state, self.place(index)) }
     }
 
     /// The header of an argument that is a buffer.
     #[inline]
     fn header(&self, index: usize) -> Option<*mut Header> {
-        let header = self.block(index).cast::<Header>();
-        if header.is_null() {
-            return None;
-        }
-        if header == self.known.lent.get() {
-            return Some(header);
-        }
-        let is_buffer = self.is_as_long_as::<Header>(index)
-            // SAFETY: it is as long as a header.
-            && unsafe { (&raw const (*header).seal).read() } == Seal::of_buffer(header);
-        is_buffer.then_some(header)
+        // SAFETY: looks at a value.
+        let block = unsafe { ffi::lua_touserdata(self.state, self.place(index)) };
+        let lent = self.known.lent.get();
+        if !block.is_null() && block == lent.cast() { Some(lent) } else { self.block(index) }
     }
 }
 
@@ -148,27 +133,17 @@ impl<'a> Call<'a> for Arguments<'a> {
     }
 
     fn disk(&self, index: usize) -> Result<&'static Disk> {
-        let block = self.block(index).cast::<DiskBlock>();
-        let is_disk = !block.is_null()
-            && self.is_as_long_as::<DiskBlock>(index)
-            // SAFETY: it is as long as that.
-            && unsafe { (&raw const (*block).seal).read() } == Seal::of_disk(block);
-        if !is_disk {
+        let Some(block) = self.block::<DiskBlock>(index) else {
             return Err(self.wrong_type(index, "a disk"));
-        }
+        };
         // SAFETY: only `answer.rs` makes a userdata with this seal, and it is a `DiskBlock`.
         Ok(unsafe { (*block).disk })
     }
 
     fn file(&self, index: usize) -> Result<&'a Arc<Closable>> {
-        let block = self.block(index).cast::<FileBlock>();
-        let is_file = !block.is_null()
-            && self.is_as_long_as::<FileBlock>(index)
-            // SAFETY: it is as long as that.
-            && unsafe { (&raw const (*block).seal).read() } == Seal::of_file(block);
-        if !is_file {
+        let Some(block) = self.block::<FileBlock>(index) else {
             return Err(self.wrong_type(index, "a file"));
-        }
+        };
         // SAFETY: only `answer.rs` makes a userdata with this seal, and it is a `FileBlock`. The
         // argument keeps it alive. Only `collect` empties it, which Lua does not run while a method
         // does: no method allocates.
@@ -182,8 +157,7 @@ impl<'a> Call<'a> for Arguments<'a> {
 
     fn found(&self, index: usize) -> Cow<'_, str> {
         match (self.number(index), self.type_of(index)) {
-            (Some(Number::Integer(number)), _) => number.to_string().into(),
-            (Some(Number::Float(number)), _) => number.to_string().into(),
+            (Some(number), _) => number.to_string().into(),
             (None, ffi::LUA_TNONE) => "nothing".into(),
             (None, kind) => {
                 // SAFETY: the names of types are strings of Lua's own code.

@@ -38,7 +38,7 @@ impl Header {
             header.write(Header {
                 #[cfg(feature = "luajit")]
                 window: Window::of(memory),
-                seal: Seal::of_buffer(header),
+                seal: Seal::of(header),
                 memory,
             });
         }
@@ -53,23 +53,49 @@ pub(super) struct Seal(usize);
 
 impl Seal {
     #[inline]
-    pub(super) fn of_buffer(header: *const Header) -> Seal {
-        Seal(header.addr() ^ 0x6275_6666)
+    pub(super) fn of<B: Block>(block: *const B) -> Seal {
+        Seal(block.addr() ^ B::TYPE)
     }
+}
 
-    #[inline]
-    fn of_known(known: *const Known) -> Seal {
-        Seal(known.addr() ^ 0x6b6e_6f77)
-    }
+/// What has a [`Seal`].
+pub(super) trait Block: Sized {
+    /// Tells the types apart.
+    const TYPE: usize;
+    /// Where the seal is, in bytes from the beginning.
+    const SEAL: usize;
+}
 
-    #[inline]
-    pub(super) fn of_disk(block: *const DiskBlock) -> Seal {
-        Seal(block.addr() ^ 0x6469_736b)
-    }
+macro_rules! blocks {
+    ($($block:ty: $type:literal)*) => {
+        $(impl Block for $block {
+            const TYPE: usize = u32::from_be_bytes(*$type) as usize;
+            const SEAL: usize = std::mem::offset_of!(Self, seal);
+        })*
+    };
+}
 
-    #[inline]
-    pub(super) fn of_file(block: *const FileBlock) -> Seal {
-        Seal(block.addr() ^ 0x6669_6c65)
+blocks! {
+    Header: b"buff"
+    DiskBlock: b"disk"
+    FileBlock: b"file"
+    Known: b"know"
+}
+
+/// The userdata at this place of the stack, if it is one of these.
+///
+/// # Safety
+/// The place may be looked at; there need not be a value.
+#[inline]
+pub(super) unsafe fn block_at<B: Block>(state: *mut lua_State, place: c_int) -> Option<*mut B> {
+    // SAFETY: the caller's. The seal is only read if there is room for the whole block; a light
+    // userdata has length 0.
+    unsafe {
+        let block = ffi::lua_touserdata(state, place).cast::<B>();
+        let is_one = !block.is_null()
+            && ffi::lua_rawlen(state, place) as usize >= size_of::<B>()
+            && block.byte_add(B::SEAL).cast::<Seal>().read() == Seal::of(block);
+        is_one.then_some(block)
     }
 }
 
@@ -149,7 +175,7 @@ impl Known {
     /// # Safety
     /// Only where Lua protects it, with room on the stack. It must outlive the state.
     pub(super) unsafe fn register(&self, state: *mut lua_State) {
-        self.seal.set(Seal::of_known(self));
+        self.seal.set(Seal::of(self));
         // SAFETY: the caller's.
         unsafe {
             ffi::lua_pushlightuserdata(state, ptr::from_ref(&KEY).cast_mut().cast());
@@ -195,7 +221,7 @@ impl Known {
         unsafe {
             let known: *mut c_void = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
             let known = known.cast::<Known>().cast_const();
-            let is_known = !known.is_null() && known.cast::<Seal>().read() == Seal::of_known(known);
+            let is_known = !known.is_null() && known.cast::<Seal>().read() == Seal::of(known);
             is_known.then(|| &*known)
         }
     }

@@ -8,13 +8,13 @@ use std::ptr;
 
 use mlua::Table;
 use mlua::ffi::{self, lua_State};
-use nbdkit_script::script::api::{self, Answer, Call, Coerced, Function, Method, Methods};
+use nbdkit_script::script::api::{self, Answer, Coerced, Function, Method, Methods};
 use nbdkit_script::script::api::{buffer, disk, file, functions, shared};
 use nbdkit_script::{Error, Result, memory};
 
 use super::answer::{end, push_string, raise_changed};
 use super::arguments::Arguments;
-use super::block::{FileBlock, Known, Seal};
+use super::block::{FileBlock, Known, block_at};
 use super::{Interpreter, RegistryKey};
 
 /// A method under its name.
@@ -143,48 +143,29 @@ unsafe fn coerce(state: *mut lua_State, known: &Known, place: c_int, coerced: Co
     }
 }
 
-/// `tostring` of a buffer: what it is, not what is in it.
-struct DescribeBuffer;
-
-impl Method for DescribeBuffer {
-    fn run<'a>(_: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
-        Ok(Answer::Bytes(BUFFER.as_bytes()))
-    }
-}
-
-/// `tostring` of a disk.
-struct DescribeDisk;
-
-impl Method for DescribeDisk {
-    fn run<'a>(_: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
-        Ok(Answer::Bytes(DISK.as_bytes()))
-    }
-}
-
-/// `tostring` of a file.
-struct DescribeFile;
-
-impl Method for DescribeFile {
-    fn run<'a>(_: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
-        Ok(Answer::Bytes(FILE.as_bytes()))
-    }
-}
-
 /// The names of the types.
 const BUFFER: &str = "nbdkit.buffer";
 const DISK: &str = "nbdkit.disk";
 const FILE: &str = "nbdkit.file";
+
+/// `tostring` of an object: what it is, not what is in it.
+unsafe extern "C-unwind" fn describe(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with room for 20 values. This owns nothing.
+    unsafe {
+        ffi::lua_settop(state, 1);
+        if ffi::luaL_getmetafield(state, 1, c"__name".as_ptr()) == ffi::LUA_TNIL {
+            return 0;
+        }
+    }
+    1
+}
 
 /// The finalizer of files. A script may call it for any value, and may use a file after it.
 unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this. The value is looked at if it is as long as a file, and only
     // `answer.rs` makes one with this seal. Nothing here raises an error.
     unsafe {
-        let block = ffi::lua_touserdata(state, 1).cast::<FileBlock>();
-        let is_file = !block.is_null()
-            && ffi::lua_rawlen(state, 1) as usize >= size_of::<FileBlock>()
-            && (&raw const (*block).seal).read() == Seal::of_file(block);
-        if is_file {
+        if let Some(block) = block_at::<FileBlock>(state, 1) {
             drop((*block).file.take());
         }
     }
@@ -214,12 +195,12 @@ impl Interpreter {
         unsafe {
             self.lua.exec_raw::<()>((), |state| {
                 let of_buffers: [Named; 2] =
-                    [("__len", method::<buffer::Length>), ("__tostring", method::<DescribeBuffer>)];
+                    [("__len", method::<buffer::Length>), ("__tostring", describe)];
                 register_type(state, known, BUFFER, &buffers.0, &of_buffers, known.places.buffer);
-                let of_disks: [Named; 1] = [("__tostring", method::<DescribeDisk>)];
+                let of_disks: [Named; 1] = [("__tostring", describe)];
                 register_type(state, known, DISK, &disks.0, &of_disks, known.places.disk);
                 let of_files: [Named; 3] = [
-                    ("__tostring", method::<DescribeFile>),
+                    ("__tostring", describe),
                     ("__gc", collect),
                     ("__close", method::<file::Close>),
                 ];

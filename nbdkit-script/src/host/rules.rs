@@ -7,6 +7,8 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
 
+use crate::error::Error;
+
 /// A number of bytes with an optional unit.
 pub fn size(text: &CStr) -> Result<i64, String> {
     let (number, errno, rest) = read(text, 10, libc::strtoll);
@@ -103,7 +105,7 @@ fn narrowed<T>(number: Option<T>, errno: c_int, rest: &CStr, text: &CStr) -> Res
         }
         Some(number) if errno == 0 && rest.is_empty() => return Ok(number),
         _ if errno == 0 => "trailing garbage".into(),
-        _ => said_of(errno),
+        _ => Error::from(io::Error::from_raw_os_error(errno)).to_string(),
     };
     Err(format!("could not parse number: \"{}\": {why}", text.to_string_lossy()))
 }
@@ -122,14 +124,4 @@ fn read<T>(
         let number = read(text.as_ptr(), &mut end, base);
         (number, *libc::__errno_location(), CStr::from_ptr(end))
     }
-}
-
-/// What the C library says of an error number.
-fn said_of(errno: c_int) -> String {
-    let mut text = io::Error::from_raw_os_error(errno).to_string();
-    // Rust adds the number.
-    if let Some(end) = text.find(" (os error ") {
-        text.truncate(end);
-    }
-    text
 }

@@ -1,5 +1,7 @@
 //! Numbers in scripts and in messages.
 
+use std::fmt;
+
 /// A number in a script.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -7,6 +9,25 @@ pub enum Number {
     Integer(i64),
     /// A floating point number.
     Float(f64),
+}
+
+impl Number {
+    /// The integer that it is, or the same as [`whole`] of a float.
+    pub fn whole(self) -> Option<i64> {
+        match self {
+            Number::Integer(integer) => Some(integer),
+            Number::Float(float) => whole(float),
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Integer(integer) => integer.fmt(f),
+            Number::Float(float) => float.fmt(f),
+        }
+    }
 }
 
 /// Converts a float to an integer, if it is whole and fits into 64 bits.

@@ -6,7 +6,7 @@ use super::call::Call;
 use crate::error::{Error, Result, bounded};
 use crate::memory;
 use crate::script::store::Value;
-use crate::values::{Number, errno, in_short, whole};
+use crate::values::{Number, errno, in_short};
 
 /// 2^53: the script's number may have been rounded to it.
 const PAST_EXACT: f64 = (1_u64 << 53) as f64;
@@ -54,6 +54,24 @@ pub(super) fn optional_count_at<'a>(
     if call.has(index) { count_at(call, index, what).map(Some) } else { Ok(None) }
 }
 
+/// An argument that is an offset, in bytes.
+#[inline]
+pub(super) fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
+    count_at(call, index, "offset").map(|offset| offset as u64)
+}
+
+/// The bytes of data or of a buffer.
+pub(super) fn bytes_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<&'a [u8]> {
+    match call.data(index) {
+        Some(data) => Ok(data),
+        None => {
+            let buffer = call.buffer(index)?;
+            let length = buffer.len();
+            buffer.bytes(0, length)
+        }
+    }
+}
+
 /// Refuses arguments after the last one that a method knows. Its object is the first, and is not
 /// counted in the message.
 #[inline]
@@ -99,20 +117,10 @@ pub(super) fn string_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Re
     memory::copied(&expected(call.string(index), call, index, what, "a string")?, what)
 }
 
-/// Data: a string or a buffer.
+/// A copy of data or of a buffer's bytes.
 pub(super) fn data_at(call: Arguments<'_, '_>, index: usize) -> Result<Vec<u8>> {
-    const WHAT: &str = "the data";
-    let data = match call.data(index) {
-        Some(data) => data,
-        None => match call.buffer(index) {
-            Ok(buffer) => {
-                let length = buffer.len();
-                buffer.bytes(0, length)?
-            }
-            Err(_) => return Err(call.wrong_type(index, "bytes")),
-        },
-    };
-    memory::copied(data, WHAT)
+    let data = bytes_at(call, index).map_err(|_| call.wrong_type(index, "bytes"))?;
+    memory::copied(data, "the data")
 }
 
 /// A text for people, of bounded length.
@@ -130,12 +138,8 @@ pub(super) fn text_bytes_at(call: Arguments<'_, '_>, index: usize, what: &str) -
 /// A whole number.
 pub(super) fn integer_at(call: Arguments<'_, '_>, index: usize, what: &str) -> Result<i64> {
     const EXPECTED: &str = "a whole number";
-    match expected(call.number(index), call, index, what, EXPECTED)? {
-        Number::Integer(number) => Ok(number),
-        Number::Float(number) => {
-            whole(number).ok_or_else(|| wrong(call, index, what, &number.to_string(), EXPECTED))
-        }
-    }
+    let number = expected(call.number(index), call, index, what, EXPECTED)?;
+    number.whole().ok_or_else(|| wrong(call, index, what, &number.to_string(), EXPECTED))
 }
 
 /// Any number.
@@ -164,14 +168,11 @@ pub(super) fn errno_at(call: Arguments<'_, '_>, index: usize) -> Result<i32> {
         return errno::from_name(&name)
             .ok_or_else(|| Error::invalid(format!("\"{name}\" is not the name of an errno")));
     };
-    let (integer, found) = match number {
-        Number::Integer(number) => (Some(number), number.to_string()),
-        Number::Float(number) => (whole(number), number.to_string()),
-    };
-    integer
+    number
+        .whole()
         .and_then(|number| i32::try_from(number).ok())
         .filter(|number| *number > 0)
-        .ok_or_else(|| wrong(call, index, WHAT, &found, EXPECTED))
+        .ok_or_else(|| wrong(call, index, WHAT, &number.to_string(), EXPECTED))
 }
 
 #[cfg(test)]

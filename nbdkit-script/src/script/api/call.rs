@@ -176,6 +176,11 @@ pub enum Answer<'a> {
 }
 
 impl Answer<'_> {
+    /// A number that may be past [`i64::MAX`].
+    pub(super) fn of_u64(number: u64) -> Self {
+        i64::try_from(number).map_or(Answer::Unsigned(number), Answer::Integer)
+    }
+
     /// For a language whose functions return one value: replaces [`Done`](Answer::Done) by nothing,
     /// [`Tried`](Answer::Tried) by a boolean, and makes an error of a refusal.
     ///
@@ -194,10 +199,6 @@ impl Answer<'_> {
 /// A method, or the constructor of an object. Scripts call it for every few bytes, so each language
 /// compiles its own copy.
 pub trait Method {
-    /// Whether `EINVAL` may come from the system. Otherwise it means that the script called the
-    /// method wrongly.
-    const IS_SYSTEM: bool = false;
-
     /// Runs it.
     ///
     /// # Errors
@@ -217,9 +218,9 @@ pub trait Methods {
 /// Those of the method. A wrong call is a mistake in the script like any other: `EIO`.
 #[inline]
 pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>> {
-    caught(call, || M::run(call)).map_err(|error| match error.errno() {
-        libc::EINVAL if !M::IS_SYSTEM => Error::msg(error.message()),
-        _ => error,
+    caught(call, || M::run(call)).map_err(|error| match error.is_invalid() {
+        true => Error::msg(error.message()),
+        false => error,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The methods of `nbdkit.disk`: a disk in memory that all interpreters see.
 
-use super::arguments::{at_most, count_at};
+use super::arguments::{at_most, bytes_at, count_at, offset_at};
 use super::call::{Answer, Call, Method, Methods};
 use super::range::Range;
 use super::watch;
@@ -16,10 +16,6 @@ pub fn methods(list: &mut impl Methods) {
     list.add::<Zero>("trim");
     list.add::<Extents>("extents");
     list.add::<Size>("size");
-}
-
-fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
-    count_at(call, index, "offset").map(|offset| offset as u64)
 }
 
 /// `nbdkit.disk(name, size)`, in bytes. The same name is the same disk, in all instances.
@@ -84,15 +80,7 @@ impl Method for Pwrite {
         let disk = call.disk(1)?;
         watch::shared();
         let offset = offset_at(call, 3)?;
-        let written = match call.data(2) {
-            Some(data) => disk.write(data, offset),
-            None => {
-                let buffer = call.buffer(2)?;
-                let count = buffer.len();
-                disk.write(buffer.bytes(0, count)?, offset)
-            }
-        };
-        written.map(|()| Answer::Nothing)
+        disk.write(bytes_at(call, 2)?, offset).map(|()| Answer::Nothing)
     }
 }
 

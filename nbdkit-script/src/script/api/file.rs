@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::arguments::{Arguments, at_most, count_at, string_at};
+use super::arguments::{Arguments, at_most, bytes_at, count_at, offset_at, string_at};
 use super::call::{Answer, Call, Method, Methods};
 use super::range::Range;
 use super::watch;
@@ -57,22 +57,12 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     if path.is_absolute() { Ok(path.into()) } else { host::absolute_path(path) }
 }
 
-fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
-    count_at(call, index, "offset").map(|offset| offset as u64)
-}
-
 /// The flags of a request, as callbacks have them; none if there is no such argument.
 fn flags_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<Flags> {
     if !call.has(index) {
         return Ok(Flags::empty());
     }
-    let bits = match call.number(index) {
-        Some(Number::Integer(bits)) => u32::try_from(bits).ok(),
-        Some(Number::Float(bits)) => {
-            crate::values::whole(bits).and_then(|bits| u32::try_from(bits).ok())
-        }
-        None => None,
-    };
+    let bits = call.number(index).and_then(Number::whole).and_then(|bits| u32::try_from(bits).ok());
     bits.map(Flags::from_bits_retain).ok_or_else(|| call.wrong_type(index, "flags, a number"))
 }
 
@@ -80,8 +70,6 @@ fn flags_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<Flags> 
 struct Pread;
 
 impl Method for Pread {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let file = call.file(1)?;
@@ -103,21 +91,12 @@ impl Method for Pread {
 struct Pwrite;
 
 impl Method for Pwrite {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 4)?;
         let file = call.file(1)?;
         watch::shared();
         let (offset, flags) = (offset_at(call, 3)?, flags_at(call, 4)?);
-        let data = match call.data(2) {
-            Some(data) => data,
-            None => {
-                let buffer = call.buffer(2)?;
-                let count = buffer.len();
-                buffer.bytes(0, count)?
-            }
-        };
+        let data = bytes_at(call, 2)?;
         file.with(|file| file.pwrite(data, offset, flags)).map(|()| Answer::Nothing)
     }
 }
@@ -126,8 +105,6 @@ impl Method for Pwrite {
 struct Flush;
 
 impl Method for Flush {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         call.file(1)?.with(File::flush).map(|()| Answer::Nothing)
@@ -138,8 +115,6 @@ impl Method for Flush {
 struct Sync;
 
 impl Method for Sync {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         call.file(1)?.with(File::sync).map(|()| Answer::Nothing)
@@ -150,12 +125,10 @@ impl Method for Sync {
 struct Size;
 
 impl Method for Size {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         let size = call.file(1)?.with(File::size)?;
-        Ok(i64::try_from(size).map_or(Answer::Unsigned(size), Answer::Integer))
+        Ok(Answer::of_u64(size))
     }
 }
 
@@ -163,8 +136,6 @@ impl Method for Size {
 struct Truncate;
 
 impl Method for Truncate {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 2)?;
         let file = call.file(1)?;
@@ -186,8 +157,6 @@ fn range_of<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<(&'a Arc<Closable>, u
 struct Zero;
 
 impl Method for Zero {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, flags) = range_of(call)?;
         watch::shared();
@@ -199,8 +168,6 @@ impl Method for Zero {
 struct Trim;
 
 impl Method for Trim {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, flags) = range_of(call)?;
         watch::shared();
@@ -212,8 +179,6 @@ impl Method for Trim {
 struct Extents;
 
 impl Method for Extents {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, flags) = range_of(call)?;
         file.with(|file| file.extents(count, offset, flags)).map(Answer::Extents)
@@ -225,8 +190,6 @@ impl Method for Extents {
 struct Cache;
 
 impl Method for Cache {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         let (file, count, offset, _) = range_of(call)?;
         file.with(|file| file.cache(count, offset)).map(|()| Answer::Nothing)
@@ -237,8 +200,6 @@ impl Method for Cache {
 struct Lock;
 
 impl Method for Lock {
-    const IS_SYSTEM: bool = true;
-
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 1)?;
         call.file(1)?.with(File::lock).map(|()| Answer::Nothing)

@@ -10,7 +10,7 @@ use super::arguments::{
     text_bytes_at, wrong,
 };
 use super::call::{Answer, Call, Method, caught};
-use super::{buffer, disk, file};
+use super::{buffer, disk, file, watch};
 use crate::error::{Error, Result};
 use crate::host::{self, parse};
 use crate::memory;
@@ -26,6 +26,8 @@ pub struct Function {
     pub most_arguments: usize,
     /// An argument that the language may convert before the call, since its own functions would.
     pub coerced: Option<(usize, Coerced)>,
+    /// Whether all instances see what it does.
+    is_shared: bool,
     run: Run,
 }
 
@@ -57,6 +59,9 @@ impl Function {
         if call.count() > self.most_arguments {
             return Err(named(surplus(call.count(), self.most_arguments)));
         }
+        if self.is_shared {
+            watch::shared();
+        }
         let answer = match self.run {
             Run::Error(make) => return Err(make(call).unwrap_or_else(named)),
             Run::Answer(run) => caught(call, || run(call)).map_err(named)?,
@@ -68,16 +73,22 @@ impl Function {
         Ok(answer)
     }
 
+    /// An operation of the dictionary.
     pub(super) const fn shared(
         name: &'static str,
         most_arguments: usize,
         run: for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>,
     ) -> Function {
-        let coerced = match name.as_bytes() {
-            b"get_keys" | b"flush_all" => None,
-            _ => Some((1, Coerced::Key)),
-        };
-        Function { name, most_arguments, coerced, run: Run::Answer(run) }
+        Function { is_shared: true, ..function(name, most_arguments, run) }
+    }
+
+    /// An operation of the dictionary whose first argument is a key.
+    pub(super) const fn keyed(
+        name: &'static str,
+        most_arguments: usize,
+        run: for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>,
+    ) -> Function {
+        Function::shared(name, most_arguments, run).coerces(1, Coerced::Key)
     }
 
     const fn coerces(mut self, index: usize, coerced: Coerced) -> Function {
@@ -91,7 +102,7 @@ const fn function(
     most_arguments: usize,
     run: for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>,
 ) -> Function {
-    Function { name, most_arguments, coerced: None, run: Run::Answer(run) }
+    Function { name, most_arguments, coerced: None, is_shared: false, run: Run::Answer(run) }
 }
 
 /// All of them.
@@ -100,6 +111,7 @@ pub const ALL: &[Function] = &[
         name: "error",
         most_arguments: 2,
         coerced: Some((2, Coerced::Error)),
+        is_shared: false,
         run: Run::Error(|call| Ok(Error::new(errno_at(call, 1)?, text_at(call, 2, MESSAGE)?))),
     },
     function("set_error", 1, |call| {
@@ -201,8 +213,8 @@ fn parse_int<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
         false => "int64_t".into(),
     };
     let number = parse::parse_int(&what, &text, &c_type)?;
-    // nbdkit has parsers up to uint64_t.
-    Ok(i64::try_from(number).map_or(Answer::Unsigned(number as u64), Answer::Integer))
+    // nbdkit has parsers from int64_t to uint64_t.
+    Ok(u64::try_from(number).map_or(Answer::Integer(number as i64), Answer::of_u64))
 }
 
 /// The prefix of each line, and the offset of the first byte.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::arguments::{Arguments, amount_at, integer_at, string_at, value_at};
 use super::call::Answer;
 use super::functions::Function;
-use super::watch;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::script::store::{self, NO_MEMORY, Refusal, Value};
@@ -18,40 +17,40 @@ const MOST_KEYS: i64 = 1024;
 
 /// All of them. The arguments do not include the dictionary itself.
 pub const ALL: &[Function] = &[
-    Function::shared("get", 1, |call| found(store::dictionary().get(&key(call)?))),
-    Function::shared("set", 3, |call| {
+    Function::keyed("get", 1, |call| found(store::dictionary().get(&key(call)?))),
+    Function::keyed("set", 3, |call| {
         let key = key(call)?;
         // nil deletes the key.
         let value = if call.has(2) { Some(value_at(call, 2)?) } else { None };
         done(store::dictionary().set(&key, value, lives(call, 3)?))
     }),
-    Function::shared("add", 3, |call| {
+    Function::keyed("add", 3, |call| {
         let (key, value) = (key(call)?, value_at(call, 2)?);
         tried(store::dictionary().add(&key, value, lives(call, 3)?))
     }),
-    Function::shared("replace", 3, |call| {
+    Function::keyed("replace", 3, |call| {
         let (key, value) = (key(call)?, value_at(call, 2)?);
         tried(store::dictionary().replace(&key, value, lives(call, 3)?))
     }),
-    Function::shared("delete", 1, |call| done(store::dictionary().set(&key(call)?, None, None))),
-    Function::shared("incr", 3, |call| {
+    Function::keyed("delete", 1, |call| done(store::dictionary().set(&key(call)?, None, None))),
+    Function::keyed("incr", 3, |call| {
         let (key, by) = (key(call)?, amount_at(call, 2, "the amount")?);
         let initial =
             if call.has(3) { Some(amount_at(call, 3, "the initial value")?) } else { None };
         number(store::dictionary().increment(&key, by, initial))
     }),
-    Function::shared("lpush", 2, |call| push(call, true)),
-    Function::shared("rpush", 2, |call| push(call, false)),
-    Function::shared("lpop", 1, |call| found(store::dictionary().pop(&key(call)?, true))),
-    Function::shared("rpop", 1, |call| found(store::dictionary().pop(&key(call)?, false))),
-    Function::shared("llen", 1, |call| length(store::dictionary().length(&key(call)?))),
-    Function::shared("ttl", 1, |call| {
+    Function::keyed("lpush", 2, |call| push(call, true)),
+    Function::keyed("rpush", 2, |call| push(call, false)),
+    Function::keyed("lpop", 1, |call| found(store::dictionary().pop(&key(call)?, true))),
+    Function::keyed("rpop", 1, |call| found(store::dictionary().pop(&key(call)?, false))),
+    Function::keyed("llen", 1, |call| length(store::dictionary().length(&key(call)?))),
+    Function::keyed("ttl", 1, |call| {
         // 0 means for ever, as in OpenResty.
         let left = store::dictionary().time_to_live(&key(call)?);
         let seconds = left.map(|left| left.map_or(0.0, |left| left.as_secs_f64()));
         number(seconds.map(Number::Float))
     }),
-    Function::shared("expire", 2, |call| {
+    Function::keyed("expire", 2, |call| {
         let key = key(call)?;
         done(store::dictionary().expire(&key, lives(call, 2)?))
     }),
@@ -65,7 +64,6 @@ pub const ALL: &[Function] = &[
         store::dictionary().keys(most).map_or_else(refused, |keys| Ok(Answer::Keys(keys)))
     }),
     Function::shared("flush_all", 0, |_| {
-        watch::shared();
         store::dictionary().clear();
         Ok(Answer::Done)
     }),
@@ -108,7 +106,6 @@ fn refused(refusal: Refusal) -> Result<Answer<'static>> {
 }
 
 fn key(call: Arguments<'_, '_>) -> Result<Vec<u8>> {
-    watch::shared();
     string_at(call, 1, "the key")
 }
 

@@ -164,8 +164,7 @@ pub fn with_article(name: &str) -> String {
 /// An unexpected number, or the type of any other value.
 pub(crate) fn number_or_type(value: &impl Returned) -> Cow<'static, str> {
     match (value.seen(), value.number()) {
-        (Seen::Type(_), Some(Number::Integer(number))) => number.to_string().into(),
-        (Seen::Type(_), Some(Number::Float(number))) => number.to_string().into(),
+        (Seen::Type(_), Some(number)) => number.to_string().into(),
         (seen, _) => seen.in_short(),
     }
 }

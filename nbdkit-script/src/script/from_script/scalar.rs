@@ -3,7 +3,7 @@
 use super::{FromReturned, Returned, Seen, beginning, in_full};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::values::{Cache, Fua, Named, Number, ThreadModel, unknown, whole};
+use crate::values::{Cache, Fua, Named, Number, ThreadModel, unknown};
 
 impl<R> FromReturned<R> for () {
     fn from_returned(_: R) -> Result<Self> {
@@ -97,8 +97,5 @@ pub(super) fn named<N: Named>(value: &impl Returned) -> Result<Option<N>> {
 }
 
 pub(super) fn whole_number(value: &impl Returned) -> Option<i64> {
-    match value.number()? {
-        Number::Integer(number) => Some(number),
-        Number::Float(number) => whole(number),
-    }
+    value.number()?.whole()
 }
