@@ -223,7 +223,7 @@ impl Method for Close {
 mod tests {
     use super::super::fake::{self, Fake, Value, integer, own};
     use super::*;
-    use crate::script::api::Buffer;
+    use crate::script::api::{Buffer, run};
     use std::cell::RefCell;
 
     fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, String> {
@@ -274,6 +274,24 @@ mod tests {
         let read = call("pread", vec![Value::File(file), integer(1 << 40), integer(0)]);
         std::fs::remove_file(&path).unwrap();
         assert!(read.unwrap_err().ends_with(": it ends at 1000"));
+    }
+
+    #[test]
+    fn a_wrong_call_is_a_mistake_and_what_the_system_refuses_is_not() {
+        let path = path("mistake");
+        let file = &new(&path, b"create", 1000).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let errno = |count, offset| {
+            let call = Fake::method(vec![Value::File(file), count, offset]);
+            run::<Zero>(&call).unwrap_err().errno()
+        };
+        assert_eq!(errno(Value::Text(b"1"), integer(0)), libc::EIO);
+        assert_eq!(errno(integer(-1), integer(0)), libc::EIO);
+        // The offset is one that a file cannot have.
+        assert_eq!(errno(integer(1), integer(i64::MAX)), libc::EINVAL);
+        let closed = |call: &Fake<'_>| run::<Flush>(call).unwrap_err().errno();
+        file.close();
+        assert_eq!(closed(&Fake::method(vec![Value::File(file)])), libc::EBADF);
     }
 
     #[test]
