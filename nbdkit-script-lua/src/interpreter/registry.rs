@@ -38,8 +38,8 @@ pub(super) struct Places {
 /// How many places are made for the handles of connections.
 const HANDLES: usize = 16;
 
-/// Makes places for handles, all at once: then they are in the array part of the registry, where Lua
-/// finds a value without hashing its key.
+/// Makes places for handles, all at once: then they are in the array part of the registry, where
+/// Lua finds a value without hashing its key.
 ///
 /// # Safety
 /// Only where Lua protects it, with room on the stack.
