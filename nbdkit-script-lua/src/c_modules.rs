@@ -2,21 +2,23 @@
 
 use mlua::{Lua, Result};
 
+/// Why, for scripts.
+const WHY: &str = "C modules cannot be loaded: this plugin has Lua compiled in \
+                   (feature \"vendored\"); build it with the system's Lua instead";
+
+/// Functions in Lua: LuaJIT may run a finalizer that calls them when those of mlua are gone.
+const REFUSE: &str = r#"
+    local why = ...
+    -- Named `loaders` up to Lua 5.1. The first two look for preloaded modules and for Lua files.
+    local searchers = package.searchers or package.loaders
+    searchers[3] = function() return "\n\t" .. why end
+    searchers[4] = nil
+    function package.loadlib() return nil, why, "absent" end
+"#;
+
 /// Makes `require` of a C module fail, and say why. A C module calls the Lua library that it finds
 /// in the process. If Lua is compiled in (the feature `vendored`), it finds none or, worse, another
 /// one.
 pub fn refuse(lua: &Lua) -> Result<()> {
-    const WHY: &str = "C modules cannot be loaded: this plugin has Lua compiled in \
-                       (feature \"vendored\"); build it with the system's Lua instead";
-    let package: mlua::Table = lua.globals().get("package")?;
-    // Named `loaders` up to Lua 5.1. The first two look for preloaded modules and for Lua files.
-    let searchers: mlua::Table = match package.get("searchers")? {
-        Some(searchers) => searchers,
-        None => package.get("loaders")?,
-    };
-    let refuse = lua.create_function(|_, _: mlua::Value| Ok(format!("\n\t{WHY}")))?;
-    searchers.set(3, refuse)?;
-    searchers.set(4, mlua::Nil)?;
-    let refuse = lua.create_function(|_, _: mlua::MultiValue| Ok((mlua::Nil, WHY, "absent")))?;
-    package.set("loadlib", refuse)
+    lua.load(REFUSE).set_name("=nbdkit").call(WHY)
 }
