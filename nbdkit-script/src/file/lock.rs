@@ -11,13 +11,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::identity::Identity;
 use crate::system::{Hold, lock_file};
-
-/// A file, whatever its name: the device and the number there.
-type Identity = (u64, u64);
 
 /// What this process has locked.
 static LOCKED: Mutex<BTreeMap<Identity, Locked>> = Mutex::new(BTreeMap::new());
@@ -43,8 +40,7 @@ impl Lock {
     /// # Errors
     /// `EAGAIN` if another process has locked it; those of the system.
     pub(super) fn take(file: &File, exclusive: bool) -> io::Result<Lock> {
-        let found = file.metadata()?;
-        let identity = (found.dev(), found.ino());
+        let identity = Identity::of(&file.metadata()?);
         let mut all = locked();
         let wanted = if exclusive { Hold::Exclusive } else { Hold::Shared };
         match all.get_mut(&identity) {

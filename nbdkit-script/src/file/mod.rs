@@ -6,6 +6,7 @@ mod durable;
 mod extents;
 mod failure;
 mod holes;
+mod identity;
 mod lock;
 mod mode;
 mod opened;

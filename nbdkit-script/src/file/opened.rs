@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::abilities::Abilities;
 use super::durable::Durable;
@@ -46,7 +46,7 @@ pub struct File {
     /// Reads past the end give zeroes up to a multiple of this. 1 if they do not.
     pub(super) block: u64,
     pub(super) abilities: Abilities,
-    pub(super) durable: Durable,
+    pub(super) durable: Arc<Durable>,
     pub(super) lock: Mutex<Option<Lock>>,
 }
 

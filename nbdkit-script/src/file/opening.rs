@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::abilities::{Abilities, Ability};
 use super::durable::Durable;
 use super::failure::{Attempt, check_end, failed, refused};
+use super::identity::Identity;
 use super::mode::Mode;
 use super::opened::{File, Kind};
 use crate::error::Result;
@@ -133,7 +134,7 @@ fn file(system: fs::File, path: &Path, readonly: bool) -> Result<File> {
         kind,
         block: 1,
         abilities: Abilities::new(abilities),
-        durable: Durable::default(),
+        durable: Durable::of(Identity::of(&found)),
         lock: Mutex::default(),
     })
 }

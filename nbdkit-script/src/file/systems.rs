@@ -369,6 +369,10 @@ fn losing(directory: &Path) {
         assert!(later.to_string().ends_with(remark), "{later}");
         assert_eq!(file.pwrite(b"x", 0, Flags::FUA).unwrap_err().errno(), errno);
     }
+    // The system would let a new one flush.
+    let other = File::open(&path, Mode::ReadWrite).unwrap();
+    assert_eq!(other.flush().unwrap_err().errno(), errno);
+    drop((file, other));
     let anew = File::open(&path, Mode::ReadWrite).unwrap();
     anew.trim(4 * MIB, 0, NONE).unwrap();
     anew.pwrite(b"x", 0, Flags::FUA).unwrap();

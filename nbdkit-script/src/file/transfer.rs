@@ -106,8 +106,9 @@ impl File {
     /// Makes durable all that was written: the data, and the file's size (fdatasync).
     ///
     /// # Errors
-    /// Those of the system. After one, all later ones fail with it, until the file is opened anew:
-    /// what was written before may be lost, and the system tells of that only once.
+    /// Those of the system. After one, all later ones of this file fail with it, also by another
+    /// `File` in this process, until none is left that has it open: what was written before may be
+    /// lost, and the system tells of that only once.
     pub fn flush(&self) -> Result<()> {
         self.make_durable("flush", std::fs::File::sync_data)
     }
