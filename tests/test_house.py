@@ -159,3 +159,15 @@ def test_the_check_finds_circles():
             self.imports = {module: self.imported(module) for module in self.texts}
 
     assert Round().circle() == ["crate::a", "crate::b", "crate::a"]
+
+
+def test_the_documents_name_files_that_are_there():
+    rooms = [room for room in ROOT.iterdir() if room.is_dir() and room.name not in {"target", ".git"}]
+    files = {f"/{file.relative_to(ROOT)}" for room in rooms for file in room.rglob("*")}
+    missing = [
+        f"{document.relative_to(ROOT)}: {name}"
+        for document in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+        for name in re.findall(r"`([a-z_/-]+\.rs|[a-z][a-z_-]*/)`", document.read_text())
+        if not any(file.endswith("/" + name.rstrip("/")) for file in files)
+    ]
+    assert missing == []
