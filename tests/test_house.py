@@ -163,7 +163,7 @@ def test_the_check_finds_circles():
 
 def test_the_documents_name_files_that_are_there():
     rooms = [room for room in ROOT.iterdir() if room.is_dir() and room.name not in {"target", ".git"}]
-    files = {f"/{file.relative_to(ROOT)}" for room in rooms for file in room.rglob("*")}
+    files = {f"/{file.relative_to(ROOT)}" for room in rooms for file in [room, *room.rglob("*")]}
     missing = [
         f"{document.relative_to(ROOT)}: {name}"
         for document in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
