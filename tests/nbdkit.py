@@ -45,8 +45,8 @@ class Nbdkit:
     """One nbdkit process, serving on a Unix socket in its own directory.
 
     It runs in the foreground unless `daemon` is true, when it starts as it would for a user: the
-    command returns once the server is ready. `prefix` is a command that runs nbdkit. The server is
-    killed after `lifetime` seconds.
+    command returns once the server is ready. `prefix` is a command that runs nbdkit. `stdin` is what
+    it reads from standard input. The server is killed after `lifetime` seconds.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Nbdkit:
         daemon=False,
         prefix=(),
         env=None,
+        stdin=b"",
         lifetime=2 * DEADLINE,
     ):
         # Not pytest's tmp_path: the address of a Unix socket is limited to 107 bytes.
@@ -74,10 +75,12 @@ class Nbdkit:
                 [*prefix, "nbdkit", *options, *arguments],
                 cwd=cwd,
                 env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
+        with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:
+            pipe.write(stdin)
         self.daemon = daemon
         self.arguments = arguments
         # A hanging server would also hang the test that waits for its reply.

@@ -44,7 +44,8 @@ def test_handles_of_connections_that_have_ended_take_no_memory(serve, language, 
     server = serve(script)
     for _ in range(50):
         server.connect().shutdown()
-    server.wait_idle()
+        # On a busy machine, several would be there at once.
+        server.wait_idle()
     assert server.peak_memory() < 100 << 20
     _, log = server.stop()
     assert log.count(b"not closed") == (50 if fails else 0)

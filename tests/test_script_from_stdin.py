@@ -1,30 +1,20 @@
 """`script=-`: the script comes from standard input."""
 
-import signal
 import subprocess
-
-import nbd
 
 import nbdkit
 
 
 def test_a_script_from_standard_input(language, tmp_path):
     script = language.script("interruption", "disk", notes=tmp_path / "n", body="", model="parallel")
-    socket = tmp_path / "s"
-    with subprocess.Popen(
-        ["nbdkit", "-f", "-U", socket, language.plugin, "interpreters=2", "-"],
-        cwd=tmp_path,
-        stdin=subprocess.PIPE,
-    ) as server:
-        server.stdin.write(script.encode())
-        server.stdin.close()
-        nbdkit.wait_until(socket.exists, "nbdkit to listen")
-        client = nbd.NBD()
-        client.connect_unix(str(socket))
-        assert client.pread(512, 0) == b"x" * 512
-        client.shutdown()
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(nbdkit.DEADLINE) == 0
+    server = nbdkit.Nbdkit(
+        language.plugin, "interpreters=2", "-", cwd=tmp_path, stdin=script.encode()
+    )
+    try:
+        assert server.wait_ready().connect().pread(512, 0) == b"x" * 512
+        assert server.stop()[0] == 0
+    finally:
+        server.discard()
 
 
 def test_an_error_in_it_names_it(language, tmp_path):
