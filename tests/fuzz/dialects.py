@@ -17,7 +17,7 @@ class Dialect:
     no: str
     versions: tuple = (1, 2)
     # What interpreters share, and what each has for itself.
-    shared: tuple = ("disk", "disk", "dictionary")
+    shared: tuple = ("disk", "disk", "file", "file", "dictionary")
     own: tuple = ("buffer", "numbers")
 
     def script(self, case, chosen):
@@ -97,5 +97,5 @@ DIALECTS = {
         "false",
     ),
     "tcl": Dialect("tcl", "    {{ {} }}", "    {{ {} }}", "1", "0"),
-    "rhai": Switches("rhai", "", "", "", "", (2,), ("disk",), ("blob",)),
+    "rhai": Switches("rhai", "", "", "", "", (2,), ("disk", "file"), ("blob",)),
 }

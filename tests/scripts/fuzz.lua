@@ -23,7 +23,7 @@ local ODD = {
     false, "", "x", "\0\255", "12", "0x10", "-1", ("long"):rep(100), {}, { 1, 2 }, { errno = "EPERM" },
     print, coroutine.create(function() end), scratch, setmetatable({}, { __tostring = function() error("no") end }),
     setmetatable({}, { __index = function() error("no") end, __len = function() error("no") end }),
-    nbdkit.disk("other", 100000), nbdkit, nbdkit.shared, "key", "list", "number",
+    nbdkit.disk("other", 100000), nbdkit.file("odd", "create", 5000), nbdkit, nbdkit.shared, "key", "list", "number",
 }
 local function odd() return ODD[1 + random(#ODD)] end
 local METHODS = {
@@ -100,6 +100,13 @@ function fetch(count, offset) return disk:pread(count, offset) end
 function fill(buf, offset) disk:pread(buf, offset) end
 function store(data, offset) disk:pwrite(data, offset) end
 function wipe(count, offset) disk:zero(count, offset) end
+function allocated(count, offset) return disk:extents(count, offset) end
+--- storage file
+local disk = nbdkit.file("disk", "create", GOOD)
+function fetch(count, offset) return disk:pread(count, offset) end
+function fill(buf, offset) disk:pread(buf, offset) end
+function store(data, offset) disk:pwrite(data, offset) end
+function wipe(count, offset) disk:zero(count, offset, nbdkit.FLAG_MAY_TRIM * random(2)) end
 function allocated(count, offset) return disk:extents(count, offset) end
 --- storage buffer
 local disk = nbdkit.buffer(GOOD)
@@ -184,6 +191,10 @@ wrong functions: for _ = 1, 10 do pcall(nbdkit[FUNCTIONS[1 + random(#FUNCTIONS)]
 wrong keys: for _ = 1, 10 do pcall(nbdkit.shared[SHARED[1 + random(#SHARED)]], nbdkit.shared, KEYS[1 + random(#KEYS)], odd(), odd()) end
 wrong disks: local d = nbdkit.disk("other", 100000) for _, m in ipairs({ "pread", "pwrite", "zero", "trim", "extents", "size" }) do pcall(d[m], d, odd(), odd()) end
 huge disk: local d = nbdkit.disk("huge", 2 ^ 52) d:pwrite("x", 2 ^ 52 - 1 - random(100000)) d:zero(2 ^ 52 - random(2 ^ 20), 0) d:extents(2 ^ 52, 0)
+wrong files: local d = nbdkit.file("other", "create", 100000) for _, m in ipairs({ "pread", "trim", "extents", "cache", "size", "flush", "sync", "lock", "close", "size" }) do pcall(d.pwrite, d, odd(), random(100000)) pcall(d.zero, d, random(100000), odd()) pcall(d[m], d, odd(), odd(), odd()) end
+changing file: local d = nbdkit.file("changing", "create", 1) d:truncate(random(200000)) pcall(d.pwrite, d, "x", random(200000)) pcall(d.extents, d, 200000, 0)
+closed file: local d = nbdkit.file("other", "create", 1) d:close() assert(not pcall(d.size, d)) assert(not pcall(d.pread, d, 1, 0))
+kept files: keeps[random(20)] = nbdkit.file("other", "create", 1)
 many disks: pcall(nbdkit.disk, "disk " .. random(20), random(3) * 1000)
 own buffers: local b = nbdkit.buffer(random(5000)) b:fill(0, 1) keeps[1 + random(5)] = b
 buffer of a string: local b = nbdkit.buffer(("ab"):rep(1 + random(300))) assert(b:readstring(0, 2) == "ab")

@@ -93,6 +93,15 @@ proc store {data offset} {
 }
 proc wipe {count offset} { $::disk zero $count $offset }
 proc allocated {count offset} { $::disk extents $count $offset }
+#--- storage file
+set disk [nbdkit::file disk create $GOOD]
+proc fetch {count offset} { $::disk pread $count $offset }
+proc fill {buf offset} { $::disk pread -buffer $buf $offset }
+proc store {data offset} {
+    if {$::API_VERSION == 1} { $::disk pwrite $data $offset } else { $::disk pwrite -buffer $data $offset }
+}
+proc wipe {count offset} { $::disk zero $count $offset [expr {$nbdkit::FLAG_MAY_TRIM * [random 2]}] }
+proc allocated {count offset} { $::disk extents $count $offset }
 #--- storage buffer
 set disk [nbdkit::buffer $GOOD]
 proc fetch {count offset} { $::disk readstring $offset $count }
@@ -179,6 +188,9 @@ wrong functions: for {set i 0} {$i < 10} {incr i} { catch {nbdkit::[lindex $::FU
 wrong keys: for {set i 0} {$i < 10} {incr i} { catch {nbdkit::shared [lindex $::SHARED [random [llength $::SHARED]]] [lindex $::KEYS [random [llength $::KEYS]]] [odd] [odd]} }
 wrong disks: set d [nbdkit::disk other 100000]; foreach m {pread pwrite zero trim extents size} { catch {$d $m [odd] [odd]}; catch {$d $m -buffer [odd] [odd]} }
 huge disk: set d [nbdkit::disk huge [expr {1 << 52}]]; $d pwrite x [expr {(1 << 52) - 1 - [random 100000]}]; $d zero [expr {(1 << 52) - [random 1000000]}] 0; $d extents [expr {1 << 52}] 0
+wrong files: set d [nbdkit::file other create 100000]; foreach m {pread trim extents cache size flush sync lock close size} { catch {$d pwrite [odd] [random 100000]}; catch {$d zero [random 100000] [odd]}; catch {$d $m [odd] [odd] [odd]}; catch {$d $m -buffer [odd] [odd]} }; catch {rename $d {}}
+changing file: set d [nbdkit::file changing create 1]; $d truncate [random 200000]; catch {$d pwrite x [random 200000]}; catch {$d extents 200000 0}; $d close
+closed file: set d [nbdkit::file other create 1]; $d close; if {![catch {$d size}]} { error "not closed" }
 many disks: catch {nbdkit::disk "disk [random 20]" [expr {[random 3] * 1000}]}
 own buffers: set b [nbdkit::buffer [random 5000]]; catch {$b fill 0 1}; rename $b {}
 own buffer gone: set b [nbdkit::buffer 10]; rename $b {}; if {![catch {$b len}]} { error "not gone" }
