@@ -8,8 +8,8 @@ import pytest
 
 from languages import ROOT
 
-FILES = ["Cargo.toml", "debian/changelog", "debian/control", "script/bootstrap",
-         "script/elsewhere", "script/release"]  # fmt: skip
+FILES = ["Cargo.toml", "debian/changelog", "debian/control", "rpm/nbdkit-script.spec",
+         "script/bootstrap", "script/elsewhere", "script/release"]  # fmt: skip
 
 CRATES = ["lua", "macros", "tcl", "test"]
 
@@ -26,7 +26,7 @@ def checkout(tmp_path):
             (tmp_path / crate / file).write_text("as it is\n")
     version = re.search(r'^version = "(.*)"', (tmp_path / "Cargo.toml").read_text(), re.M)[1]
     (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {version} – 2026-11-26\n")
-    for file in ["Cargo.toml", "debian/control"]:
+    for file in ["Cargo.toml", "debian/control", "rpm/nbdkit-script.spec"]:
         path = tmp_path / file
         path.write_text(path.read_text().replace("example.org", "example.com"))
     git(tmp_path, "init", "--quiet")
@@ -66,9 +66,9 @@ def test_everything_is_said_at_once(checkout):
     (checkout / "nbdkit-script-tcl/LICENSE-MIT").unlink()
     change(checkout / "debian/control", "example.com", "example.org")
     lines = check(checkout)
-    assert len(lines) == 6
+    assert len(lines) == 7
     for start in ["CHANGELOG.md: ", "debian/changelog: ", "Cargo.toml: ", "debian/control: ",
-                  "nbdkit-script-tcl: ", "the checkout has changes"]:  # fmt: skip
+                  "rpm/nbdkit-script.spec: ", "nbdkit-script-tcl: ", "the checkout has changes"]:  # fmt: skip
         assert any(line.startswith(start) for line in lines), lines
 
 
