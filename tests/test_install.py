@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +173,30 @@ def test_a_script_with_its_x_bit_is_a_server(install, by_name, tmp_path):
     script.chmod(0o755)
     result = by_name(script, "-U", "-", "--run", 'nbdinfo --size "$uri"')
     assert (result.returncode, result.stdout, result.stderr) == (0, "65536\n", "")
+
+
+COMPLETION = Path("/usr/share/bash-completion")
+
+
+@can_mount
+@pytest.mark.skipif(
+    not (COMPLETION / "completions/nbdkit").exists() or not (COMPLETION / "bash_completion").exists(),
+    reason="there is no bash-completion, or it does not know nbdkit",
+)
+def test_completion(install, by_name):
+    """What bash offers comes from the plugin's name, and from what it says for --help."""
+    install("luajit")
+
+    def completed(*words):
+        script = f"""
+            . {COMPLETION}/bash_completion
+            . {COMPLETION}/completions/nbdkit
+            COMP_WORDS=(nbdkit "$@") COMP_CWORD=$# COMP_LINE="nbdkit $*" COMP_POINT=1000
+            _nbdkit nbdkit
+            printf '%s\n' "${{COMPREPLY[@]}}"
+        """
+        return by_name("bash", "-c", script, "bash", *words).stdout.split()
+
+    assert {"luajit", "script-luajit"} <= set(completed(""))
+    assert set(completed("luajit", "")) >= {"interpreters=", "script="}
+    assert completed("luajit", "int") == ["interpreters="]
