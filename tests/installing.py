@@ -39,8 +39,8 @@ class Installation:
     def __init__(self, root, built):
         self.root, self.built = root, built
 
-    def run(self, *arguments, prefix=(), man=MAN, destdir=True, **environment):
-        options = ["--no-build", *man]
+    def run(self, *arguments, prefix=(), man=MAN, destdir=True, build=False, **environment):
+        options = [*man] if build else ["--no-build", *man]
         options += [f"--destdir={self.root}"] if destdir else []
         return subprocess.run(
             [*prefix, ROOT / "script/install", *options, *arguments],

@@ -1,6 +1,7 @@
 """What script/install refuses: it says so in one line, and leaves everything as it was."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -31,6 +32,24 @@ def test_what_was_changed_by_hand(install, again):
     )
     install("--force", *again)
     assert not changed.exists() or changed.read_text() != "-- mine\n"
+
+
+def test_a_directory_in_a_files_place(install):
+    """Which no --force replaces."""
+    install("lua")
+    page = install.path("/usr/local/share/doc/nbdkit-script-lua/examples/memory.lua")
+    page.unlink()
+    page.mkdir()
+    for options in [["lua"], ["--uninstall"]]:
+        for force in [[], ["--force"]]:
+            assert install.fails(*options, *force).startswith(f"{page}: found a directory")
+
+
+def test_a_short_name_that_is_a_directory_is_left_alone(install):
+    taken = install.plugins / "nbdkit-lua-plugin.so"
+    taken.mkdir(parents=True)
+    assert f"left alone: {taken}" in install("--force", "lua")
+    assert taken.is_dir()
 
 
 def test_what_was_removed_by_hand_is_no_obstacle(install):
@@ -93,6 +112,37 @@ def test_no_nbdkit(install, tmp_path):
     assert install.fails("lua", PATH=path) == (
         "there is no nbdkit in PATH to name its plugins: expected it, or --plugindir="
     )
+
+
+def test_a_build_that_fails(install, tmp_path):
+    cargo = tmp_path / "bin/cargo"
+    path = without(tmp_path, "cargo")
+    cargo.write_text('#!/bin/sh\n[ "$1" != build ] || exit 101\necho cargo 99.0.0\n')
+    cargo.chmod(0o755)
+    assert install.fails("rust", "lua", build=True, PATH=path) == (
+        "cargo could not build the plugin lua, see above"
+    )
+
+
+@pytest.mark.parametrize("step", ["install -m", "mv -f -T"])
+def test_an_end_amid_the_writing(install, tmp_path, step):
+    """What has begun to take its place is completed; before that, nothing is left."""
+    name, _, options = step.partition(" ")
+    program, ended = tmp_path / "bin" / name, tmp_path / "ended"
+    path = without(tmp_path, name)
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in "{options}"*) [ -e {ended} ] || {{ touch {ended}; kill $PPID; }} '
+        f';; esac\nexec {shutil.which(name)} "$@"\n'
+    )
+    program.chmod(0o755)
+    result = install.run("lua", PATH=path)
+    assert ended.exists()
+    if name == "mv":
+        assert (result.returncode, result.stderr) == (0, "")
+        install("--uninstall")
+    else:
+        assert (result.returncode, result.stderr) == (143, "")
+    assert install.files() == []
 
 
 def test_no_lowdown(install, tmp_path):
