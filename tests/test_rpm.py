@@ -88,6 +88,13 @@ def test_a_package_of_a_plugin(packages, name):
     assert query(package, "--obsoletes") == []
 
 
+@pytest.mark.parametrize("arguments", [["--rpm"], ["rpm", "here", "there"], ["here", "there"]])
+def test_a_command_line_that_is_wrong(arguments):
+    result = subprocess.run([ROOT / "script/package", *arguments], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "usage: script/package [rpm] [DIRECTORY]\n"
+
+
 def test_the_version(packages):
     version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     for package in packages.values():
