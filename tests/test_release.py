@@ -43,9 +43,11 @@ def change(path, old, new):
 
 
 def git(directory, *arguments):
-    subprocess.run(
-        ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", directory, *arguments], check=True
-    )
+    result = subprocess.run(
+        ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", directory, *arguments],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result
 
 
 def check(checkout):
