@@ -78,6 +78,11 @@ def test_packages_by_the_names_used_there(bootstrap, release, set_name):
     assert all(remark.startswith("nbdkit itself is ") for remark in remarks)
 
 
+def test_what_makes_rpm_packages(bootstrap):
+    command, *_ = after(bootstrap("ID=fedora\n", "rpm"), "here that is:")
+    assert {"rpm-build", "git", "lowdown", "lua-devel", "luajit-devel", "tcl-devel"} <= set(command.split())
+
+
 def test_what_makes_other_systems(bootstrap):
     (command,) = after(bootstrap("ID=fedora\n", "matrix"), "here that is:")
     assert command == "dnf install debootstrap git util-linux"

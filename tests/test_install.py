@@ -1,98 +1,20 @@
-"""script/install: what it installs, that nbdkit finds it by name, and that it takes back just that.
-
-Nothing here touches the system: everything goes below a temporary directory, and a server that has
-to find a plugin by name runs where that directory is mounted over nbdkit's own.
-"""
+"""script/install: what it installs, that nbdkit finds it by name, and that it takes back just that."""
 
 import hashlib
 import os
 import re
 import shutil
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from languages import ROOT, under_test
+from installing import MAN, PLUGINS, built, by_name, can_mount, install  # noqa: F401
+from languages import under_test
 
 pytestmark = pytest.mark.skipif(under_test().name != "lua", reason="one language is enough")
 
-PLUGINS = Path(
-    re.search(
-        r"^plugindir=(.*)$",
-        subprocess.run(["nbdkit", "--dump-config"], capture_output=True, text=True).stdout,
-        re.M,
-    )[1]
-)
 NBDKIT = shutil.which("nbdkit")
-MAN = [] if shutil.which("lowdown") else ["--no-man"]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """What a build would have left, without a build."""
-    directory = tmp_path_factory.mktemp("target")
-    for name in ["release/libnbdkit_lua.so", "release/libnbdkit_tcl.so",
-                 "luajit/release/libnbdkit_lua.so"]:  # fmt: skip
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(under_test().plugin, directory / name)
-    return directory
-
-
-class Installation:
-    def __init__(self, root, built):
-        self.root, self.built = root, built
-
-    def run(self, *arguments, prefix=(), man=MAN, destdir=True, **environment):
-        options = ["--no-build", *man]
-        options += [f"--destdir={self.root}"] if destdir else []
-        return subprocess.run(
-            [*prefix, ROOT / "script/install", *options, *arguments],
-            env={**os.environ, "CARGO_TARGET_DIR": str(self.built), **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def __call__(self, *arguments, **more):
-        result = self.run(*arguments, **more)
-        assert (result.returncode, result.stderr) == (0, ""), result
-        return result.stdout
-
-    def fails(self, *arguments, **more):
-        """It says so in one line, and leaves everything as it was."""
-        before = self.everything()
-        result = self.run(*arguments, **more)
-        assert self.everything() == before
-        assert result.returncode != 0
-        (line,) = result.stderr.splitlines()
-        assert line.startswith("script/install: ")
-        return line.removeprefix("script/install: ")
-
-    def everything(self):
-        """All paths, with what is there."""
-        return {
-            str(path.relative_to(self.root)): os.readlink(path) if path.is_symlink()
-            else path.read_bytes() if path.is_file() else None
-            for path in sorted(self.root.rglob("*"))
-        }  # fmt: skip
-
-    def files(self):
-        return [name for name, content in self.everything().items() if content is not None]
-
-    def path(self, absolute):
-        return self.root / str(absolute).lstrip("/")
-
-    @property
-    def plugins(self):
-        return self.path(PLUGINS)
-
-
-@pytest.fixture
-def install(tmp_path, built):
-    (tmp_path / "root").mkdir()
-    return Installation(tmp_path / "root", built)
 
 
 def test_all_that_belongs_to_a_plugin(install):
@@ -213,176 +135,7 @@ def test_force_replaces_what_is_theirs_and_puts_it_back(install):
     assert install.files() == [str(theirs.relative_to(install.root))]
 
 
-# --- what it refuses --------------------------------------------------------
-
-
-def test_a_name_of_its_own_that_is_taken(install):
-    install.plugins.mkdir(parents=True)
-    theirs = install.plugins / "nbdkit-script-lua-plugin.so"
-    theirs.write_text("theirs")
-    assert install.fails("luajit", "lua") == (
-        f"{theirs}: found a file of something else, expected the name to be free, or --force"
-    )
-
-
-@pytest.mark.parametrize("again", [["--uninstall"], ["lua"]])
-def test_what_was_changed_by_hand(install, again):
-    install("lua", "luajit")
-    changed = install.path("/usr/local/share/doc/nbdkit-script-lua/examples/memory.lua")
-    changed.write_text("-- mine\n")
-    assert install.fails(*again) == (
-        f"{changed}: found a file that was changed since it was installed, "
-        "expected it as it was, or --force"
-    )
-    install("--force", *again)
-    assert not changed.exists() or changed.read_text() != "-- mine\n"
-
-
-def test_what_was_removed_by_hand_is_no_obstacle(install):
-    install("lua")
-    gone = install.plugins / "nbdkit-lua-plugin.so"
-    gone.unlink()
-    assert f"was gone: {gone}\n" in install("--uninstall")
-    assert install.files() == []
-
-
-@pytest.mark.parametrize(
-    ("line", "path"),
-    [("file\tsum\tusr/bin/env", ""), ("file\tsum\t/usr/../bin", ""), ("nonsense", ""), ("x\ty\t/z", "")],
-)
-def test_a_manifest_that_is_none(install, line, path):
-    install("lua")
-    manifest = install.path("/usr/local/share/nbdkit-script-lua/manifest")
-    with open(manifest, "a") as file:
-        file.write(line + "\n")
-    assert install.fails("--uninstall") == (
-        f"{manifest}: found a line that is not of a manifest: "
-        "expected a kind, a checksum and a path"
-    )
-
-
-OPTIONS = "expected --prefix=, --plugindir=, --destdir=, --build-only, --no-build, --no-man, --force or --uninstall"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--colour"], f"there is no option --colour: {OPTIONS}"),
-        (["--prefix"], f"there is no option --prefix: {OPTIONS}"),
-        (["perl"], 'there is no plugin "perl": expected some of lua luajit tcl rust'),
-        (["--prefix=usr"], "--prefix=usr: expected an absolute path"),
-        (["--prefix="], "--prefix=: expected an absolute path"),
-        (["--prefix=/usr/../etc"], "--prefix=/usr/../etc: expected an absolute path"),
-        (["--plugindir=plugins"], "--plugindir=plugins: expected an absolute path"),
-        (["--prefix=/a\nb"], "--prefix=/a b: expected an absolute path"),
-    ],
-)
-def test_a_command_line_that_is_wrong(install, arguments, says):
-    assert install.fails(*arguments) == says
-
-
-def test_a_plugindir_that_does_not_exist(install):
-    nowhere = install.root / "nowhere"
-    assert install.fails(
-        f"--prefix={install.root}", f"--plugindir={nowhere}", destdir=False
-    ) == f"{nowhere}: expected an existing directory for plugins"
-
-
-def test_nothing_to_remove(install):
-    assert install.fails("--uninstall").startswith(f"nothing is installed under {install.root}/usr")
-    assert install.fails("--uninstall", "lua").startswith(f"lua is not installed under {install.root}")
-
-
-def without(tmp_path, *programs):
-    """A PATH without them."""
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    for place in ["/bin", "/usr/bin", str(Path(shutil.which("cargo") or "/nowhere/x").parent)]:
-        for program in Path(place).glob("*"):
-            if program.name not in programs and not (directory / program.name).is_symlink():
-                (directory / program.name).symlink_to(program)
-    return str(directory)
-
-
-def test_no_nbdkit(install, tmp_path):
-    path = without(tmp_path, "nbdkit")
-    assert install.fails("lua", PATH=path) == (
-        "there is no nbdkit in PATH to name its plugins: expected it, or --plugindir="
-    )
-
-
-def test_no_lowdown(install, tmp_path):
-    path = without(tmp_path, "lowdown")
-    assert install.fails("lua", man=[], PATH=path) == (
-        "there is no lowdown in PATH, which makes the man pages: expected it, or --no-man"
-    )
-    install("lua", man=["--no-man"], PATH=path)
-
-
-def test_nothing_built(install, tmp_path):
-    target = tmp_path / "empty"
-    assert install.fails("luajit", CARGO_TARGET_DIR=str(target)) == (
-        f"there is no {target}/luajit/release/libnbdkit_lua.so: expected an earlier build of luajit"
-    )
-
-
-# A root that may do no more than others.
-PLAIN = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-
-
-@pytest.mark.parametrize("where", ["plugins", "prefix"])
-def test_no_rights(install, where):
-    install.plugins.mkdir(parents=True)
-    install.path("/usr/local").mkdir()
-    closed = install.plugins if where == "plugins" else install.path("/usr/local")
-    closed.chmod(0o555)
-    assert install.fails("lua", prefix=PLAIN) == (
-        f"{closed}: no right to write there, expected another --prefix=, --plugindir= or sudo"
-    )
-
-
-def test_no_rights_to_remove(install):
-    install("lua")
-    install.plugins.chmod(0o555)
-    assert install.fails("--uninstall", prefix=PLAIN).startswith(f"{install.plugins}: no right")
-
-
 # --- where nbdkit finds it ---------------------------------------------------
-
-MOUNTS = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-can_mount = pytest.mark.skipif(
-    subprocess.run([*MOUNTS, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode != 0,
-    reason="mounts are not permitted here",
-)
-
-
-@can_mount
-def test_a_full_disk_leaves_nothing_half_installed(install):
-    install.plugins.mkdir(parents=True)
-    script = (
-        'mount -t tmpfs -o size=64k none "$1" && shift && '
-        '{ "$@"; status=$?; ls -A "$PLUGINS" >&2; exit $status; }'
-    )
-    line = install.fails(
-        "lua", prefix=[*MOUNTS, "sh", "-c", script, "sh", install.plugins], PLUGINS=str(install.plugins)
-    )
-    assert line.startswith(f"{install.plugins}/nbdkit-")
-    assert line.endswith(": cannot write it, expected the rights and the space")
-
-
-@pytest.fixture
-def by_name(install, tmp_path):
-    """Runs a command where what is installed is nbdkit's own directory, with its own plugins."""
-
-    def by_name(*command):
-        return subprocess.run(
-            [*MOUNTS, "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
-             install.plugins, PLUGINS, *command],
-            capture_output=True, text=True, timeout=120, cwd=tmp_path,
-        )  # fmt: skip
-
-    shutil.copytree(PLUGINS, install.plugins, symlinks=True)
-    return by_name
 
 
 DISK = """API_VERSION = 2
@@ -420,3 +173,30 @@ def test_a_script_with_its_x_bit_is_a_server(install, by_name, tmp_path):
     script.chmod(0o755)
     result = by_name(script, "-U", "-", "--run", 'nbdinfo --size "$uri"')
     assert (result.returncode, result.stdout, result.stderr) == (0, "65536\n", "")
+
+
+COMPLETION = Path("/usr/share/bash-completion")
+
+
+@can_mount
+@pytest.mark.skipif(
+    not (COMPLETION / "completions/nbdkit").exists() or not (COMPLETION / "bash_completion").exists(),
+    reason="there is no bash-completion, or it does not know nbdkit",
+)
+def test_completion(install, by_name):
+    """What bash offers comes from the plugin's name, and from what it says for --help."""
+    install("luajit")
+
+    def completed(*words):
+        script = f"""
+            . {COMPLETION}/bash_completion
+            . {COMPLETION}/completions/nbdkit
+            COMP_WORDS=(nbdkit "$@") COMP_CWORD=$# COMP_LINE="nbdkit $*" COMP_POINT=1000
+            _nbdkit nbdkit
+            printf '%s\n' "${{COMPREPLY[@]}}"
+        """
+        return by_name("bash", "-c", script, "bash", *words).stdout.split()
+
+    assert {"luajit", "script-luajit"} <= set(completed(""))
+    assert set(completed("luajit", "")) >= {"interpreters=", "script="}
+    assert completed("luajit", "int") == ["interpreters="]

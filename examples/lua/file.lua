@@ -7,7 +7,10 @@
 -- With size=, a file that is missing is made, and a shorter one gets longer.
 API_VERSION = 2
 
-local name, size
+---@type string
+local name
+---@type integer?
+local size
 
 function config(key, value)
   if key == "file" then

@@ -11,6 +11,7 @@
 --
 --   nbdinfo nbd://localhost
 
+---@type string
 local name
 
 function config(key, value)

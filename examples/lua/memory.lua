@@ -17,6 +17,7 @@
 local PAGE = 4096
 local ZEROES = string.rep("\0", PAGE)
 
+---@type table<integer, string>
 local pages = {}
 local disk_size
 

@@ -10,8 +10,15 @@
 API_VERSION = 2
 
 local BLOCK = 64 * 1024
+---@type table<string, string>
 local names = {}
-local base, overlay, size, map, map_at
+---@type nbdkit.file
+local base
+---@type nbdkit.file
+local overlay
+---@type nbdkit.buffer
+local map
+local size, map_at = 0, 0
 
 function config(key, value)
   assert(key == "base" or key == "overlay", "unknown parameter " .. key .. "=")
@@ -55,7 +62,9 @@ local function write(count, offset, change)
       new[#new + 1] = block
       if length < BLOCK then
         local first = block * BLOCK
-        overlay:pwrite(base:pread(math.min(BLOCK, size - first), first), first)
+        ---@type integer
+        local there = math.min(BLOCK, size - first)
+        overlay:pwrite(base:pread(there, first), first)
       end
     end
     change(length, at)

@@ -5,6 +5,7 @@
 --   nbdcopy some-file nbd://localhost        # in another terminal
 API_VERSION = 2
 
+---@type nbdkit.disk
 local disk
 
 function config(key, value)

@@ -11,8 +11,14 @@
 --     "workspace.library": ["/path/to/nbdkit-script-lua/library"]
 --   }
 --
--- The callbacks are declared as globals, with the signatures of both API versions. For a script
--- that returns a table, derive your own class:
+-- Say what a variable is that a callback sets, since all others would find nil in it:
+--
+--   ---@type nbdkit.disk
+--   local disk
+--
+-- The callbacks are declared as globals, with the signatures of both API versions; in your own, a
+-- line such as `---@param buf nbdkit.buffer` says what an argument is. A script that returns a table
+-- derives a class, which says that of all callbacks:
 --
 --   ---@class disk: nbdkit.callbacks2
 --   local M = { API_VERSION = 2 }

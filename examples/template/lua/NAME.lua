@@ -6,6 +6,7 @@
 -- Check it with: nbdkit --dump-plugin script-lua NAME.lua; luacheck NAME.lua; ./test.py
 API_VERSION = 2
 
+---@type nbdkit.disk
 local disk
 
 -- Parameters -----------------------------------------------------------------
