@@ -100,6 +100,83 @@ MISTAKES = {
 }  # fmt: skip
 
 
+
+def options(field, attribute="", kind="struct Options"):
+    return f"""
+use nbdkit_script::*;
+#[derive(Parameters)]
+{kind} {{
+    /// The size.
+    {attribute}
+    {field}
+}}
+"""
+
+
+MISTAKES |= {
+    "no_parameter": (
+        options("size: std::rc::Rc<u8>,"),
+        "size: std::rc::Rc<u8>,",
+        "a parameter cannot have the type `Rc<u8>`",
+        "`nbdkit_script::FromParameter` is not implemented for this",
+        "a parameter may be an integer, `bool`,",
+    ),
+    "nothing_without_it": (
+        options("size: Mode,") + """
+enum Mode { Fast }
+impl FromParameter for Mode {
+    const VALUE: &'static str = "fast";
+    fn from_parameter(_: &str, _: &std::ffi::OsStr) -> Result<Self> { Ok(Mode::Fast) }
+}""",
+        "size: Mode,",
+        "the trait bound `Mode: Default` is not satisfied",
+    ),
+    "parameters_of_an_enum": (
+        options("Fast, Exact", kind="enum Options"),
+        "enum Options {",
+        "`#[derive(Parameters)]` belongs on a struct with named fields, which is not generic",
+    ),
+    "parameters_that_are_generic": (
+        options("size: T,", kind="struct Options<T>"),
+        "struct Options<T>",
+        "`#[derive(Parameters)]` belongs on a struct with named fields, which is not generic",
+    ),
+    "misspelt_option": (
+        options("size: u8,", "#[parameter(default = 16, requierd)]"),
+        "#[parameter(default = 16, requierd)]",
+        "expected `required`, `magic`, `default = 16`, `default = \"16M\"` or `name = \"a-name\"`",
+    ),
+    "required_with_default": (
+        options("size: u8,", "#[parameter(default = 16, required)]"),
+        "#[parameter(default = 16, required)]",
+        "a parameter that is `required` needs no `default`",
+    ),
+    "default_is_no_literal": (
+        options("size: u8,", "#[parameter(default = u8::MAX)]"),
+        "#[parameter(default = u8::MAX)]",
+        "expected a literal",
+    ),
+    "unusable_name": (
+        options("_size: u8,"),
+        "#[derive(Parameters)]",
+        "nbdkit takes no parameter of this name",
+    ),
+    "two_magic_keys": (
+        options("size: u8,", "#[parameter(magic)] offset: u8, #[parameter(magic)]"),
+        "#[derive(Parameters)]",
+        "only one parameter can be `magic`",
+    ),
+    "no_derive": (
+        plugin(struct="struct Disk { options: Given<Options> } struct Options {}",
+               rest="fn config_complete(&mut self) -> Result<()> { self.options = Given::new()?;"
+                    "Ok(()) }"),
+        "self.options = Given::new()?;",
+        "`Options` lacks `#[derive(Parameters)]`",
+        "write `#[derive(nbdkit_script::Parameters)]` before this struct",
+    ),
+}  # fmt: skip
+
+
 def cargo(directory, *arguments):
     program = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
     # What the tests are run with may want other things of the compiler.

@@ -10,8 +10,8 @@ from languages import ROOT
 # The rooms of nbdkit-script/src, from the top. A file imports only from its own room and those
 # below.
 FLOORS = """
-    lib script serve runner plugin callbacks file buffer interrupt report host memory values panic
-    system error
+    lib script serve runner plugin callbacks file buffer interrupt parameters report host memory values
+    panic system error
 """.split()
 
 SOURCES = [

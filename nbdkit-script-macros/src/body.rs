@@ -6,6 +6,7 @@ use proc_macro::token_stream::IntoIter;
 use proc_macro::{Delimiter, TokenStream, TokenTree};
 
 use super::mistake::{Mistake, Result};
+use super::tokens::is_punct;
 
 const MACRO: &str = "`#[plugin]` cannot see which callbacks a macro makes: write them out, or put \
                      the whole `impl` into the macro";
@@ -115,8 +116,4 @@ fn to_the_end(tokens: &mut Peekable<IntoIter>) -> Result<()> {
 
 fn is_name(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Ident(_))
-}
-
-fn is_punct(token: &TokenTree, character: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }

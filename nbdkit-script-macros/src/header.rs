@@ -3,6 +3,7 @@
 use proc_macro::{Delimiter, Span, TokenStream, TokenTree};
 
 use super::mistake::{Mistake, Result};
+use super::tokens::{Angles, is_word};
 
 const NOT_HERE: &str = "`#[plugin]` belongs on `impl ScriptPlugin for ...`";
 
@@ -44,21 +45,9 @@ pub(super) fn read(item: TokenStream) -> Result<Implementation> {
 
 /// Where `<...>` ends, if it is there.
 fn after_angles(tokens: &[TokenTree]) -> usize {
-    let mut depth = 0;
-    let mut before = ' ';
+    let mut angles = Angles::default();
     for (index, token) in tokens.iter().enumerate() {
-        let character = match token {
-            TokenTree::Punct(punct) => punct.as_char(),
-            _ => ' ',
-        };
-        match (before, character) {
-            ('-' | '=', '>') => {}
-            (_, '<') => depth += 1,
-            (_, '>') => depth -= 1,
-            _ => {}
-        }
-        before = character;
-        if depth == 0 {
+        if angles.depth_after(token) == 0 {
             return if index == 0 { 0 } else { index + 1 };
         }
     }
@@ -67,8 +56,4 @@ fn after_angles(tokens: &[TokenTree]) -> usize {
 
 fn is_braces(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
-}
-
-fn is_word(token: &TokenTree, word: &str) -> bool {
-    matches!(token, TokenTree::Ident(ident) if ident.to_string() == word)
 }

@@ -7,11 +7,15 @@ mod body;
 mod crate_type;
 mod header;
 mod mistake;
+mod parameters;
+mod structure;
+mod tokens;
 
-use proc_macro::{Delimiter, Group, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
+use proc_macro::{Delimiter, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
 use body::Function;
 use mistake::{Mistake, Result};
+use tokens::{group, words};
 
 /// Belongs on `impl ScriptPlugin for ...`, and finds the callbacks that are written there.
 ///
@@ -30,6 +34,17 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut output = item;
     output.extend(found.unwrap_or_else(|mistake| mistake.compile_error()));
     output
+}
+
+/// Makes the fields of a struct a plugin's parameters: see the module `parameters` of
+/// `nbdkit-script`.
+///
+/// The comment of a field is its help, and `#[parameter(...)]` may say `required`, `magic`,
+/// `default = ...` and `name = "..."`.
+#[proc_macro_derive(Parameters, attributes(parameter))]
+pub fn parameters(item: TokenStream) -> TokenStream {
+    let structure = structure::read(item);
+    structure.map_or_else(|mistake| mistake.compile_error(), parameters::implementation)
 }
 
 /// For the expansion of `export!`: an error where the compiler makes a library for Rust alone.
@@ -73,13 +88,4 @@ fn list(functions: Vec<Function>) -> TokenStream {
     let mut output = words("&");
     output.extend([group(Delimiter::Bracket, names)]);
     output
-}
-
-fn group(delimiter: Delimiter, tokens: TokenStream) -> TokenTree {
-    Group::new(delimiter, tokens).into()
-}
-
-/// Tokens of our own.
-fn words(text: &str) -> TokenStream {
-    text.parse().unwrap_or_default()
 }

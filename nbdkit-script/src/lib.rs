@@ -99,6 +99,7 @@ pub mod host;
 pub mod interrupt;
 pub mod memory;
 mod panic;
+pub mod parameters;
 mod plugin;
 mod report;
 mod runner;
@@ -115,7 +116,8 @@ pub use error::{Error, Place, Result, ResultExt};
 pub use file::File;
 #[cfg(feature = "tokio")]
 pub use host::Runtime;
-pub use nbdkit_script_macros::plugin;
+pub use nbdkit_script_macros::{Parameters, plugin};
+pub use parameters::{FromParameter, Given, Parameters, Secret, Size};
 pub use plugin::ScriptPlugin;
 pub use runner::{Isolated, Runner, Shared};
 pub use script::{Language, Script, Scripted};
@@ -129,6 +131,7 @@ pub use values::{Named, Number, in_short, whole};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::host::{Finder, provide, rules};
+    pub use crate::parameters::{Declared, Field, default_of, help_bytes, help_length, help_text};
     pub use crate::plugin::{Defines, Plugin, defined};
     pub use crate::serve::connection::Exported;
     pub use crate::serve::lifecycle::Slot;

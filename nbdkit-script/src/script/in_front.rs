@@ -1,25 +1,37 @@
 //! Parameters in front of the script, for any language.
 
 use std::ffi::{OsStr, OsString};
+use std::slice;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::host;
 use crate::interrupt::Limits;
+use crate::parameters::{self, Declared};
 
 /// More instances than this must be a typo.
 const MOST_INSTANCES: usize = 1024;
 
+/// The parameter that names a script.
+pub(super) const KEY: &str = "script";
 const INSTANCES: &str = "interpreters";
 const TIME_LIMIT: &str = "time_limit";
 const MEMORY_LIMIT: &str = "memory_limit";
 
-/// The text for `nbdkit --help`.
-const HELP: &str = "\
-interpreters=<N>      How many run at once, where the script's thread model lets them.
-time_limit=<SECONDS>  How long a callback may run: 5, 0.5, 500ms, ...
-memory_limit=<SIZE>   How much memory an interpreter may have: 64M, ...
-";
+/// What there is for any language.
+const COMMON: [Declared<'_>; 3] = [
+    declared(
+        INSTANCES,
+        "<N>",
+        &["How many run at once, where the script's thread model lets them."],
+    ),
+    declared(TIME_LIMIT, "<SECONDS>", &["How long a callback may run: 5, 0.5, 500ms, ..."]),
+    declared(MEMORY_LIMIT, "<SIZE>", &["How much memory an interpreter may have: 64M, ..."]),
+];
+
+const fn declared<'a>(name: &'a str, value: &'a str, help: &'a [&'a str]) -> Declared<'a> {
+    Declared { name, value, help, required: false, magic: false, default: None }
+}
 
 /// A language's own parameter, in front of the script:
 /// [`Language::PARAMETERS`](super::Language::PARAMETERS).
@@ -76,18 +88,16 @@ impl InFront {
     }
 }
 
-/// All parameters of a script in this language, for `nbdkit --help`.
+/// All parameters in front of a script in this language, and the one that names it, for
+/// `nbdkit --help`.
 pub(super) fn help(language: &str, own: &[Parameter]) -> String {
-    let own = own.iter().map(|parameter| {
-        let name = format!("{}=<VALUE>", parameter.name);
-        format!("{name:21} {}\n", parameter.help)
-    });
-    format!(
-        "{HELP}{}script=<FILENAME>     (required) The {language} script to run, \
-         or - for standard input.\n\
-         [other arguments may be used by the script that you load]",
-        own.collect::<String>()
-    )
+    let own = own.iter().map(|own| declared(own.name, "<VALUE>", slice::from_ref(&own.help)));
+    let script = format!("The {language} script to run, or - for standard input.");
+    let script = [script.as_str()];
+    let script = Declared { required: true, ..declared(KEY, "<FILENAME>", &script) };
+    let all: Vec<_> = COMMON.into_iter().chain(own).chain([script]).collect();
+    let all = parameters::help(&all);
+    format!("{all}\n[other arguments may be used by the script that you load]")
 }
 
 /// A hint for a parameter that a script rejected, if it probably belongs in front of the script.

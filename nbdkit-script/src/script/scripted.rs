@@ -124,7 +124,7 @@ impl<L: Language> Plugin for Scripted<L> {
     const LONGNAME: Option<&'static str> = L::LONGNAME;
     const VERSION: Option<&'static str> = L::VERSION;
     const DESCRIPTION: Option<&'static str> = L::DESCRIPTION;
-    const MAGIC_CONFIG_KEY: Option<&'static str> = Some(source::KEY);
+    const MAGIC_CONFIG_KEY: Option<&'static str> = Some(in_front::KEY);
     const INSTANCES: usize = L::INSTANCES;
     const NEEDS_ALL_MEMORY: bool = L::NO_MEMORY_LIMIT.is_some();
 

@@ -6,15 +6,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::in_front;
+use super::in_front::{self, KEY};
 use super::spelling;
 use crate::callbacks::{Callbacks, NameOf};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::interrupt::{Interrupter, Limits};
-
-/// The parameter that names a script.
-pub(super) const KEY: &str = "script";
 
 /// The name of a script that comes from standard input.
 const STDIN: &str = "-";

@@ -1,6 +1,7 @@
 //! Finds misspelt callbacks, which nbdkit would silently never call.
 
 use crate::callbacks::{Callbacks, NameOf};
+use crate::values::nearest;
 
 /// Common names of helper functions that are close to a callback's name.
 const NOT_MEANT: [&str; 7] = ["clone", "closed", "extend", "ltrim", "opened", "reopen", "rtrim"];
@@ -14,15 +15,7 @@ pub(super) fn suggestion(name: &str, defined: Callbacks, name_of: NameOf) -> Opt
     if NOT_MEANT.contains(&name) {
         return None;
     }
-    let lower = name.to_lowercase();
-    let (distance, nearest) = (Callbacks::all() - defined)
-        .iter()
-        .map(name_of)
-        .map(|known| (strsim::osa_distance(bare(&lower), bare(known)), known))
-        .min()?;
-    // Short words allow one wrong letter only: "read" may be "pread", but "send" is not "open".
-    let close = if bare(nearest).len() <= 5 { 1 } else { 2 };
-    (distance <= close).then_some(nearest)
+    nearest(name, (Callbacks::all() - defined).iter().map(name_of), bare)
 }
 
 /// Strips the prefixes that nbdkit's Tcl plugin and its C examples use.

@@ -2,11 +2,13 @@
 
 pub mod errno;
 mod named;
+mod nearest;
 mod number;
 mod types;
 
 pub use named::Named;
 pub(crate) use named::unknown;
+pub(crate) use nearest::nearest;
 pub use number::{Number, in_short, whole};
 pub(crate) use number::{bits, float};
 pub use types::{BlockSize, Cache, Export, Extent, ExtentType, Flags, Fua, ThreadModel};
