@@ -210,9 +210,13 @@ def test_size_may_be_the_only_word(start):
 @pytest.mark.parametrize(
     "parameters, line",
     [
-        ([], "config_complete: size= is missing, or zero"),
+        ([], "config_complete: the size= parameter is missing"),
         (["size=much"], "config: size: could not parse size string (much)"),
-        (["size=1M", "colour=red"], "config: unknown parameter colour="),
+        (["size=1M", "colour=red"], "config: unknown parameter colour=: expected size="),
+        (
+            ["sise=1M"],
+            "config: unknown parameter sise=: expected size= (did you mean size=?)",
+        ),
     ],
 )
 def test_refused_parameters(tmp_path, parameters, line):
@@ -226,4 +230,4 @@ def test_dump_plugin_and_help(tmp_path):
     usage = nbdkit.run("--help", PLUGIN, cwd=tmp_path)
     assert usage.returncode == 0
     assert b"nbdkit RAM disk in Rust" in usage.stdout
-    assert b"size=<SIZE>     (required)" in usage.stdout
+    assert b"\n[size=]<SIZE>  (required) The size of the disk: 1048576, 512K, 1M, 2G.\n" in usage.stdout

@@ -20,17 +20,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use nbdkit_script::{
-    Cache, Error, Extent, ExtentType, Filled, Flags, Fua, ReadBuffer, Result, ScriptPlugin, Shared,
-    ThreadModel, export, host, memory, plugin,
+    Cache, Extent, ExtentType, Filled, Flags, Fua, Given, Parameters, ReadBuffer, Result,
+    ScriptPlugin, Shared, Size, ThreadModel, export, host, memory, plugin,
 };
 
 const PAGE: u64 = 32 * 1024;
+
+/// What the user may say. The comment is what `nbdkit --help` shows.
+#[derive(Parameters)]
+struct Options {
+    /// The size of the disk: 1048576, 512K, 1M, 2G.
+    #[parameter(required, magic)]
+    size: Size,
+}
 
 /// The disk. `Shared` calls one instance from many threads, so everything that changes is behind a
 /// lock. Each change of a page is complete in itself, so after a panic with the lock held the disk
 /// is as usable as before: `PoisonError::into_inner`. With `unwrap`, all later requests would fail.
 struct RamDisk {
-    size: i64,
+    options: Given<Options>,
     pages: Arc<RwLock<BTreeMap<u64, Box<[u8]>>>>,
 }
 
@@ -45,29 +53,21 @@ impl ScriptPlugin for RamDisk {
     const NAME: &'static str = "ramdisk";
     const LONGNAME: Option<&'static str> = Some("nbdkit RAM disk in Rust");
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
-    const CONFIG_HELP: Option<&'static str> =
-        Some("size=<SIZE>     (required) The size of the disk: 1048576, 512K, 1M, 2G.");
-    const MAGIC_CONFIG_KEY: Option<&'static str> = Some("size");
+    const CONFIG_HELP: Option<&'static str> = Some(Options::HELP);
+    const MAGIC_CONFIG_KEY: Option<&'static str> = Options::MAGIC_KEY;
 
     type Handle = Client;
 
     fn load() -> Result<Self> {
-        Ok(RamDisk { size: 0, pages: Arc::default() })
+        Ok(RamDisk { options: Given::new()?, pages: Arc::default() })
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        if key != "size" {
-            return Err(Error::invalid(format!("unknown parameter {key}=")));
-        }
-        self.size = host::parse_size(key, value)?;
-        Ok(())
+        self.options.config(key, value)
     }
 
     fn config_complete(&mut self) -> Result<()> {
-        if self.size == 0 {
-            return Err(Error::invalid("size= is missing, or zero"));
-        }
-        Ok(())
+        self.options.config_complete()
     }
 
     fn thread_model(&self) -> Result<ThreadModel> {
@@ -85,7 +85,7 @@ impl ScriptPlugin for RamDisk {
     }
 
     fn get_size(&self, _: &Client) -> Result<i64> {
-        Ok(self.size)
+        Ok(self.options.size.0)
     }
 
     fn can_write(&self, client: &Client) -> Result<bool> {

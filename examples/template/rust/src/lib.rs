@@ -12,8 +12,17 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nbdkit_script::*;
 
+/// What the user may say on the command line. A comment is what `nbdkit --help` shows.
+#[derive(Parameters)]
+struct Options {
+    /// The size of the disk, such as 512K or 16M.
+    #[parameter(required, magic)]
+    size: Size,
+}
+
 /// `Shared` calls one instance from many threads, so all that changes is behind a lock.
 struct Disk {
+    options: Given<Options>,
     bytes: RwLock<Vec<u8>>,
 }
 
@@ -37,33 +46,28 @@ impl Disk {
 impl ScriptPlugin for Disk {
     const NAME: &'static str = "NAME";
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
-    const CONFIG_HELP: Option<&'static str> = Some("size=<SIZE>     (required) such as 512K, 16M");
-    const MAGIC_CONFIG_KEY: Option<&'static str> = Some("size");
+    const CONFIG_HELP: Option<&'static str> = Some(Options::HELP);
+    const MAGIC_CONFIG_KEY: Option<&'static str> = Options::MAGIC_KEY;
 
     type Handle = Client;
 
     fn load() -> Result<Self> {
-        Ok(Disk { bytes: RwLock::default() })
+        Ok(Disk { options: Given::new()?, bytes: RwLock::default() })
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        if key != "size" {
-            return Err(Error::invalid(format!("unknown parameter {key}=")));
-        }
-        let size = usize::try_from(host::parse_size(key, value)?).unwrap_or(usize::MAX);
+        self.options.config(key, value)
+    }
+
+    fn config_complete(&mut self) -> Result<()> {
+        self.options.config_complete()?;
+        let size = usize::try_from(self.options.size.0)?;
         let mut bytes = Vec::new();
         if bytes.try_reserve_exact(size).is_err() {
             return Err(Error::invalid("size= is more memory than there is"));
         }
         bytes.resize(size, 0);
         *self.write() = bytes;
-        Ok(())
-    }
-
-    fn config_complete(&mut self) -> Result<()> {
-        if self.read().is_empty() {
-            return Err(Error::invalid("the size= parameter is missing"));
-        }
         Ok(())
     }
 
@@ -76,7 +80,7 @@ impl ScriptPlugin for Disk {
     }
 
     fn get_size(&self, _: &Client) -> Result<i64> {
-        Ok(self.read().len() as i64)
+        Ok(self.options.size.0)
     }
 
     fn can_write(&self, client: &Client) -> Result<bool> {

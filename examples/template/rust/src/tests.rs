@@ -33,5 +33,6 @@ fn what_is_zeroed_reads_as_zeroes() -> Result<(), Failure> {
 
 #[test]
 fn it_needs_a_size() {
-    assert!(Nbdkit::of::<Shared<Disk>>().ready().is_err());
+    let failure = Nbdkit::of::<Shared<Disk>>().ready().expect_err("there is no size");
+    assert!(failure.to_string().ends_with("the size= parameter is missing"));
 }
