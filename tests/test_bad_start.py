@@ -146,6 +146,11 @@ def test_first_parameter_that_is_not_the_script(language, tmp_path):
     assert line == f"the first parameter must be script={path}, not file="
 
 
+def test_misspelt_parameter_in_front_of_the_script(language, tmp_path):
+    line = failure(language.plugin, "interpretters=2", "script=x", cwd=tmp_path)
+    assert line.endswith(", not interpretters= (did you mean interpreters=?)")
+
+
 def test_parameters_without_a_config_callback(expect_failure, required, language):
     line = expect_failure(required(), "size=10")
     name = f"disk.{language.extension}"

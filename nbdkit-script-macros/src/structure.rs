@@ -5,8 +5,8 @@ use proc_macro::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use super::mistake::{Mistake, Result};
 use super::tokens::{Angles, is_punct, is_word};
 
-const NOT_HERE: &str = "`#[derive(Parameters)]` belongs on a struct with named fields, which is not \
-                        generic";
+const NOT_HERE: &str = "`#[derive(Parameters)]` belongs on a struct with named fields, which is \
+                        not generic";
 /// The words that begin what can be derived for.
 const KINDS: [&str; 3] = ["struct", "enum", "union"];
 

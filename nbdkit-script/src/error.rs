@@ -191,10 +191,12 @@ impl Error {
         self
     }
 
-    /// Adds a remark after the message.
-    pub(crate) fn remark(mut self, remark: &str) -> Error {
-        let failed = self.failed();
-        failed.message = format!("{} ({remark})", failed.message);
+    /// Adds a remark after the message, if there is one.
+    pub(crate) fn remark(mut self, remark: Option<impl fmt::Display>) -> Error {
+        if let Some(remark) = remark {
+            let failed = self.failed();
+            failed.message = format!("{} ({remark})", failed.message);
+        }
         self
     }
 

@@ -1,5 +1,5 @@
 //! `#[derive(Parameters)]` reads a struct, whatever is written there.
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::type_complexity, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

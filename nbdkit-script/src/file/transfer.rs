@@ -130,7 +130,7 @@ impl File {
         let attempt = Attempt::Whole(what);
         if let Some(error) = self.durable.failed_before() {
             let error = failed(attempt, &self.path, error);
-            return Err(error.remark("of an earlier flush: data may be lost"));
+            return Err(error.remark(Some("of an earlier flush: data may be lost")));
         }
         self.durable.note(act(&self.system)).map_err(|error| failed(attempt, &self.path, error))
     }

@@ -133,10 +133,12 @@ fn unknown(key: &str, list: &[Declared<'_>]) -> Error {
     }
     let known = listed(&names, "or");
     let error = Error::invalid(format!("unknown parameter {key}=: expected {known}"));
-    match nearest(key, names.into_iter(), |name| name) {
-        Some(meant) => error.remark(&format!("did you mean {meant}=?")),
-        None => error,
-    }
+    error.remark(did_you_mean(key, names.into_iter()))
+}
+
+/// A hint for a parameter that there is not, if it is probably misspelt.
+pub(crate) fn did_you_mean<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    nearest(key, known, |name| name).map(|meant| format!("did you mean {meant}=?"))
 }
 
 /// `a=, b= or c=`.

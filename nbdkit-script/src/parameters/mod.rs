@@ -84,9 +84,9 @@
 //! `#[parameter(...)]`, all of which may be left out:
 //!
 //! - `required`: without it, `config_complete` fails.
-//! - `default = ...`: the value if it is not given, as a user would write it: a number, `true`, or a
-//!   text such as `"16M"`. It is read by the same rules, in [`Given::new`]. A field with neither has
-//!   the [`Default`] of its type: false, 0, no time, `None`, nothing.
+//! - `default = ...`: the value if it is not given, as a user would write it: a number, `true`, or
+//!   a text such as `"16M"`. It is read by the same rules, in [`Given::new`]. A field with neither
+//!   has the [`Default`] of its type: false, 0, no time, `None`, nothing.
 //! - `magic`: the parameter whose `key=` may be left out, as in `nbdkit disk 1M`. One can be this.
 //! - `name = "..."`: another name, as one with a dash.
 //!
@@ -104,6 +104,7 @@ mod value;
 pub(crate) use declared::help;
 #[doc(hidden)]
 pub use declared::{Declared, help_bytes, help_length, help_text};
+pub(crate) use given::did_you_mean;
 pub use given::{Given, Parameters};
 #[doc(hidden)]
 pub use value::{Field, default_of};

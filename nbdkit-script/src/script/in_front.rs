@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::interrupt::Limits;
-use crate::parameters::{self, Declared};
+use crate::parameters::{self, Declared, did_you_mean};
 
 /// More instances than this must be a typo.
 const MOST_INSTANCES: usize = 1024;
@@ -100,14 +100,21 @@ pub(super) fn help(language: &str, own: &[Parameter]) -> String {
     format!("{all}\n[other arguments may be used by the script that you load]")
 }
 
+/// The names of what comes in front of a script.
+fn names(own: &[Parameter]) -> impl Iterator<Item = &'static str> {
+    COMMON.into_iter().map(|common| common.name).chain(own.iter().map(|own| own.name))
+}
+
 /// A hint for a parameter that a script rejected, if it probably belongs in front of the script.
 pub(super) fn hint_at_refused(key: &str, own: &[Parameter]) -> Option<String> {
-    let own = own.iter().map(|parameter| parameter.name);
-    [INSTANCES, TIME_LIMIT, MEMORY_LIMIT]
-        .into_iter()
-        .chain(own)
+    names(own)
         .any(|name| name == key)
         .then(|| format!("{key}= comes before the script, unless it is one of the script's own"))
+}
+
+/// A hint for a parameter that nobody takes in front of a script, if it is probably misspelt.
+pub(super) fn hint_at_unknown(key: &str, own: &[Parameter]) -> Option<String> {
+    did_you_mean(key, names(own).chain([KEY]))
 }
 
 fn instances(value: &OsStr) -> Result<usize> {
@@ -198,6 +205,15 @@ mod tests {
         assert!(!options.take("size", OsStr::new("1M"), &[], None).unwrap());
         assert_eq!(hint_at_refused("size", &[OPTIMIZE]), None);
         assert!(hint_at_refused("optimize", &[OPTIMIZE]).is_some());
+    }
+
+    #[test]
+    fn misspelt_parameters_are_recognized() {
+        let hint = |key| hint_at_unknown(key, &[OPTIMIZE]);
+        assert_eq!(hint("interpreter").as_deref(), Some("did you mean interpreters=?"));
+        assert_eq!(hint("optimise").as_deref(), Some("did you mean optimize=?"));
+        assert_eq!(hint("scripts").as_deref(), Some("did you mean script=?"));
+        assert_eq!(hint("file"), None);
     }
 
     #[test]

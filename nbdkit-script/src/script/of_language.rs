@@ -36,7 +36,7 @@ impl<L: Language> Source for OfLanguage<L> {
         if in_front.take(key, value, L::PARAMETERS, L::NO_MEMORY_LIMIT)? {
             return Ok(None);
         }
-        let mut script = first_parameter(L::LANGUAGE, L::EXTENSION, key, value)?;
+        let mut script = first_parameter(L::LANGUAGE, L::EXTENSION, L::PARAMETERS, key, value)?;
         let InFront { instances, limits, parameters } = std::mem::take(in_front);
         script.limits = limits;
         script.parameters = parameters;

@@ -121,13 +121,15 @@ impl Script {
 pub(super) fn first_parameter(
     language: &str,
     extension: &str,
+    own: &[in_front::Parameter],
     key: &str,
     value: &OsStr,
 ) -> Result<Script> {
     if key != KEY {
-        return Err(Error::invalid(format!(
+        let error = Error::invalid(format!(
             "the first parameter must be script=/path/to/script.{extension}, not {key}="
-        )));
+        ));
+        return Err(error.remark(in_front::hint_at_unknown(key, own)));
     }
     if value.as_bytes().is_empty() {
         return Err(Error::invalid("script= names no file"));
@@ -154,10 +156,7 @@ impl Script {
             self.name(),
             missing.join(", ")
         ));
-        Err(match hint {
-            Some(hint) => error.remark(hint),
-            None => error,
-        })
+        Err(error.remark(hint))
     }
 
     pub(super) fn unwanted_parameter(&self, key: &str, name_of: NameOf) -> Error {
@@ -266,8 +265,9 @@ mod tests {
 
     #[test]
     fn only_script_may_come_first() {
-        let refused =
-            |key, value: &str| first_parameter("Lua", "lua", key, OsStr::new(value)).unwrap_err();
+        let refused = |key, value: &str| {
+            first_parameter("Lua", "lua", &[], key, OsStr::new(value)).unwrap_err()
+        };
         assert_eq!(
             refused("file", "x").to_string(),
             "the first parameter must be script=/path/to/script.lua, not file="

@@ -54,12 +54,8 @@ impl<P: Plugin> Setup<P> {
     }
 
     pub(crate) fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        config(&mut self.plugin, &self.source, key, value).map_err(|error| {
-            match self.plugin.hint_at_refused(key) {
-                Some(hint) => error.remark(&hint),
-                None => error,
-            }
-        })?;
+        config(&mut self.plugin, &self.source, key, value)
+            .map_err(|error| error.remark(self.plugin.hint_at_refused(key)))?;
         self.parameters.push((key.into(), value.into()));
         Ok(())
     }

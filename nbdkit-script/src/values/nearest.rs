@@ -1,7 +1,7 @@
 //! The known name that a misspelt one was probably meant to be.
 
-/// The known name that is nearest to a word, if it is near enough to be meant. `bare` takes off what
-/// says nothing about either, such as a prefix.
+/// The known name that is nearest to a word, if it is near enough to be meant. `bare` takes off
+/// what says nothing about either, such as a prefix.
 pub(crate) fn nearest<'a>(
     word: &str,
     known: impl Iterator<Item = &'a str>,
