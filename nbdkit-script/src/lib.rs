@@ -66,7 +66,8 @@
 //!   `?` turns the errors of other crates);
 //! - keep a plugin's output out of the client's data, if nbdkit serves one on standard output.
 //!
-//! [`host`] has nbdkit's own functions: the parsers of parameters, the client, the log.
+//! The [`parameters`] are the fields of a struct, and `#[derive(Parameters)]` reads, checks and
+//! describes them. [`host`] has nbdkit's own functions: the parsers of values, the client, the log.
 //! [`File`] is a disk's data in a file or on a block device. The crate `nbdkit-script-test` tests a
 //! plugin without a server.
 //!

@@ -8,7 +8,7 @@ use super::value::Field;
 use crate::error::{Error, Result};
 use crate::values::nearest;
 
-/// A struct whose fields are parameters: see the [module](self). Derive it.
+/// A struct whose fields are parameters: see the [module](crate::parameters). Derive it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` lacks `#[derive(Parameters)]`",
     label = "write `#[derive(nbdkit_script::Parameters)]` before this struct"

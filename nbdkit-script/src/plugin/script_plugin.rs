@@ -141,9 +141,11 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     const VERSION: Option<&'static str> = None;
     /// What the plugin is, for `nbdkit --help`; any number of lines.
     const DESCRIPTION: Option<&'static str> = None;
-    /// The parameters, for `nbdkit --help`; any number of lines.
+    /// The parameters, for `nbdkit --help`; any number of lines. `#[derive(Parameters)]` makes
+    /// them: [`Parameters::HELP`](crate::Parameters::HELP).
     const CONFIG_HELP: Option<&'static str> = None;
-    /// The key that a parameter without `key=` is given. Without one, nbdkit refuses it.
+    /// The key that a parameter without `key=` is given. Without one, nbdkit refuses it. See
+    /// [`Parameters::MAGIC_KEY`](crate::Parameters::MAGIC_KEY).
     const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
     /// How many instances [`Isolated`](crate::Isolated) runs if the thread model allows several.
@@ -168,6 +170,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Takes one parameter. The key is ASCII: a letter, then letters, digits, `.`, `_`, `-`. The
     /// value is any bytes but NUL, for it may be a path. Absent: parameters are refused.
+    /// [`Given::config`](crate::Given::config) reads them into the fields of a struct.
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -175,7 +178,8 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// All parameters have been given: check that the necessary ones were. Absent: nothing to do.
+    /// All parameters have been given: check that the necessary ones were, as
+    /// [`Given::config_complete`](crate::Given::config_complete) does. Absent: nothing to do.
     ///
     /// # Errors
     /// End nbdkit before it serves.
