@@ -133,6 +133,24 @@ def test_the_handle_counts_the_requests_of_its_connection(ramdisk):
     assert b"a client is gone after 7 requests" in log
 
 
+@pytest.mark.parametrize("flag, count", [([], 0), (["-D", "ramdisk.pages=1"], 1)])
+def test_a_debug_flag(ramdisk, flag, count):
+    server = ramdisk(*flag, verbose=True)
+    client = server.connect()
+    client.pwrite(bytes(2 * PAGE), 0)
+    client.shutdown()
+    server.wait_idle()
+    code, log = server.stop()
+    assert code == 0
+    assert log.count(b"debug: ramdisk: there are 2 pages\n") == count
+    assert b"warning" not in log
+
+
+def test_nbdkit_tells_of_a_debug_flag_that_there_is_not(tmp_path):
+    result = nbdkit.run("-D", "ramdisk.sides=1", "--dump-plugin", PLUGIN, cwd=tmp_path)
+    assert b"does not contain a global variable called ramdisk_debug_sides\n" in result.stderr
+
+
 def test_sixteen_requests_in_flight_against_a_model(ramdisk, numbers):
     """Random requests of two connections, with at most one in flight per slot of the disk."""
     slot_size = 40_000  # Not a multiple of the page: neighbours share one.

@@ -19,12 +19,16 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use nbdkit_script::host::DebugFlag;
 use nbdkit_script::{
     Cache, Extent, ExtentType, Filled, Flags, Fua, Given, Parameters, ReadBuffer, Result,
-    ScriptPlugin, Shared, Size, ThreadModel, export, host, memory, plugin,
+    ScriptPlugin, Shared, Size, ThreadModel, debug_flag, export, host, memory, plugin,
 };
 
 const PAGE: u64 = 32 * 1024;
+
+/// `nbdkit -v -D ramdisk.pages=1` logs how many pages there are when a client goes.
+static PAGES: &DebugFlag = debug_flag!(ramdisk, pages);
 
 /// What the user may say. The comment is what `nbdkit --help` shows.
 #[derive(Parameters)]
@@ -81,6 +85,10 @@ impl ScriptPlugin for RamDisk {
     fn close(&self, client: Client) -> Result<()> {
         let requests = client.requests.into_inner();
         host::debug(&format!("ramdisk: a client is gone after {requests} requests"));
+        if PAGES.get() > 0 {
+            let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+            host::debug(&format!("ramdisk: there are {} pages", pages.len()));
+        }
         Ok(())
     }
 

@@ -25,6 +25,10 @@ pub fn error(message: &str) {
 /// Writes one line to nbdkit's debug log, which `nbdkit -v` shows. A line break becomes a space,
 /// and anything but printable ASCII is escaped, as in C.
 ///
+/// nbdkit does not tell a plugin whether `-v` was given: there is no function for it, and the
+/// server's variable is hidden. So the message is made even if nobody sees it. Where that costs too
+/// much, as for each request, let it depend on a flag: see [`debug_flag!`](crate::debug_flag).
+///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
 ///
 /// ```

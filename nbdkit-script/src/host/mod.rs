@@ -9,6 +9,7 @@
 //! - [`parse_size`], [`parse_bool`], [`parse_int`], [`parse_probability`] and [`parse_delay`],
 //!   which do without nbdkit;
 //! - the log: [`error`], [`debug`], [`debug_hexdump`], [`debug_hexdiff`], [`warn()`];
+//!   and a [`DebugFlag`], which `nbdkit -D` sets;
 //! - [`print_line`] and [`stdio_safe`], [`name`] and [`timestamp`];
 //! - [`nanosleep`] and [`ending`]; only on the thread of a callback they notice that its client has
 //!   gone;
@@ -65,6 +66,7 @@
 mod address;
 mod client;
 mod control;
+mod debug_flag;
 mod descriptors;
 mod ending;
 mod exports;
@@ -89,6 +91,7 @@ pub use client::{
     peer_tls_dn, peer_tls_issuer_dn, peer_uid,
 };
 pub use control::{name, nanosleep, shutdown, timestamp};
+pub use debug_flag::DebugFlag;
 pub use ending::ending;
 pub use functions::Exports;
 #[doc(hidden)]
