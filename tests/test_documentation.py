@@ -316,19 +316,49 @@ def test_rust(block, start, tmp_path, tmp_path_factory):
     (tmp_path / "Cargo.toml").write_text(text)
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "lib.rs").write_text(block.text)
-    # The versions with which the repository is tested, which are on this machine.
-    shutil.copy(ROOT / "Cargo.lock", tmp_path)
-    cargo = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
-    # They share the framework, so only the first one takes its time.
-    target = tmp_path_factory.getbasetemp() / "rust-target"
-    subprocess.run(
-        [cargo, "build", "--offline", "--quiet", "--target-dir", target],
-        cwd=tmp_path,
-        check=True,
-    )
+    cargo("build", tmp_path, tmp_path_factory)
+    target = cargo_target(tmp_path_factory)
     server = start(target / "debug" / f"lib{name}.so", *block.values("with"))
     client = server.connect()
     assert client.get_size() == int(block.value("size"))
     reads = block.value("reads").encode().decode("unicode_escape").encode("latin-1")
     assert client.pread(len(reads), 0) == reads
     assert client.is_read_only()
+
+
+@pytest.mark.skipif(
+    under_test().name != "lua", reason="done with the tests of Lua: no script has a part in it"
+)
+def test_the_front_page_of_the_crate_passes_its_own_test(tmp_path, tmp_path_factory):
+    page = re.findall(r"^//! ?(.*)$", (ROOT / "nbdkit-script/src/lib.rs").read_text(), re.M)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", "\n".join(page), re.M | re.S)
+    disk, test = (text for kind, text in blocks if kind in {"", "ignore"})
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "lib.rs").write_text(disk.replace("# fn main() {}", "") + test)
+    (tmp_path / "Cargo.toml").write_text(f"""
+[package]
+name = "null"
+edition = "2024"
+[lib]
+crate-type = ["cdylib"]
+[dependencies]
+nbdkit-script = {{ path = '{ROOT / "nbdkit-script"}' }}
+[dev-dependencies]
+nbdkit-script-test = {{ path = '{ROOT / "nbdkit-script-test"}' }}
+""")
+    assert "1 passed" in cargo("test", tmp_path, tmp_path_factory)
+
+
+def cargo_target(tmp_path_factory):
+    # They share the framework, so only the first one takes its time.
+    return tmp_path_factory.getbasetemp() / "rust-target"
+
+
+def cargo(command, directory, tmp_path_factory):
+    """Runs cargo, with the versions that the repository is tested with: they are on this machine."""
+    shutil.copy(ROOT / "Cargo.lock", directory)
+    program = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
+    arguments = ["--offline", "--quiet", "--target-dir", cargo_target(tmp_path_factory)]
+    return subprocess.run(
+        [program, command, *arguments], cwd=directory, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout

@@ -57,6 +57,19 @@
 //! # fn main() {}
 //! ```
 //!
+//! Its test needs no server. The crate `nbdkit-script-test` is nbdkit in the test's own process:
+//!
+//! ```ignore
+//! #[test]
+//! fn it_is_all_zeroes() -> Result<(), nbdkit_script_test::Failure> {
+//!     let disk = nbdkit_script_test::Nbdkit::of::<Shared<Null>>().ready()?;
+//!     let client = disk.connect("")?;
+//!     client.pwrite(512, b"forgotten")?;
+//!     assert_eq!(client.pread(512, 9)?, [0; 9]);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! The page of [`ScriptPlugin`] describes a plugin's life in order. What a plugin need not do,
 //! because the framework does it:
 //!
@@ -68,8 +81,7 @@
 //!
 //! The [`parameters`] are the fields of a struct, and `#[derive(Parameters)]` reads, checks and
 //! describes them. [`host`] has nbdkit's own functions: the parsers of values, the client, the log.
-//! [`File`] is a disk's data in a file or on a block device. The crate `nbdkit-script-test` tests a
-//! plugin without a server.
+//! [`File`] is a disk's data in a file or on a block device.
 //!
 //! A scripting language implements [`Language`], and [`Scripted<L>`] turns its scripts into
 //! plugins: `export!(Isolated<Scripted<MyLanguage>>)`. The module [`script`] has what it needs.
