@@ -70,16 +70,37 @@ impl<'request> ReadBuffer<'request> {
     }
 
     /// How many bytes the client asked for.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0; 4];
+    /// # let buffer = ReadBuffer::new(&mut memory);
+    /// let mut data = vec![0; buffer.len()];
+    /// ```
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether the client asked for no bytes, which nbdkit does not allow.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// assert!(ReadBuffer::new(&mut []).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Whether nothing has been written or read yet.
+    ///
+    /// ```
+    /// # use nbdkit_script::ReadBuffer;
+    /// # let mut memory = [0; 4];
+    /// let mut buffer = ReadBuffer::new(&mut memory);
+    /// assert!(buffer.is_untouched());
+    /// buffer.append(b"a");
+    /// assert!(!buffer.is_untouched());
+    /// ```
     pub fn is_untouched(&self) -> bool {
         self.filled == 0
     }

@@ -1,15 +1,13 @@
 //! An errno and a message: what a callback fails with, and what nbdkit and the client see of it.
 
 mod converted;
+mod text;
 
 pub use converted::ResultExt;
+pub use text::printable;
+pub(crate) use text::{bounded, one_line};
 
-use std::borrow::Cow;
 use std::fmt;
-
-/// The longest message in nbdkit's log, in bytes. From nbdkit 1.42 on, the text also goes to the
-/// client, and the NBD protocol limits strings to 4096 bytes.
-const LONGEST_MESSAGE: usize = 4000;
 
 /// What every callback returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -71,6 +69,12 @@ const NOT_DEFINED: &str = "this callback is not defined";
 impl Error {
     /// A failure with the errno that the client will see. An errno of 0 or less is not an error
     /// number and becomes `EIO`.
+    ///
+    /// ```
+    /// use nbdkit_script::{Error, errno};
+    /// assert_eq!(Error::new(errno::ENOSPC, "the disk is full").errno(), errno::ENOSPC);
+    /// assert_eq!(Error::new(0, "no number").errno(), errno::EIO);
+    /// ```
     pub fn new(errno: i32, message: impl Into<String>) -> Error {
         Error(Some(Box::new(Inner {
             errno: positive(errno),
@@ -137,6 +141,19 @@ impl Error {
     }
 
     /// Whether this is [`Error::not_defined`].
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// /// What the error of a callback that may be absent means.
+    /// fn size_or(result: Result<i64, Error>, default: i64) -> Result<i64, Error> {
+    ///     match result {
+    ///         Err(error) if error.is_not_defined() => Ok(default),
+    ///         result => result,
+    ///     }
+    /// }
+    /// assert_eq!(size_or(Err(Error::not_defined()), 512)?, 512);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn is_not_defined(&self) -> bool {
         self.0.is_none()
     }
@@ -174,6 +191,13 @@ impl Error {
     }
 
     /// The place given to [`at`](Error::at).
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// let error = Error::msg("no such block").at("disk.lua", Some(12));
+    /// assert_eq!(error.place().map(|place| place.file.as_str()), Some("disk.lua"));
+    /// assert_eq!(Error::msg("no such block").place(), None);
+    /// ```
     pub fn place(&self) -> Option<&Place> {
         self.0.as_ref().and_then(|failed| failed.place.as_ref())
     }
@@ -213,6 +237,11 @@ impl Error {
     }
 
     /// The error number that the client of a data request sees, always positive.
+    ///
+    /// ```
+    /// use nbdkit_script::{Error, errno};
+    /// assert_eq!(Error::from(std::io::Error::from_raw_os_error(28)).errno(), errno::ENOSPC);
+    /// ```
     pub fn errno(&self) -> i32 {
         self.0.as_ref().map_or(libc::EOPNOTSUPP, |failed| failed.errno)
     }
@@ -231,11 +260,21 @@ impl Error {
     }
 
     /// The message as given: any length, any number of lines.
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// assert_eq!(Error::msg("two\nlines").message(), "two\nlines");
+    /// ```
     pub fn message(&self) -> &str {
         self.0.as_ref().map_or(NOT_DEFINED, |failed| &failed.message)
     }
 
     /// The traceback given to [`with_traceback`](Error::with_traceback).
+    ///
+    /// ```
+    /// use nbdkit_script::Error;
+    /// assert_eq!(Error::msg("no block").traceback(), None);
+    /// ```
     pub fn traceback(&self) -> Option<&str> {
         self.0.as_ref().and_then(|failed| failed.traceback.as_deref())
     }
@@ -284,66 +323,6 @@ impl fmt::Debug for Error {
 /// An errno. A number that is none becomes `EIO`.
 fn positive(errno: i32) -> i32 {
     if errno > 0 { errno } else { libc::EIO }
-}
-
-/// A message. One that is too long is cut, with a note of its length.
-pub(crate) fn bounded(message: &[u8]) -> Cow<'_, [u8]> {
-    if message.len() <= LONGEST_MESSAGE {
-        return Cow::Borrowed(message);
-    }
-    let beginning = &message[..LONGEST_MESSAGE - 100];
-    Cow::Owned([beginning, cut_mark(message.len()).as_bytes()].concat())
-}
-
-fn cut_mark(length: usize) -> String {
-    format!("... (cut: {length} bytes in all)")
-}
-
-/// Turns a script's bytes into readable text: each byte that is not part of valid UTF-8 becomes
-/// `\xNN`.
-///
-/// ```
-/// assert_eq!(nbdkit_script::script::printable(b"caf\xc3\xa9 \xff"), "caf\u{e9} \\xff");
-/// ```
-pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Cow::Borrowed(text);
-    }
-    let mut text = String::with_capacity(bytes.len() + 16);
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    Cow::Owned(text)
-}
-
-/// Turns a text into one line: a line break and the indentation after it become a space, and other
-/// control characters except tabs are escaped as in C. Text that is too long is cut, with a note of
-/// its length.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(LONGEST_MESSAGE) + 32);
-    let mut broken = false;
-    for character in text.trim_end().chars() {
-        if line.len() >= LONGEST_MESSAGE {
-            line.push_str(&cut_mark(text.len()));
-            break;
-        }
-        if broken && character.is_whitespace() {
-            continue;
-        }
-        broken = character == '\n';
-        match character {
-            '\n' => line.push(' '),
-            '\r' => line.push_str("\\r"),
-            '\t' => line.push('\t'),
-            '\0' => line.push_str("\\0"),
-            c if c.is_control() => line.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => line.push(c),
-        }
-    }
-    line
 }
 
 #[cfg(test)]

@@ -105,6 +105,15 @@ impl Runtime {
 
     /// What spawns tasks. They go on when the callback that has spawned them ends.
     ///
+    /// ```
+    /// # use nbdkit_script::{Result, Runtime};
+    /// # async fn sign_off(client: u64) {}
+    /// fn close(runtime: &Runtime, client: u64) -> Result<()> {
+    ///     runtime.handle()?.spawn(sign_off(client));
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// `EINVAL` if the runtime has not been started.
     pub fn handle(&self) -> Result<&Handle> {

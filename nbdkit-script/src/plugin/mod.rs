@@ -1,6 +1,7 @@
 //! What the framework serves: a plugin, whether it is written in Rust or in a script.
 
 mod defines;
+mod example;
 mod script_plugin;
 mod source;
 

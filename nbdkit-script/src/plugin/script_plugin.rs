@@ -7,130 +7,7 @@ use crate::error::{Error, Result};
 use crate::plugin::Defines;
 use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 
-/// An nbdkit plugin written in Rust.
-///
-/// A scripting language implements [`Language`](crate::Language) instead, and its scripts are
-/// plugins as [`Scripted<L>`](crate::Scripted).
-///
-/// # A plugin's life, in order
-///
-/// While the command line is read there is one thread, and the plugin is `&mut`:
-///
-/// 1. [`load`](ScriptPlugin::load) makes it when the `.so` is loaded.
-/// 2. [`config`](ScriptPlugin::config), once for every `key=value`, in order.
-///    `nbdkit --dump-plugin` ends here, with [`dump_plugin`](ScriptPlugin::dump_plugin).
-/// 3. [`config_complete`](ScriptPlugin::config_complete), then
-///    [`thread_model`](ScriptPlugin::thread_model).
-/// 4. [`get_ready`](ScriptPlugin::get_ready): the last step before nbdkit forks and changes its
-///    directory to `/`. A relative path has to be opened or made absolute by now.
-///
-/// From here on the plugin is frozen: all callbacks take `&self`, and the runner that it was
-/// exported with says from how many threads ([`Shared`](crate::Shared): all at once;
-/// [`Isolated`](crate::Isolated): one at a time for each instance).
-///
-/// 5. [`after_fork`](ScriptPlugin::after_fork): threads may be started.
-/// 6. For every client: [`preconnect`](ScriptPlugin::preconnect), perhaps
-///    [`list_exports`](ScriptPlugin::list_exports) and
-///    [`default_export`](ScriptPlugin::default_export), then [`open`](ScriptPlugin::open), whose
-///    [`Handle`](ScriptPlugin::Handle) all further callbacks of that connection get. Then
-///    [`export_description`](ScriptPlugin::export_description),
-///    [`get_size`](ScriptPlugin::get_size), [`block_size`](ScriptPlugin::block_size) and the
-///    `can_*` family say what the client may do, each once for a connection.
-/// 7. The data requests: [`pread`](ScriptPlugin::pread), [`pwrite`](ScriptPlugin::pwrite),
-///    [`flush`](ScriptPlugin::flush), [`trim`](ScriptPlugin::trim), [`zero`](ScriptPlugin::zero),
-///    [`extents`](ScriptPlugin::extents), [`cache`](ScriptPlugin::cache). A read or a
-///    write has between 1 byte and 64 MiB, the others up to `u32::MAX`; nbdkit has checked that the
-///    range `offset..offset + count` is inside the disk.
-/// 8. [`close`](ScriptPlugin::close) when the client has gone; it takes the handle back.
-/// 9. [`cleanup`](ScriptPlugin::cleanup) when the server ends, and then `Drop`.
-///
-/// # Absent callbacks
-///
-/// Only `load`, `open`, `get_size` and `pread` are required. The methods that are not overridden
-/// return [`Error::not_defined`], and the framework then does what nbdkit does for a C plugin that
-/// leaves the callback out; each method says what that is.
-///
-/// Some of that follows from which callbacks there *are*: a client may write if there is `pwrite`.
-/// The attribute [`#[plugin]`](macro@crate::plugin) on the `impl` finds them. Without it the `impl`
-/// does not compile, so nbdkit is told of every callback that is written.
-///
-/// # Errors and panics
-///
-/// An [`Error`] fails that one request, with its errno for the client and its message in nbdkit's
-/// log. So does a panic, as `EIO`; it never ends the server.
-///
-/// After a panic the plugin goes on, with whatever the panic left half done. A
-/// [`Mutex`](std::sync::Mutex) or `RwLock` that was locked then is *poisoned*: with
-/// `lock().unwrap()`, every later request would panic as well. Where what it protects is still
-/// usable, which is the case if each change to it is complete in itself, lock it regardless:
-///
-/// ```
-/// # use std::sync::{Mutex, PoisonError};
-/// # let blocks = Mutex::new(vec![0; 8]);
-/// let blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
-/// ```
-///
-/// Where it is not, fail the requests: `.lock().map_err(|_| "the blocks are half changed")?`.
-///
-/// # Example
-///
-/// A whole plugin: a disk where every 8 bytes contain their own offset, as of
-/// `nbdkit-pattern-plugin`.
-///
-/// ```no_run
-/// use nbdkit_script::*;
-///
-/// struct Pattern {
-///     size: i64,
-/// }
-///
-/// #[plugin]
-/// impl ScriptPlugin for Pattern {
-///     const NAME: &'static str = "pattern8";
-///     type Handle = ();
-///
-///     fn load() -> Result<Self> {
-///         Ok(Pattern { size: 1 << 30 })
-///     }
-///
-///     fn config(&mut self, key: &str, value: &std::ffi::OsStr) -> Result<()> {
-///         match key {
-///             "size" => self.size = host::parse_size(key, value)?,
-///             _ => return Err(format!("unknown parameter {key}=").into()),
-///         }
-///         Ok(())
-///     }
-///
-///     fn open(&self, _readonly: bool) -> Result<()> {
-///         Ok(())
-///     }
-///
-///     fn get_size(&self, _: &()) -> Result<i64> {
-///         Ok(self.size)
-///     }
-///
-///     fn pread<'request>(
-///         &self,
-///         _: &(),
-///         mut buffer: ReadBuffer<'request>,
-///         offset: u64,
-///     ) -> Result<Filled<'request>> {
-///         let mut word = offset & !7;
-///         let mut skip = (offset - word) as usize;
-///         while buffer.remaining() > 0 {
-///             buffer.append(&word.to_be_bytes()[skip..]);
-///             word += 8;
-///             skip = 0;
-///         }
-///         buffer.finish()
-///     }
-/// }
-///
-/// export!(Shared<Pattern>);
-/// # fn main() {}
-/// ```
-///
-/// Built as a `cdylib`, it is served by `nbdkit ./target/release/libpattern8.so size=1M`.
+#[doc = include_str!("script_plugin.md")]
 #[allow(unused_variables)]
 pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// The plugin's name: ASCII letters, digits and inner dashes.
@@ -164,6 +41,15 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Prints further `key=value` lines for `nbdkit --dump-plugin`, to standard output. It is
     /// called after `config`, without `config_complete`.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn dump_plugin(&self) -> Result<()> {
+    ///     println!("disk_can_punch_holes={}", self.has_holes);
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
     fn dump_plugin(&self) -> Result<()> {
         Err(Error::not_defined())
     }
@@ -171,6 +57,19 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Takes one parameter. The key is ASCII: a letter, then letters, digits, `.`, `_`, `-`. The
     /// value is any bytes but NUL, for it may be a path. Absent: parameters are refused.
     /// [`Given::config`](crate::Given::config) reads them into the fields of a struct.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
+    ///     match key {
+    ///         "size" => self.size = host::parse_size(key, value)?,
+    ///         "file" => self.path = host::absolute_path(value.as_ref())?,
+    ///         _ => return Err(Error::invalid(format!("unknown parameter {key}="))),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -180,6 +79,17 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// All parameters have been given: check that the necessary ones were, as
     /// [`Given::config_complete`](crate::Given::config_complete) does. Absent: nothing to do.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn config_complete(&mut self) -> Result<()> {
+    ///     if self.size % 512 != 0 {
+    ///         return Err(Error::invalid("size=: expected whole sectors of 512 bytes"));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -191,6 +101,14 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// [`Shared`](crate::Shared), where the compiler has checked that it can;
     /// [`ThreadModel::SerializeAllRequests`] under [`Isolated`](crate::Isolated).
     ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn thread_model(&self) -> Result<ThreadModel> {
+    ///     Ok(ThreadModel::SerializeRequests)
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// End nbdkit before it serves.
     fn thread_model(&self) -> Result<ThreadModel> {
@@ -198,6 +116,15 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     }
 
     /// Last step before nbdkit forks and changes directory. Absent: nothing to do.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn get_ready(&mut self) -> Result<()> {
+    ///     self.file = Some(std::fs::File::open(&self.path).context(self.path.display())?);
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -207,6 +134,21 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// First step in the process that serves; threads may be started. Absent: nothing to do.
     ///
+    /// ```
+    /// # use nbdkit_script::host;
+    /// fn save_now_and_then() {
+    ///     while !host::ending() { /* ... */ }
+    /// }
+    ///
+    /// # nbdkit_script::__example! {
+    /// fn after_fork(&self) -> Result<()> {
+    ///     let saver = std::thread::Builder::new().spawn(save_now_and_then)?;
+    ///     *self.saver.lock().map_err(|_| "no saver")? = Some(saver);
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// End nbdkit before it serves.
     fn after_fork(&self) -> Result<()> {
@@ -214,11 +156,34 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     }
 
     /// The server is about to end; all connections are closed. Absent: nothing to do.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn cleanup(&self) -> Result<()> {
+    ///     // `host::ending()` has told the thread to end.
+    ///     match self.saver.lock().map_err(|_| "no saver")?.take() {
+    ///         Some(saver) => saver.join().map_err(|_| "the saver panicked".into()),
+    ///         None => Ok(()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     fn cleanup(&self) -> Result<()> {
         Err(Error::not_defined())
     }
 
     /// A client connected and nothing has been negotiated, not even TLS. Absent: it may go on.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn preconnect(&self, _readonly: bool) -> Result<()> {
+    ///     match host::peer_uid()? {
+    ///         0 => Ok(()),
+    ///         user => Err(Error::new(errno::EPERM, format!("user {user} may not use this disk"))),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Refuse the client.
@@ -228,6 +193,18 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// The exports there are. Absent: the default export alone.
     ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn list_exports(&self, _readonly: bool, _is_tls: bool) -> Result<Vec<Export>> {
+    ///     let description = Some("what was there yesterday".into());
+    ///     Ok(vec![
+    ///         Export { name: "today".into(), description: None },
+    ///         Export { name: "yesterday".into(), description },
+    ///     ])
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Fail the client's question; it may go on.
     fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
@@ -235,6 +212,14 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     }
 
     /// The export that the empty name stands for, if any. Absent: the empty name.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn default_export(&self, _readonly: bool, _is_tls: bool) -> Result<Option<String>> {
+    ///     Ok(Some("today".into()))
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The same as `None`.
@@ -250,6 +235,15 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// A client's connection has ended. Absent: the handle is dropped.
     ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn close(&self, client: Client) -> Result<()> {
+    ///     host::debug(&format!("nobody reads {} any more", client.export));
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Are logged; nobody is left to be told.
     fn close(&self, handle: Self::Handle) -> Result<()> {
@@ -257,6 +251,14 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     }
 
     /// A text about the export for people. Absent: none.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn export_description(&self, client: &Client) -> Result<Option<String>> {
+    ///     Ok(Some(format!("a copy of {}", client.export)))
+    /// }
+    /// # }
+    /// ```
     fn export_description(&self, handle: &Self::Handle) -> Result<Option<String>> {
         Err(Error::not_defined())
     }
@@ -268,60 +270,152 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     fn get_size(&self, handle: &Self::Handle) -> Result<i64>;
 
     /// The request sizes that the disk wants. `None`, or absent: nothing is said to the client.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn block_size(&self, _: &Client) -> Result<Option<BlockSize>> {
+    ///     Ok(Some(BlockSize { minimum: 512, preferred: 4096, maximum: 32 << 20 }))
+    /// }
+    /// # }
+    /// ```
     fn block_size(&self, handle: &Self::Handle) -> Result<Option<BlockSize>> {
         Err(Error::not_defined())
     }
 
     /// Whether the client may write. Absent: whether `pwrite` is defined.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_write(&self, client: &Client) -> Result<bool> {
+    ///     Ok(!client.readonly)
+    /// }
+    /// # }
+    /// ```
     fn can_write(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether the client may flush. Absent: whether `flush` is defined.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_flush(&self, _: &Client) -> Result<bool> {
+    ///     // Memory has nothing to flush.
+    ///     Ok(self.file.is_some())
+    /// }
+    /// # }
+    /// ```
     fn can_flush(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether the disk is slow where it has to seek. Absent: false.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn is_rotational(&self, _: &Client) -> Result<bool> {
+    ///     // A tape.
+    ///     Ok(true)
+    /// }
+    /// # }
+    /// ```
     fn is_rotational(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether the client may trim. Absent: whether `trim` is defined.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_trim(&self, _: &Client) -> Result<bool> {
+    ///     Ok(self.has_holes)
+    /// }
+    /// # }
+    /// ```
     fn can_trim(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether `zero` is to be called; the client may send zeroes either way. Absent: whether
     /// `zero` is defined.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_zero(&self, _: &Client) -> Result<bool> {
+    ///     // Without holes, nbdkit's own writes of zeroes are as good.
+    ///     Ok(self.has_holes)
+    /// }
+    /// # }
+    /// ```
     fn can_zero(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether the client may ask for zeroes to be fast or to fail. Absent: true where nbdkit
     /// would write the zeroes itself, because then it fails them at once; else false.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_fast_zero(&self, _: &Client) -> Result<bool> {
+    ///     Ok(self.has_holes)
+    /// }
+    /// # }
+    /// ```
     fn can_fast_zero(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether `extents` is to be called. Absent: whether `extents` is defined.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_extents(&self, _: &Client) -> Result<bool> {
+    ///     Ok(self.has_holes)
+    /// }
+    /// # }
+    /// ```
     fn can_extents(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// How forced unit access is done. Absent: [`Fua::Emulate`] if `flush` is defined, else
     /// [`Fua::None`].
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_fua(&self, _: &Client) -> Result<Fua> {
+    ///     Ok(Fua::Native)
+    /// }
+    /// # }
+    /// ```
     fn can_fua(&self, handle: &Self::Handle) -> Result<Fua> {
         Err(Error::not_defined())
     }
 
     /// Whether what one connection has flushed is seen by all others. Absent: false.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_multi_conn(&self, _: &Client) -> Result<bool> {
+    ///     // All clients see the same memory.
+    ///     Ok(true)
+    /// }
+    /// # }
+    /// ```
     fn can_multi_conn(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// How cache requests are done. Absent: [`Cache::Native`] if `cache` is defined, else
     /// [`Cache::None`].
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn can_cache(&self, _: &Client) -> Result<Cache> {
+    ///     Ok(Cache::Emulate)
+    /// }
+    /// # }
+    /// ```
     fn can_cache(&self, handle: &Self::Handle) -> Result<Cache> {
         Err(Error::not_defined())
     }
@@ -340,6 +434,16 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Writes all of `data` at `offset`. `flags` may hold [`Flags::FUA`]. Absent: `EROFS`.
     ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn pwrite(&self, _: &Client, data: &[u8], offset: u64, _: Flags) -> Result<()> {
+    ///     let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+    ///     bytes[offset as usize..][..data.len()].copy_from_slice(data);
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Fail the request; the client sees the errno.
     fn pwrite(&self, handle: &Self::Handle, data: &[u8], offset: u64, flags: Flags) -> Result<()> {
@@ -347,6 +451,17 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     }
 
     /// Makes everything written durable. Absent: `EINVAL`.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn flush(&self, _: &Client) -> Result<()> {
+    ///     match &self.file {
+    ///         Some(file) => Ok(file.sync_data()?),
+    ///         None => Ok(()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -356,6 +471,14 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Punches a hole. What it reads as afterwards is left open. `flags` may hold
     /// [`Flags::FUA`]. Absent: `EINVAL`.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn trim(&self, client: &Client, count: u32, offset: u64, flags: Flags) -> Result<()> {
+    ///     self.zero(client, count, offset, flags)
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -367,6 +490,19 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// [`Flags::FAST_ZERO`]. Absent, or failing with `ENOTSUP` or `EOPNOTSUPP`: nbdkit writes
     /// zeroes with `pwrite`, unless the request was to be fast.
     ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn zero(&self, _: &Client, count: u32, offset: u64, flags: Flags) -> Result<()> {
+    ///     if flags.contains(Flags::FAST_ZERO) && !self.has_holes {
+    ///         return Err(Error::new(errno::ENOTSUP, "this takes as long as a write"));
+    ///     }
+    ///     let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+    ///     bytes[offset as usize..][..count as usize].fill(0);
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Fail the request; the client sees the errno.
     fn zero(&self, handle: &Self::Handle, count: u32, offset: u64, flags: Flags) -> Result<()> {
@@ -375,6 +511,21 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Tells data, holes and zeroes apart: extents in order, without gaps, the first one holding
     /// `offset`. They may end before or after the range. Absent: `EINVAL`.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn extents(&self, _: &Client, _: u32, offset: u64, _: Flags) -> Result<Vec<Extent>> {
+    ///     // Data in the first MiB, and nothing after it.
+    ///     const DATA: u64 = 1 << 20;
+    ///     let end = self.size as u64;
+    ///     let (extent_type, end) = match offset < DATA.min(end) {
+    ///         true => (ExtentType::empty(), DATA.min(end)),
+    ///         false => (ExtentType::HOLE | ExtentType::ZERO, end),
+    ///     };
+    ///     Ok(vec![Extent { offset, length: end - offset, extent_type }])
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -389,6 +540,16 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     }
 
     /// Prefetches a range. Absent: nothing to do.
+    ///
+    /// ```
+    /// # nbdkit_script::__example! {
+    /// fn cache(&self, _: &Client, count: u32, offset: u64) -> Result<()> {
+    ///     // Another thread reads them.
+    ///     self.wanted.lock().map_err(|_| "no list")?.push(offset..offset + u64::from(count));
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
