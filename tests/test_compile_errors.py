@@ -161,6 +161,11 @@ impl FromParameter for Mode {
         "#[derive(Parameters)]",
         "nbdkit takes no parameter of this name",
     ),
+    "one_name_twice": (
+        options("size: u8,", '#[parameter(name = "size")] offset: u8,'),
+        "#[derive(Parameters)]",
+        "two parameters have the same name",
+    ),
     "two_magic_keys": (
         options("size: u8,", "#[parameter(magic)] offset: u8, #[parameter(magic)]"),
         "#[derive(Parameters)]",

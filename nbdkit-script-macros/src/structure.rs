@@ -7,12 +7,12 @@ use super::tokens::{Angles, is_punct, is_word};
 
 const NOT_HERE: &str = "`#[derive(Parameters)]` belongs on a struct with named fields, which is \
                         not generic";
-/// The words that begin what can be derived for.
-const KINDS: [&str; 3] = ["struct", "enum", "union"];
-
 const UNKNOWN: &str =
     "expected `required`, `magic`, `default = 16`, `default = \"16M\"` or `name = \"a-name\"`";
 const BOTH: &str = "a parameter that is `required` needs no `default`";
+
+/// The words that begin what can be derived for.
+const KINDS: [&str; 3] = ["struct", "enum", "union"];
 
 pub(super) struct Structure {
     pub(super) name: Ident,

@@ -3,6 +3,8 @@
 //!
 //! nbdkit wants the text of a plugin in Rust as a constant, so most of this runs at compile time.
 
+use crate::values::is_same;
+
 /// A parameter that a plugin has.
 #[derive(Debug, Clone, Copy)]
 pub struct Declared<'a> {
@@ -37,6 +39,14 @@ pub const fn help_length(list: &[Declared<'_>]) -> usize {
              `_` or `-`, as in #[parameter(name = \"read-ahead\")]"
         );
         magic += list[index].magic as usize;
+        let mut earlier = 0;
+        while earlier < index {
+            assert!(
+                !is_same(list[earlier].name, list[index].name),
+                "two parameters have the same name"
+            );
+            earlier += 1;
+        }
         index += 1;
     }
     assert!(magic <= 1, "only one parameter can be `magic`");

@@ -1,6 +1,7 @@
 //! Which callbacks a plugin in Rust defines: what the attribute `#[plugin]` has found.
 
 use crate::callbacks::Callbacks;
+use crate::values::is_same;
 
 /// Implemented by the attribute `#[plugin]`. Without it a plugin does not compile:
 ///
@@ -40,7 +41,7 @@ pub const fn defined(functions: &[&str]) -> Callbacks {
     while let [function, others @ ..] = rest {
         let mut known = Callbacks::NAMES;
         while let [(callback, name), later @ ..] = known {
-            if is_same(function.as_bytes(), name.as_bytes()) {
+            if is_same(function, name) {
                 callbacks = callbacks.union(*callback);
             }
             known = later;
@@ -48,17 +49,6 @@ pub const fn defined(functions: &[&str]) -> Callbacks {
         rest = others;
     }
     callbacks
-}
-
-/// `==`, which is not for constants.
-const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
-    while let ([a, one_rest @ ..], [b, other_rest @ ..]) = (one, other) {
-        if *a != *b {
-            return false;
-        }
-        (one, other) = (one_rest, other_rest);
-    }
-    one.is_empty() && other.is_empty()
 }
 
 #[cfg(test)]
