@@ -83,7 +83,7 @@ pub fn name() -> Result<Option<String>> {
 }
 
 /// The current time in UTC, for messages: `2026-01-01 12:00:00.000333`. Needs nbdkit 1.48. May be
-/// called from any thread.
+/// called from any thread; in one that serves no client, nbdkit returns `!`.
 ///
 /// ```no_run
 /// # use nbdkit_script::{Result, host};
