@@ -90,6 +90,10 @@ impl Language for LuaPlugin {
         self.interpreter.call_and_keep(Target::Callback(Callbacks::OPEN), &arguments)
     }
 
+    fn run_test(&self, name: &str) -> Result<()> {
+        script::run_test(&self.interpreter, name)
+    }
+
     fn release(&self, handle: RegistryKey) {
         self.interpreter.release(handle);
     }

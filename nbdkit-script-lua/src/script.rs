@@ -1,7 +1,7 @@
 //! Loads a script into an interpreter.
 
 use mlua::{Function, Table, Value};
-use nbdkit_script::script::ApiVersion;
+use nbdkit_script::script::{ApiVersion, Argument, TEST_PREFIX};
 use nbdkit_script::{Callbacks, Error, Result, Script};
 
 use crate::error;
@@ -36,7 +36,7 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     let returned = returned.map_err(|error| error.context("could not run Lua script"))?;
 
     let (table, function_names) = match returned {
-        Value::Table(module) if is_module(&module) => {
+        Value::Table(module) if is_module(interpreter, &module) => {
             let names = interpreter.function_names(&module).map_err(could_not_run)?;
             (module, names.into_iter().collect())
         }
@@ -49,9 +49,23 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     Ok(Loaded { api_version: api_version(interpreter, &table)?, function_names })
 }
 
-/// Whether a returned table has a callback.
-fn is_module(table: &Table) -> bool {
+/// Whether a returned table has a callback, or a test.
+fn is_module(interpreter: &Interpreter, table: &Table) -> bool {
     Callbacks::all().names().any(|name| matches!(table.get(name), Ok(Value::Function(_))))
+        || interpreter
+            .function_names(table)
+            .is_ok_and(|names| names.iter().any(|name| name.starts_with(TEST_PREFIX)))
+}
+
+/// Calls a test with its client.
+pub fn run_test(interpreter: &Interpreter, name: &str) -> Result<()> {
+    let kept = || {
+        let client = interpreter.lua().create_table()?;
+        interpreter.register_client(&client)?;
+        Ok((interpreter.keep(interpreter.function(name)?)?, interpreter.keep(client)?))
+    };
+    let (test, client) = kept().map_err(error::of_mlua)?;
+    interpreter.call_for_value(Target::Kept(test), &[Argument::Handle(&client)]).map(|_| ())
 }
 
 /// The version in `API_VERSION`, beside the callbacks or global; version 1 without it.

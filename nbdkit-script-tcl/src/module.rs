@@ -1,6 +1,6 @@
 //! The namespace `nbdkit` that scripts see.
 
-use nbdkit_script::script::api::{Answer, Call, constants, functions, shared};
+use nbdkit_script::script::api::{Answer, Call, Function, client, constants, functions, shared};
 use nbdkit_script::script::store::Value;
 use nbdkit_script::{Error, Result, errno};
 
@@ -24,21 +24,42 @@ pub fn register(interpreter: &Interpreter) {
     });
 }
 
+/// The command that a test has as its client: `$client pread 512 0`.
+pub const CLIENT: &str = "::nbdkit::client";
+
+/// Adds it, where tests are run.
+pub fn register_client(interpreter: &Interpreter) {
+    interpreter.add(CLIENT, |arguments| {
+        let (method, arguments) = operation("client", client::ALL, arguments)?;
+        method.call("client ", &arguments)
+    });
+}
+
+/// The operation that the first argument of a command names, and the other arguments.
+fn operation<'a>(
+    command: &str,
+    all: &'static [Function],
+    arguments: Arguments<'a>,
+) -> Result<(&'static Function, Arguments<'a>)> {
+    let invalid = |found: String| {
+        let known: Vec<_> = all.iter().map(|operation| operation.name).collect();
+        let expected = known.join(", ");
+        Error::new(libc::EINVAL, format!("{command}: found {found}, expected {expected}"))
+    };
+    let (name, arguments) = arguments.operation();
+    let name = name.ok_or_else(|| invalid("nothing".into()))?;
+    let operation = all.iter().find(|operation| operation.name.as_bytes() == name.raw());
+    Ok((operation.ok_or_else(|| invalid(name.shown()))?, arguments))
+}
+
 /// Operations that may find nothing. They take one more argument: what is returned then. Without
 /// it, to find nothing is an error, because Tcl has no nil.
 const WITH_DEFAULT: [&str; 3] = ["get", "lpop", "rpop"];
 
 /// `nbdkit::shared OPERATION ...`: the dictionary that all interpreters see.
 fn dictionary(arguments: Arguments<'_>) -> Result<Answer<'_>> {
-    let invalid = |found: String| {
-        let known: Vec<_> = shared::ALL.iter().map(|operation| operation.name).collect();
-        let expected = known.join(", ");
-        Error::new(libc::EINVAL, format!("nbdkit::shared: found {found}, expected {expected}"))
-    };
-    let (name, mut arguments) = arguments.strings(Strings::Any).operation();
-    let name = name.ok_or_else(|| invalid("nothing".into()))?;
-    let operation = shared::ALL.iter().find(|operation| operation.name.as_bytes() == name.raw());
-    let operation = operation.ok_or_else(|| invalid(name.shown()))?;
+    let arguments = arguments.strings(Strings::Any);
+    let (operation, mut arguments) = operation("nbdkit::shared", shared::ALL, arguments)?;
 
     let failed =
         |errno, why| Err(Error::new(errno, format!("nbdkit::shared {}: {why}", operation.name)));

@@ -97,6 +97,11 @@ impl Language for TclPlugin {
         self.interpreter.call_open(&arguments)
     }
 
+    fn run_test(&self, name: &str) -> Result<()> {
+        module::register_client(&self.interpreter);
+        self.interpreter.run(&[name, module::CLIENT])
+    }
+
     fn release(&self, handle: Handle) {
         self.interpreter.release(handle);
     }

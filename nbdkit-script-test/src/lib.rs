@@ -89,9 +89,11 @@ mod log;
 mod nbdkit;
 mod peer;
 mod plugin;
+mod script_tests;
 mod served;
 mod server;
 mod session;
+mod spy;
 mod symbols;
 mod system;
 mod table;
@@ -104,6 +106,8 @@ pub use log::{Level, Record};
 pub use nbdkit::{Command, Nbdkit};
 pub use peer::Peer;
 pub use plugin::About;
+#[doc(hidden)]
+pub use script_tests::main as test_scripts;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

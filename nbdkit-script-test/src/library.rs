@@ -11,12 +11,15 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::{Mutex, Once, PoisonError};
 
-use nbdkit_script::__private::{Exported, Slot, plugin_init};
+use nbdkit_script::__private::{Exported, Slot, Testing, plugin_init};
 use nbdkit_script::Runner;
 
 use crate::failure::Failure;
 use crate::session;
 use crate::table::{PluginTable, text};
+
+/// Does what is wanted with tests, and returns 0 if it could.
+pub(crate) type Tests = extern "C" fn(&Testing<'_>) -> c_int;
 
 /// What holds a plugin's code.
 pub(crate) enum Library {
@@ -94,6 +97,13 @@ impl Library {
         }
         // SAFETY: the framework has made it.
         Ok((Library::LinkedIn, unsafe { PluginTable::copy_from(table.cast())? }))
+    }
+
+    /// The function that runs tests of scripts, which plugins of the framework have.
+    pub(crate) fn tests(&self) -> Option<Tests> {
+        let function = self.symbol(c"nbdkit_script_test_1")?;
+        // SAFETY: only `export!` makes a function of this name, and of this type.
+        Some(unsafe { std::mem::transmute::<*mut c_void, Tests>(function.as_ptr()) })
     }
 
     fn symbol(&self, name: &CStr) -> Option<NonNull<c_void>> {

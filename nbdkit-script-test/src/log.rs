@@ -37,9 +37,11 @@ struct Log {
     kept: Option<Vec<Record>>,
     /// Whether lines go to standard error at once, debug messages too.
     verbose: bool,
+    /// Whether at least the errors do, although they are kept.
+    errors_at_once: bool,
 }
 
-static LOG: Mutex<Log> = Mutex::new(Log { kept: None, verbose: false });
+static LOG: Mutex<Log> = Mutex::new(Log { kept: None, verbose: false, errors_at_once: false });
 
 thread_local! {
     /// The errors that this thread has logged since they were taken.
@@ -56,9 +58,9 @@ pub fn set_verbose(verbose: bool) {
 }
 
 /// Keeps what is logged from now on.
-pub(crate) fn begin(verbose: bool) {
+pub(crate) fn begin(verbose: bool, errors_at_once: bool) {
     taken();
-    *log() = Log { kept: Some(Vec::new()), verbose };
+    *log() = Log { kept: Some(Vec::new()), verbose, errors_at_once };
 }
 
 pub(crate) fn end() {
@@ -81,7 +83,7 @@ pub(crate) fn taken() -> Vec<String> {
 pub(crate) fn write(level: Level, text: String) {
     let mut log = log();
     let is_error = level == Level::Error;
-    if log.verbose || is_error && log.kept.is_none() {
+    if log.verbose || is_error && (log.errors_at_once || log.kept.is_none()) {
         eprintln!("nbdkit: {}: {text}", level.name());
     }
     let Some(kept) = &mut log.kept else { return };

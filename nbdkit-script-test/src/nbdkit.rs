@@ -10,11 +10,13 @@ use nbdkit_script::{Export, Runner, ThreadModel};
 use crate::client::Client;
 use crate::connect::Connect;
 use crate::failure::Failure;
+use crate::library::Tests;
 use crate::log::{self, Level, Record};
 use crate::peer::Peer;
 use crate::plugin::{About, CommandLine, DebugFlag, Parameter, Plugin};
 use crate::served::Served;
 use crate::server;
+use crate::spy::Listener;
 
 /// How the plugin is had.
 type Start = Box<dyn Fn(&CommandLine) -> Result<Plugin, Failure>>;
@@ -69,6 +71,18 @@ impl Command {
     pub fn debug_flag(mut self, plugin: &str, flag: &str, value: i32) -> Self {
         let flag = DebugFlag { plugin: plugin.into(), flag: flag.into(), value };
         self.line.debug_flags.push(flag);
+        self
+    }
+
+    /// Errors in the log go to standard error as well, as they come.
+    pub(crate) fn errors_at_once(mut self) -> Self {
+        self.line.errors_at_once = true;
+        self
+    }
+
+    /// Has the listener told of each callback that is called.
+    pub(crate) fn watched_by(mut self, listener: Listener) -> Self {
+        self.line.listener = Some(listener);
         self
     }
 
@@ -133,6 +147,11 @@ impl Nbdkit {
         let (plugin, readonly) = (self.served.plugin(), self.served.readonly);
         plugin.preconnect(&client, readonly)?;
         self.served.locks.with(|| plugin.list_exports(&client, readonly))
+    }
+
+    /// The function that runs tests of scripts.
+    pub(crate) fn tests(&self) -> Option<Tests> {
+        self.served.plugin().tests()
     }
 
     /// What the plugin says of itself.

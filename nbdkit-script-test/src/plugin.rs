@@ -12,11 +12,12 @@ use nbdkit_script::{Export, Runner, ThreadModel};
 
 use crate::connection::{Connection, default_export};
 use crate::failure::Failure;
-use crate::library::Library;
+use crate::library::{Library, Tests};
 use crate::lists::Exports;
 use crate::log;
 use crate::server::{self, Turn};
 use crate::session::{Calling, Known};
+use crate::spy::{self, Listener};
 use crate::table::{PluginTable, text};
 
 /// What stands behind the plugin on nbdkit's command line.
@@ -44,6 +45,10 @@ pub(crate) struct CommandLine {
     /// Whether the log is kept, for a test. Else errors go to standard error.
     pub(crate) keeps_log: bool,
     pub(crate) verbose: bool,
+    /// Whether errors go to standard error at once, although they are kept.
+    pub(crate) errors_at_once: bool,
+    /// Who is told of each callback.
+    pub(crate) listener: Option<Listener>,
 }
 
 /// What a plugin says of itself.
@@ -67,7 +72,7 @@ pub struct About {
 impl CommandLine {
     fn begin_log(&self) {
         if self.keeps_log {
-            log::begin(self.verbose);
+            log::begin(self.verbose, self.errors_at_once);
         }
     }
 }
@@ -79,7 +84,7 @@ pub struct Plugin {
     thread_model: ThreadModel,
     /// Whether it got as far as `after_fork`. nbdkit gives one that did not no `cleanup`.
     serving: bool,
-    _library: Library,
+    library: Library,
     /// What `config` was given. nbdkit keeps it to the end, and there are plugins that count on it.
     parameters: Vec<CString>,
     _turn: Turn,
@@ -129,10 +134,14 @@ impl Plugin {
             table,
             thread_model,
             serving: false,
-            _library: library,
+            library,
             parameters: Vec::new(),
             _turn: turn,
         };
+        if let Some(listener) = command_line.listener {
+            spy::watch(&mut plugin.table, listener);
+        }
+        let table = plugin.table;
         plugin.set_debug_flags(&command_line.debug_flags);
         if let Some(load) = table.load {
             // SAFETY: it is called once and first.
@@ -161,7 +170,7 @@ impl Plugin {
         for DebugFlag { plugin, flag, value } in flags {
             if *plugin != name {
                 log::error(format!("debug flag -D {plugin}.{flag} was not used"));
-            } else if !self._library.set_debug_flag(plugin, flag, *value) {
+            } else if !self.library.set_debug_flag(plugin, flag, *value) {
                 log::error(format!(
                     "-D {plugin}.{flag}: {plugin} does not contain a global variable called \
                      {plugin}_debug_{flag}"
@@ -255,6 +264,11 @@ impl Plugin {
         Ok(exports.list)
     }
 
+    /// The function that runs tests of scripts.
+    pub(crate) fn tests(&self) -> Option<Tests> {
+        self.library.tests()
+    }
+
     pub(crate) fn table(&self) -> &PluginTable {
         &self.table
     }
@@ -330,7 +344,7 @@ fn thread_model(number: c_int) -> Result<ThreadModel, Failure> {
 }
 
 /// Splits `key=value`, where the key is what nbdkit takes for one.
-fn key_and_value(parameter: &OsStr) -> Option<(&OsStr, &OsStr)> {
+pub(crate) fn key_and_value(parameter: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let bytes = parameter.as_bytes();
     let (key, value) = bytes.split_at(bytes.iter().position(|byte| *byte == b'=')?);
     let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);

@@ -133,7 +133,7 @@ unsafe fn push(
         match answer {
             Answer::None => ffi::lua_pushnil(state),
             Answer::Boolean(boolean) => ffi::lua_pushboolean(state, (*boolean).into()),
-            Answer::String(bytes) => push_string(state, bytes),
+            Answer::String(bytes) | Answer::Data(bytes) => push_string(state, bytes),
             Answer::Stored(value) => push_stored(state, value),
             Answer::Keys(keys) => {
                 ffi::lua_createtable(state, keys.len() as c_int, 0);

@@ -9,7 +9,7 @@ use std::ptr;
 use mlua::Table;
 use mlua::ffi::{self, lua_State};
 use nbdkit_script::script::api::{self, Answer, Coerced, Function, Method, Methods};
-use nbdkit_script::script::api::{buffer, disk, file, functions, shared};
+use nbdkit_script::script::api::{buffer, client, disk, file, functions, shared};
 use nbdkit_script::{Error, Result, memory};
 
 use super::answer::{end, push_string, raise_changed};
@@ -51,6 +51,14 @@ struct Shared;
 impl Module for Shared {
     const FUNCTIONS: &'static [Function] = shared::ALL;
     const PREFIX: &'static str = "nbdkit.shared:";
+    const HAS_SELF: bool = true;
+}
+
+struct Client;
+
+impl Module for Client {
+    const FUNCTIONS: &'static [Function] = client::ALL;
+    const PREFIX: &'static str = "client:";
     const HAS_SELF: bool = true;
 }
 
@@ -221,6 +229,18 @@ impl Interpreter {
             self.lua.exec_raw((module, shared), |state| {
                 set_functions::<Nbdkit>(state, known, 1);
                 set_functions::<Shared>(state, known, 2);
+                ffi::lua_settop(state, 0);
+            })
+        }
+    }
+
+    /// Puts the methods of a test's client into a table.
+    pub fn register_client(&self, client: &Table) -> mlua::Result<()> {
+        let known = &*self.known;
+        // SAFETY: mlua calls this protected, with the table alone on the stack.
+        unsafe {
+            self.lua.exec_raw(client, |state| {
+                set_functions::<Client>(state, known, 1);
                 ffi::lua_settop(state, 0);
             })
         }

@@ -47,7 +47,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{IntoLuaMulti, Lua, Table, Value};
+use mlua::{Function, IntoLuaMulti, Lua, Table, Value};
 use nbdkit_script::script::api::Lease;
 use nbdkit_script::{Callbacks, memory, script};
 
@@ -271,6 +271,11 @@ impl Interpreter {
             ffi::lua_replace(self.state, CALLBACKS);
         }
         Ok(())
+    }
+
+    /// The function of this name, where callbacks are looked up.
+    pub fn function(&self, name: &str) -> mlua::Result<Function> {
+        self.lua.unpack::<Table>(self.kept(self.known.places.callbacks)?)?.get(name)
     }
 
     /// mlua's safe way to the same state.

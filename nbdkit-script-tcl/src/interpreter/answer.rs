@@ -27,6 +27,7 @@ pub(super) fn made(answer: Answer<'_>) -> Result<Made> {
         Answer::Unsigned(integer) => Object::string(&integer.to_string()),
         Answer::Float(float) => Object::double(float),
         Answer::Bytes(bytes) => Object::bytes(within(bytes.len()).map(|_| bytes)?),
+        Answer::Data(bytes) => Object::bytes(within(bytes.len()).map(|_| &bytes[..])?),
         Answer::String(bytes) => Object::external(within(bytes.len()).map(|_| &bytes)?),
         Answer::Stored(value) => stored(value)?,
         Answer::Keys(keys) => {

@@ -82,6 +82,18 @@ impl Interpreter {
         taken
     }
 
+    /// Runs a command as one of the script's own.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call).
+    pub fn run(&self, words: &[&str]) -> Result<()> {
+        self.shared.pending_errno.set(0);
+        self.inside(|inside| match inside.eval(words) {
+            TCL_OK => Ok(()),
+            status => Err(inside.failure(status)),
+        })
+    }
+
     #[inline(always)]
     fn object_of(&self, argument: &Argument<'_>) -> Object {
         match *argument {

@@ -272,14 +272,18 @@ impl Inside<'_> {
 
     /// Runs a command, and returns its result as text; `None` if it fails.
     pub fn ask(&self, words: &[&str]) -> Option<String> {
+        (self.eval(words) == TCL_OK).then(|| self.result().text().into_owned())
+    }
+
+    /// Runs a command, and returns its status.
+    fn eval(&self, words: &[&str]) -> c_int {
         let words: Vec<_> = words.iter().map(|word| Object::string(word)).collect();
         let pointers: Vec<_> = words.iter().map(Object::as_ptr).collect();
         // SAFETY: a living interpreter, and living values.
-        let status = unsafe {
+        unsafe {
             let count = pointers.len() as ffi::Tcl_Size;
             ffi::Tcl_EvalObjv(self.raw(), count, pointers.as_ptr(), TCL_EVAL_GLOBAL)
-        };
-        (status == TCL_OK).then(|| self.result().text().into_owned())
+        }
     }
 
     /// The value of a global variable.

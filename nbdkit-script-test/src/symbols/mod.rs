@@ -11,12 +11,15 @@ mod log;
 mod parse;
 mod password;
 mod session;
+mod tested;
 mod text;
 
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
 use nbdkit_script::__private::provide;
+
+pub(crate) use tested::{Answer, answer_by};
 
 /// Finds a function by its name.
 macro_rules! find {
@@ -44,6 +47,7 @@ fn find(wanted: &CStr) -> Option<NonNull<c_void>> {
         parse::nbdkit_parse_int64_t parse::nbdkit_parse_uint64_t
         text::nbdkit_strdup_intern text::nbdkit_absolute_path text::nbdkit_realpath
         password::nbdkit_read_password
+        tested::nbdkit_script_test_ask
     })
 }
 

@@ -128,6 +128,9 @@ functions! {
     nbdkit_absolute_path since "1.2": fn(*const c_char) -> *mut c_char;
     nbdkit_realpath since "1.8": fn(*const c_char) -> *mut c_char;
     nbdkit_read_password since "1.2": fn(*const c_char, *mut *mut c_char) -> c_int;
+
+    // No nbdkit has this one: see `tested`.
+    nbdkit_script_test_ask since "nbdkit-script-test": fn(*const c_void, *mut c_void);
 }
 
 /// Makes a C string of a script's text.

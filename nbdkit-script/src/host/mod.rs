@@ -84,6 +84,7 @@ pub mod rules;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod stdio;
+mod tested;
 mod thread;
 
 pub use client::{
@@ -106,6 +107,8 @@ pub use rules::Integer;
 #[cfg(feature = "tokio")]
 pub use runtime::Runtime;
 pub use stdio::{print_line, stdio_safe};
+#[doc(hidden)]
+pub use tested::{Job, Listener, Question, Reply, Testing, Told};
 
 pub(crate) use descriptors::{a_client_may_be_gone, before_serving, let_clients_go};
 pub(crate) use ending::{Event, at_load, client_is_gone, serves_now, wait_for_end, wait_for_stop};
@@ -114,4 +117,5 @@ pub(crate) use log::{debug_bytes, set_error};
 pub(crate) use remember::{connected, look_at_stdin, remember};
 pub(crate) use remembered::{Closing, Remembered};
 pub(crate) use stdio::{StdioGuard, flush_lines};
+pub(crate) use tested::{Answered, ask_client};
 pub(crate) use thread::Thread;

@@ -10,6 +10,8 @@ pub use script_plugin::ScriptPlugin;
 pub(crate) use source::{Compiled, Source};
 
 use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
 
 use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
@@ -102,6 +104,16 @@ macro_rules! callbacks {
 
             fn interrupter(&self) -> Option<Interrupter> {
                 None
+            }
+
+            /// The tests in a file of the script's language.
+            fn tests(_file: &Path, _limit: Option<Duration>) -> Result<Vec<String>> {
+                Err(Error::invalid("a plugin in Rust has no files of tests"))
+            }
+
+            /// Runs one of them.
+            fn run_test(file: &Path, _name: &str, limit: Option<Duration>) -> Result<()> {
+                Self::tests(file, limit).map(|_| ())
             }
 
             $(fn $name($($by)* self, $($argument: $type),*) -> $result;)*

@@ -9,7 +9,7 @@ use super::in_front::Parameter;
 use super::source::Script;
 use crate::buffer::ReadBuffer;
 use crate::callbacks::Callbacks;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupter;
 use crate::values::ThreadModel;
 
@@ -208,6 +208,15 @@ pub trait Language: Sized + Send + 'static {
     /// # Errors
     /// Those of [`call`](Language::call).
     fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Self::Handle>;
+
+    /// Calls a function of a file of tests. Its argument is the client: an object with the methods
+    /// in [`api::client::ALL`](super::api::client::ALL).
+    ///
+    /// # Errors
+    /// Those of the function.
+    fn run_test(&self, _name: &str) -> Result<()> {
+        Err(Error::invalid(format!("this plugin has no tests in {}", Self::LANGUAGE)))
+    }
 
     /// Releases a handle after `close`.
     fn release(&self, _handle: Self::Handle) {}

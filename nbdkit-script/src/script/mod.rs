@@ -14,6 +14,7 @@ mod scripted;
 mod source;
 mod spelling;
 pub mod store;
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use in_front::Parameter;
 pub use language::{ApiVersion, Argument, ArgumentOf, Language, Lent, Program, Wanted};
 pub use scripted::Scripted;
 pub use source::Script;
+pub use testing::TEST_PREFIX;
 
 #[doc(inline)]
 pub use crate::error::printable;

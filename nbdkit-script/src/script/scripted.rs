@@ -3,6 +3,8 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
 
 use super::api::watch;
 use super::from_script::{FromReturned, Returned};
@@ -10,6 +12,7 @@ use super::in_front;
 use super::language::{ApiVersion, Argument, ArgumentOf, Language, Lent, Wanted};
 use super::of_language::OfLanguage;
 use super::source;
+use super::testing;
 use crate::buffer::{Filled, ReadBuffer};
 use crate::callbacks::Callbacks;
 use crate::error::{Error, Result};
@@ -178,6 +181,14 @@ impl<L: Language> Plugin for Scripted<L> {
 
     fn interrupter(&self) -> Option<Interrupter> {
         self.0.interrupter()
+    }
+
+    fn tests(file: &Path, limit: Option<Duration>) -> Result<Vec<String>> {
+        testing::names::<L>(file, limit)
+    }
+
+    fn run_test(file: &Path, name: &str, limit: Option<Duration>) -> Result<()> {
+        testing::run::<L>(file, name, limit)
     }
 
     fn dump_plugin(&self) -> Result<()> {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::in_front::{self, KEY};
 use super::spelling;
@@ -55,6 +56,12 @@ impl Script {
             return Err(Error::new(libc::EFBIG, format!("longer than {LONGEST_SCRIPT} bytes")));
         }
         Ok(Script { path, text, limits: Limits::default(), parameters: Vec::new() })
+    }
+
+    /// Reads a file of tests, none of which may take longer than this.
+    pub(super) fn of_tests(path: &Path, limit: Option<Duration>) -> Result<Script> {
+        let limits = Limits { time: limit, ..Limits::default() };
+        Ok(Script { limits, ..Script::read(path)? })
     }
 
     /// The limits that the user has set. The language enforces the memory limit.

@@ -147,6 +147,8 @@ pub enum Answer<'a> {
     Float(f64),
     /// Data.
     Bytes(&'a [u8]),
+    /// Data that nobody else has.
+    Data(Vec<u8>),
     /// A string from nbdkit, such as a path: see [`Call::string`].
     String(Vec<u8>),
     /// A value of the dictionary: see [`Call::stored`].

@@ -10,6 +10,7 @@ use super::arguments::{
     text_bytes_at, wrong,
 };
 use super::call::{Answer, Call, Method, caught};
+use super::request::Request;
 use super::{buffer, disk, file, watch};
 use crate::error::{Error, Result};
 use crate::host::{self, parse};
@@ -36,6 +37,8 @@ enum Run {
     Answer(for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>),
     /// Makes the error that the script asks for.
     Error(fn(Arguments<'_, '_>) -> Result<Error>),
+    /// A test's request, which fails as the client sees it.
+    Request(&'static Request),
 }
 
 /// What a language may convert an argument to.
@@ -65,6 +68,7 @@ impl Function {
         let answer = match self.run {
             Run::Error(make) => return Err(make(call).unwrap_or_else(named)),
             Run::Answer(run) => caught(call, || run(call)).map_err(named)?,
+            Run::Request(request) => caught(call, || request.run(call, named))?,
         };
         if let Answer::String(_) = answer {
             // The script may keep it.
@@ -91,13 +95,24 @@ impl Function {
         Function::shared(name, most_arguments, run).coerces(1, Coerced::Key)
     }
 
+    /// A request of a test's client.
+    pub(super) const fn of_client(request: &'static Request) -> Function {
+        Function {
+            name: request.name,
+            most_arguments: request.most_arguments,
+            coerced: None,
+            is_shared: false,
+            run: Run::Request(request),
+        }
+    }
+
     const fn coerces(mut self, index: usize, coerced: Coerced) -> Function {
         self.coerced = Some((index, coerced));
         self
     }
 }
 
-const fn function(
+pub(super) const fn function(
     name: &'static str,
     most_arguments: usize,
     run: for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>,

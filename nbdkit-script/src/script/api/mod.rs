@@ -5,7 +5,7 @@
 //! own values.
 //!
 //! - [`functions::ALL`] are the functions of the module, and [`shared::ALL`] the operations of the
-//!   dictionary that all instances see: tables of [`Function`].
+//!   dictionary that all instances see: tables of [`Function`]. So is [`client::ALL`], for tests.
 //! - [`buffer::methods`], [`disk::methods`] and [`file::methods`] are the methods of objects.
 //!   Scripts call those of buffers for every few bytes, so they are generic over the call: each
 //!   language compiles its own copy, without calls through pointers.
@@ -19,6 +19,7 @@
 mod arguments;
 pub mod buffer;
 mod call;
+pub mod client;
 mod constants;
 pub mod disk;
 #[cfg(test)]
@@ -30,6 +31,7 @@ mod memory;
 #[cfg(test)]
 mod properties;
 mod range;
+mod request;
 mod scalar;
 pub mod shared;
 pub(crate) mod watch;

@@ -158,6 +158,7 @@ pub(super) fn value_of<V: Values>(answer: Answer<'_>) -> Result<Value<V::Value>>
         Answer::Keys(keys) => list::<V>(keys.into_iter().map(string))?,
         Answer::Time(time) => integers::<V>([time.as_secs() as i64, time.subsec_nanos().into()])?,
         Answer::Bytes(bytes) | Answer::BufferOf(bytes) => Value::Bytes(copied(bytes, "data")?),
+        Answer::Data(bytes) => Value::Bytes(bytes),
         Answer::NewBuffer(size) => Value::Bytes(zeroes(size)?),
         Answer::Disk(disk) => Value::Disk(disk),
         Answer::File(file) => Value::File(file),

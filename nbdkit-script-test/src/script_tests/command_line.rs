@@ -1,0 +1,242 @@
+//! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::failure::error_text;
+use crate::plugin::key_and_value;
+
+const HELP: &str = "\
+usage: nbdkit-script-test [OPTION...] SCRIPT [KEY=VALUE...]
+
+Runs the tests of a disk in a script: the functions test_* in SCRIPT_test.EXTENSION beside it, or,
+where there is no such file, in the script itself. Each gets a client of a disk that has just been
+started with these parameters. Parameters of the plugin, such as interpreters=1, come before SCRIPT.
+
+  --tests=FILE          the file of tests
+  --only=NAME           only this test; may be given several times
+  --plugin=FILE         the plugin; else it is found by the script's extension
+  --time-limit=SECONDS  how long a callback and a test may take, 10 unless this says more or less
+  -r, --readonly        clients may only read
+  -v, --verbose         shows what each test and its disk print and log, debug messages too
+  --watch               runs the tests again when a file has changed
+  --help, --version
+
+The exit status is 0 if all tests have passed, 1 if one has not, and 2 if none could be run.
+";
+
+/// nbdkit's own names for numbers of seconds are not here: this is for people.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// What is to be tested.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) script: PathBuf,
+    /// `key=value`, before the script.
+    pub(super) in_front: Vec<OsString>,
+    /// What comes after it.
+    pub(super) parameters: Vec<OsString>,
+    /// The file of tests, where it is not to be looked for.
+    tests: Option<PathBuf>,
+    /// The tests to be run; all, if it is empty.
+    pub(super) only: Vec<String>,
+    pub(super) plugin: PathBuf,
+    pub(super) time_limit: Duration,
+    pub(super) readonly: bool,
+    pub(super) verbose: bool,
+    pub(super) watch: bool,
+}
+
+/// What a process of this program is for.
+#[derive(Debug)]
+pub(super) enum Role {
+    Print(&'static str),
+    Tests(Command),
+    Child(Command, Job),
+}
+
+/// What a child does.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    List,
+    Run(String),
+}
+
+/// The options as they come.
+#[derive(Default)]
+struct Options {
+    tests: Option<PathBuf>,
+    only: Vec<String>,
+    plugin: PathBuf,
+    time_limit: Option<Duration>,
+    readonly: bool,
+    verbose: bool,
+    watch: bool,
+    job: Option<Job>,
+}
+
+impl Command {
+    /// Reads the words after the program's name.
+    pub(super) fn parse(words: Vec<OsString>) -> Result<Role, String> {
+        let mut options = Options::default();
+        let (mut in_front, mut script, mut parameters) = (Vec::new(), None, Vec::new());
+        let mut words = words.into_iter();
+        let mut are_options = true;
+        while let Some(word) = words.next() {
+            if are_options && word == "--" {
+                are_options = false;
+            } else if are_options && word.as_bytes().starts_with(b"-") && word != "-" {
+                match word.to_str() {
+                    Some("--help" | "-h") => return Ok(Role::Print(HELP)),
+                    Some("--version") => return Ok(Role::Print(VERSION)),
+                    _ => options.take(&word, &mut words)?,
+                }
+            } else if script.is_some() {
+                parameters.push(word);
+            } else if let Some((key, value)) = key_and_value(&word) {
+                if key == "script" {
+                    script = Some(PathBuf::from(value));
+                } else {
+                    in_front.push(word);
+                }
+            } else {
+                script = Some(PathBuf::from(word));
+            }
+        }
+        let script =
+            script.ok_or("no script was given: expected SCRIPT [KEY=VALUE...], or --help")?;
+        let Options { tests, only, plugin, time_limit, readonly, verbose, watch, job } = options;
+        let time_limit = time_limit.unwrap_or(TIME_LIMIT);
+        let command = Command {
+            script,
+            in_front,
+            parameters,
+            tests,
+            only,
+            plugin,
+            time_limit,
+            readonly,
+            verbose,
+            watch,
+        };
+        Ok(match job {
+            Some(job) => Role::Child(command, job),
+            None => Role::Tests(command),
+        })
+    }
+
+    /// The file of tests: beside the script, else the script itself. It may come while we watch.
+    pub(super) fn tests(&self) -> PathBuf {
+        match &self.tests {
+            Some(tests) => tests.clone(),
+            None => Some(self.beside()).filter(|file| file.exists()).unwrap_or(self.script.clone()),
+        }
+    }
+
+    /// `disk_test.lua` for `disk.lua`.
+    pub(super) fn beside(&self) -> PathBuf {
+        let mut name = self.script.file_stem().unwrap_or_default().to_owned();
+        name.push("_test");
+        if let Some(extension) = self.script.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        self.script.with_file_name(name)
+    }
+
+    /// The files without which there is nothing to be done.
+    ///
+    /// # Errors
+    /// Which of them is not there.
+    pub(super) fn check_files(&self) -> Result<(), String> {
+        for file in [&self.script, &self.tests(), &self.plugin] {
+            let about = file.metadata().map_err(|error| {
+                let why = error_text(error.raw_os_error().unwrap_or(libc::EIO));
+                format!("{}: {why}", file.display())
+            })?;
+            if about.is_dir() {
+                return Err(format!("{}: found a directory, expected a file", file.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The words by which a child gets the same command.
+    pub(super) fn for_child(&self, job: &Job) -> Vec<OsString> {
+        let option = |name: &str, value: &OsStr| {
+            OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat())
+        };
+        let job = match job {
+            Job::List => option("--child", OsStr::new("")),
+            Job::Run(name) => option("--child", OsStr::new(name)),
+        };
+        let time = self.time_limit.as_secs_f64().to_string();
+        let mut words = vec![
+            job,
+            option("--tests", self.tests().as_os_str()),
+            option("--plugin", self.plugin.as_os_str()),
+            option("--time-limit", OsStr::new(&time)),
+        ];
+        words.extend(self.readonly.then(|| "--readonly".into()));
+        words.extend(self.verbose.then(|| "--verbose".into()));
+        words.push("--".into());
+        words.extend_from_slice(&self.in_front);
+        words.push(option("script", self.script.as_os_str()));
+        words.extend_from_slice(&self.parameters);
+        words
+    }
+}
+
+impl Options {
+    /// Takes an option, and its value from the same word or from the next one.
+    fn take(
+        &mut self,
+        word: &OsStr,
+        words: &mut impl Iterator<Item = OsString>,
+    ) -> Result<(), String> {
+        let mut parts = word.as_bytes().splitn(2, |byte| *byte == b'=');
+        let name = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+        let joined = parts.next().map(|value| OsStr::from_bytes(value).to_owned());
+        let flag = match &*name {
+            "-r" | "--readonly" => Some(&mut self.readonly),
+            "-v" | "--verbose" => Some(&mut self.verbose),
+            "--watch" => Some(&mut self.watch),
+            _ => None,
+        };
+        if let Some(flag) = flag {
+            *flag = true;
+            return match joined {
+                None => Ok(()),
+                Some(_) => Err(format!("{}: expected no value", word.display())),
+            };
+        }
+        if !["--tests", "--only", "--plugin", "--time-limit", "--child"].contains(&&*name) {
+            return Err(format!("there is no option {name}: expected one of those in --help"));
+        }
+        let value = joined.or_else(|| words.next());
+        let value = value.ok_or_else(|| format!("{name} has no value: expected {name}=VALUE"))?;
+        if value.is_empty() && name != "--child" {
+            return Err(format!("{name} has no value: expected {name}=VALUE"));
+        }
+        let text = value.to_string_lossy().into_owned();
+        match &*name {
+            "--tests" => self.tests = Some(value.into()),
+            "--plugin" => self.plugin = value.into(),
+            "--only" => self.only.push(text),
+            "--time-limit" => self.time_limit = Some(seconds(&text)?),
+            _ => self.job = Some(if text.is_empty() { Job::List } else { Job::Run(text) }),
+        }
+        Ok(())
+    }
+}
+
+const VERSION: &str = concat!("nbdkit-script-test ", env!("CARGO_PKG_VERSION"), "\n");
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=1e6).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+        format!("--time-limit={text}: expected a number of seconds, such as 10 or 0.5")
+    })
+}

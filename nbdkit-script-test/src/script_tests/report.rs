@@ -1,0 +1,75 @@
+//! What a child tells its parent: lines, of a word and a text.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// What a line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// A test that there is.
+    Test,
+    /// A callback that the script defines: nbdkit's name, and the script's.
+    Defines,
+    /// A callback that has been called.
+    Called,
+    /// Why there are no tests, or no disk.
+    Refused,
+    /// Why the test has failed.
+    Failed,
+    /// The test has passed.
+    Passed,
+}
+
+const WORDS: [(About, &str); 6] = [
+    (About::Test, "test"),
+    (About::Defines, "defines"),
+    (About::Called, "called"),
+    (About::Refused, "refused"),
+    (About::Failed, "failed"),
+    (About::Passed, "passed"),
+];
+
+/// The way to the parent.
+static PARENT: OnceLock<Mutex<File>> = OnceLock::new();
+
+/// From now on, lines go there.
+pub(super) fn to(file: File) {
+    let _ = PARENT.set(Mutex::new(file));
+}
+
+/// Tells the parent. Nobody can be told that it has gone.
+pub(super) fn tell(about: About, text: &str) {
+    let word = WORDS.iter().find(|(known, _)| *known == about).map_or("", |(_, word)| word);
+    if let Some(parent) = PARENT.get() {
+        let line = format!("{word} {}\n", text.replace('\n', " "));
+        let _ = parent.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
+    }
+}
+
+/// Hears what a child tells, until it has ended.
+pub(super) fn hear(child: impl Read, mut each: impl FnMut(About, String)) {
+    for line in BufReader::new(child).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        let (word, text) = line.split_once(' ').unwrap_or((&line, ""));
+        if let Some((about, _)) = WORDS.iter().find(|(_, known)| *known == word) {
+            each(*about, text.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_heard() {
+        let mut heard = Vec::new();
+        hear(&b"test test_a\npassed \nx y\nfailed a.lua:1: no\n"[..], |about, text| {
+            heard.push((about, text));
+        });
+        let expected =
+            [(About::Test, "test_a"), (About::Passed, ""), (About::Failed, "a.lua:1: no")];
+        assert_eq!(heard, expected.map(|(about, text)| (about, text.to_string())));
+    }
+}

@@ -1,0 +1,56 @@
+//! Runs the tests again when a file changes. It looks at the files twice a second, which every file
+//! system can do.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::command_line::Command;
+use super::output::{complain, print};
+use super::suite;
+
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What tells whether a file is the same: when it was changed, and its length.
+type Seen = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
+
+/// Runs them until the user has had enough.
+pub(super) fn forever(command: &Command) -> ! {
+    loop {
+        // What changes meanwhile has changed since.
+        let seen = look(command);
+        if let Err(message) = suite::run(command) {
+            complain(&message);
+        }
+        print(&format!("watching {}\n", list(&seen)));
+        let changed = loop {
+            thread::sleep(PAUSE);
+            let now = look(command);
+            if let Some(changed) = now.iter().find(|file| !seen.contains(file)) {
+                break changed.0.clone();
+            }
+        };
+        print(&format!("\n{} has changed\n", changed.display()));
+    }
+}
+
+fn files(command: &Command) -> Vec<PathBuf> {
+    let mut files = vec![command.script.clone(), command.tests(), command.plugin.clone()];
+    files.dedup();
+    files
+}
+
+fn look(command: &Command) -> Seen {
+    let seen = |file: PathBuf| {
+        let about = file.metadata().ok();
+        let about = about.and_then(|about| Some((about.modified().ok()?, about.len())));
+        (file, about)
+    };
+    files(command).into_iter().map(seen).collect()
+}
+
+/// The plugin is watched as well, but its user does not write it.
+fn list(seen: &Seen) -> String {
+    let names: Vec<_> = seen.iter().map(|(file, _)| file.display().to_string()).collect();
+    names[..names.len() - 1].join(" and ")
+}

@@ -1,0 +1,128 @@
+//! Tells which callbacks of a plugin are called, by a table that passes them on.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::lists::{Exports, Extents};
+use crate::table::PluginTable;
+
+/// Who is told, by nbdkit's name of the callback.
+pub(crate) type Listener = fn(&'static str);
+
+struct Watched {
+    table: PluginTable,
+    listener: Listener,
+}
+
+// SAFETY: the table's texts are never written to.
+unsafe impl Send for Watched {}
+// SAFETY: as above.
+unsafe impl Sync for Watched {}
+
+static WATCHED: OnceLock<Watched> = OnceLock::new();
+
+/// Whether the script has been named: what comes before is not for its `config`.
+static IS_NAMED: AtomicBool = AtomicBool::new(false);
+
+/// The parameter that names the script, and that stands for one without a key.
+const SCRIPT: &[u8] = b"script";
+
+/// The plugin's own callback, once that it is called has been told.
+fn tell(name: &'static str) -> &'static PluginTable {
+    match WATCHED.get() {
+        Some(Watched { table, listener }) => {
+            listener(name);
+            table
+        }
+        None => unreachable!("only `watch` puts these into a table"),
+    }
+}
+
+macro_rules! passed_on {
+    ($($field:ident as $name:ident($($argument:ident: $type:ty),*) -> $result:ty, $absent:expr;)*) => {
+        $(unsafe extern "C" fn $field($($argument: $type),*) -> $result {
+            match tell(stringify!($name)).$field {
+                // SAFETY: the arguments are those that nbdkit gives.
+                Some(callback) => unsafe { callback($($argument),*) },
+                None => $absent,
+            }
+        })*
+
+        /// Puts them in the place of those that the plugin has.
+        fn replace(table: &mut PluginTable) {
+            $(if table.$field.is_some() {
+                table.$field = Some($field);
+            })*
+        }
+    };
+}
+
+type Handle = *mut c_void;
+
+passed_on! {
+    config_complete as config_complete() -> c_int, -1;
+    thread_model_callback as thread_model() -> c_int, -1;
+    get_ready as get_ready() -> c_int, -1;
+    after_fork as after_fork() -> c_int, -1;
+    cleanup as cleanup() -> (), ();
+    preconnect as preconnect(readonly: c_int) -> c_int, -1;
+    list_exports as list_exports(readonly: c_int, tls: c_int, list: *mut Exports) -> c_int, -1;
+    default_export as default_export(readonly: c_int, tls: c_int) -> *const c_char, c"".as_ptr();
+    open as open(readonly: c_int) -> Handle, std::ptr::null_mut();
+    close as close(handle: Handle) -> (), ();
+    export_description as export_description(handle: Handle) -> *const c_char, std::ptr::null();
+    get_size as get_size(handle: Handle) -> i64, -1;
+    block_size as block_size(handle: Handle, a: *mut u32, b: *mut u32, c: *mut u32) -> c_int, -1;
+    can_write as can_write(handle: Handle) -> c_int, -1;
+    can_flush as can_flush(handle: Handle) -> c_int, -1;
+    is_rotational as is_rotational(handle: Handle) -> c_int, -1;
+    can_trim as can_trim(handle: Handle) -> c_int, -1;
+    can_zero as can_zero(handle: Handle) -> c_int, -1;
+    can_fast_zero as can_fast_zero(handle: Handle) -> c_int, -1;
+    can_extents as can_extents(handle: Handle) -> c_int, -1;
+    can_fua as can_fua(handle: Handle) -> c_int, -1;
+    can_multi_conn as can_multi_conn(handle: Handle) -> c_int, -1;
+    can_cache as can_cache(handle: Handle) -> c_int, -1;
+    pread as pread(handle: Handle, data: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
+    pwrite as pwrite(
+        handle: Handle, data: *const c_void, count: u32, offset: u64, flags: u32
+    ) -> c_int, -1;
+    flush as flush(handle: Handle, flags: u32) -> c_int, -1;
+    trim as trim(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
+    zero as zero(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
+    extents as extents(
+        handle: Handle, count: u32, offset: u64, flags: u32, list: *mut Extents
+    ) -> c_int, -1;
+    cache as cache(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
+}
+
+unsafe extern "C" fn config(key: *const c_char, value: *const c_char) -> c_int {
+    // SAFETY: two C strings.
+    let is_script = unsafe { CStr::from_ptr(key) }.to_bytes() == SCRIPT;
+    let watched = WATCHED.get();
+    if let Some(Watched { listener, .. }) = watched {
+        if IS_NAMED.load(Ordering::Relaxed) {
+            listener("config");
+            if is_script {
+                listener("magic_config_key");
+            }
+        } else if is_script {
+            IS_NAMED.store(true, Ordering::Relaxed);
+        }
+    }
+    match watched.and_then(|watched| watched.table.config) {
+        // SAFETY: as above.
+        Some(config) => unsafe { config(key, value) },
+        None => -1,
+    }
+}
+
+/// Has the listener told of each call from now on. A process watches one plugin.
+pub(crate) fn watch(table: &mut PluginTable, listener: Listener) {
+    if WATCHED.set(Watched { table: *table, listener }).is_ok() {
+        replace(table);
+        table.config = table.config.map(|_| config as _);
+    }
+}
