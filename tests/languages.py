@@ -231,6 +231,13 @@ def only(**by_language):
     return by_language[under_test().name]
 
 
+def program(name):
+    """A program in Rust, or the path in NBDKIT_SCRIPT_TEST for nbdkit-script-test."""
+    default = ROOT / f"target/release/{name}"
+    variable = name.upper().replace("-", "_")
+    return Path(os.environ.get(variable, default)).resolve()
+
+
 def rust_plugin(name):
     """A plugin written in Rust: `libNAME.so`, or the path in NBDKIT_SCRIPT_NAME."""
     default = ROOT / f"target/release/lib{name}.so"

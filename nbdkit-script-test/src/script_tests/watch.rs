@@ -25,13 +25,19 @@ pub(super) fn forever(command: &Command) -> ! {
         print(&format!("watching {}\n", list(&seen)));
         let changed = loop {
             thread::sleep(PAUSE);
-            let now = look(command);
-            if let Some(changed) = now.iter().find(|file| !seen.contains(file)) {
-                break changed.0.clone();
+            if let Some(changed) = difference(&seen, &look(command)) {
+                break changed;
             }
         };
         print(&format!("\n{} has changed\n", changed.display()));
     }
+}
+
+/// A file that has changed, has come or has gone.
+fn difference(before: &Seen, now: &Seen) -> Option<PathBuf> {
+    let changed = now.iter().find(|file| !before.contains(file));
+    let gone = || before.iter().find(|file| !now.contains(file));
+    changed.or_else(gone).map(|(file, _)| file.clone())
 }
 
 fn files(command: &Command) -> Vec<PathBuf> {
