@@ -25,6 +25,8 @@ keys is marked as `script`. The keys:
 Whatever the mark, a client sends every kind of request that the disk offers, every callback that
 the block defines has to be called, and the log may contain no lines other than those named.
 
+A block that is marked as `tests` has the tests of its document's first script.
+
 The blocks of docs/tutorial.md build on each other: `test_tutorial.py` has marks of its own for them.
 """
 
@@ -92,3 +94,5 @@ def blocks(document):
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
 # The blocks in the language under test.
 SCRIPTS = [block for block in BLOCKS if block.language == under_test().name]
+TESTS = [block for block in SCRIPTS if block.mark == ("tests",)]
+SCRIPTS = [block for block in SCRIPTS if block not in TESTS]

@@ -232,7 +232,9 @@ def only(**by_language):
 
 
 def program(name):
-    """A program in Rust, or the path in NBDKIT_SCRIPT_TEST for nbdkit-script-test."""
+    """A program in Rust: by default, what cargo has built; nbdkit-script-test may be anywhere, by the
+    path in NBDKIT_SCRIPT_TEST.
+    """
     default = ROOT / f"target/release/{name}"
     variable = name.upper().replace("-", "_")
     return Path(os.environ.get(variable, default)).resolve()

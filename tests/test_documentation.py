@@ -16,8 +16,8 @@ import nbd
 import pytest
 
 import nbdkit
-from documents import BLOCKS, DOCUMENTS, KEYS, KINDS, SCRIPTS
-from languages import ROOT, under_test
+from documents import BLOCKS, DOCUMENTS, KEYS, KINDS, SCRIPTS, TESTS
+from languages import ROOT, program, under_test
 
 REQUIRED = {"open", "get_size", "pread"}
 BEFORE_CLIENTS = {"config", "config_complete", "after_fork"}
@@ -94,6 +94,25 @@ def test_every_callback_and_every_function_has_an_example():
     assert methods - set(re.findall(LOOK.file, shown)) == set()
     operations = library("shared.rs", r'    Function::(?:keyed|shared)\("(\w+)"')
     assert operations - set(re.findall(LOOK.shared, shown)) == set()
+
+
+def test_every_method_of_a_tests_client_is_described():
+    reference = (ROOT / f"docs/{under_test().name}.md").read_text().split("\n## Tests\n")[1]
+    methods = library("client.rs", r'(?:request|function)\("(\w+)"')
+    assert methods - set(re.findall(r"`(\w+)[(` ]", reference)) == set()
+
+
+@pytest.mark.parametrize("block", TESTS, ids=str)
+def test_tests(block, language, write_script, tmp_path):
+    script = next(script for script in SCRIPTS if script.document == block.document)
+    name = write_script(script.text)
+    write_script(block.text, "disk_test")
+    ran = subprocess.run(
+        [program("nbdkit-script-test"), f"--plugin={language.plugin}", name],
+        cwd=tmp_path, capture_output=True, text=True, timeout=nbdkit.DEADLINE,
+    )  # fmt: skip
+    shown = [other for other in BLOCKS if other.document == block.document and other.line > block.line]
+    assert ran.stdout == next(other.text for other in shown if other.language == "text"), ran
 
 
 def nbdkit_release():

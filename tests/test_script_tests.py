@@ -1,10 +1,8 @@
 """Tests that the author of a script writes, and the program that runs them: nbdkit-script-test."""
 
-import os
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -269,9 +267,7 @@ def test_a_file_of_tests_that_does_not_load(run, disk, language):
 def test_a_file_of_tests_that_does_not_end(run, disk, language):
     loop = language.pieces("script_tests", "top level")["endless"]
     said = refusal(run("--time-limit=0.3", disk(loop)))
-    assert said.endswith("interrupted: ETIMEDOUT: it took longer than time_limit=0.3") or (
-        "interrupted: ETIMEDOUT" in said
-    ), said
+    assert "interrupted: ETIMEDOUT: it took longer than time_limit=0.3" in said
 
 
 def test_a_disk_that_does_not_start(run, disk, language):

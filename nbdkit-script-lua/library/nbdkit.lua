@@ -449,6 +449,124 @@ function disk:extents(count, offset) end
 ---@return integer
 function disk:size() end
 
+---The client of a test: the argument of the functions `test_*` that `nbdkit-script-test` runs.
+---@class nbdkit.client
+local client = {}
+
+---Connects anew, to the default export if there is no name.
+---@param export? string
+function client:connect(export) end
+
+---Closes the connection. The next request opens one to the default export.
+function client:disconnect() end
+
+---Returns `count` bytes.
+---@param count integer
+---@param offset integer
+---@return string
+function client:pread(count, offset) end
+
+---Writes.
+---@param data string|nbdkit.buffer
+---@param offset integer
+---@param flags? integer
+function client:pwrite(data, offset, flags) end
+
+---Makes earlier writes durable.
+function client:flush() end
+
+---Punches a hole.
+---@param count integer
+---@param offset integer
+---@param flags? integer
+function client:trim(count, offset, flags) end
+
+---Writes zeroes, which may be a hole, unless the flags say otherwise.
+---@param count integer
+---@param offset integer
+---@param flags? integer
+function client:zero(count, offset, flags) end
+
+---Returns `{offset, length, type}` for each extent.
+---@param count integer
+---@param offset integer
+---@param flags? integer
+---@return integer[][]
+function client:extents(count, offset, flags) end
+
+---Prefetches.
+---@param count integer
+---@param offset integer
+function client:cache(count, offset) end
+
+---Calls a method, which has to fail with this errno. Returns the message.
+---@param errno integer|nbdkit.errno_name
+---@param method string
+---@param ... any
+---@return string
+function client:expect_error(errno, method, ...) end
+
+---Fails unless both are the same.
+---@param found number|boolean|string|nbdkit.buffer|nil
+---@param expected number|boolean|string|nbdkit.buffer|nil
+function client:expect_equal(found, expected) end
+
+---The size of the disk in bytes.
+---@return integer
+function client:get_size() end
+
+---Whether the disk has seek times.
+---@return boolean
+function client:is_rotational() end
+
+---Whether the client may write.
+---@return boolean
+function client:can_write() end
+
+---Whether the client may flush.
+---@return boolean
+function client:can_flush() end
+
+---Whether the client may trim.
+---@return boolean
+function client:can_trim() end
+
+---Whether the client may write zeroes.
+---@return boolean
+function client:can_zero() end
+
+---Whether the client may ask for zeroes to be fast or to fail.
+---@return boolean
+function client:can_fast_zero() end
+
+---Whether the extents are the script's.
+---@return boolean
+function client:can_extents() end
+
+---One of `nbdkit.FUA_...`.
+---@return integer
+function client:can_fua() end
+
+---One of `nbdkit.CACHE_...`.
+---@return integer
+function client:can_cache() end
+
+---Whether several connections see one consistent disk.
+---@return boolean
+function client:can_multi_conn() end
+
+---The export that the client is connected to.
+---@return string
+function client:export_name() end
+
+---What the script says about it.
+---@return string?
+function client:export_description() end
+
+---The names of the exports.
+---@return string[]
+function client:list_exports() end
+
 ---A file or a block device with a disk's data. Errors have the system's errno, and name the file.
 ---@class nbdkit.file
 local file = {}

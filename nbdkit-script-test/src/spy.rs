@@ -41,7 +41,9 @@ fn tell(name: &'static str) -> &'static PluginTable {
 }
 
 macro_rules! passed_on {
-    ($($field:ident as $name:ident($($argument:ident: $type:ty),*) -> $result:ty, $absent:expr;)*) => {
+    ($(
+        $field:ident as $name:ident($($argument:ident: $type:ty),*) -> $result:ty, $absent:expr;
+    )*) => {
         $(unsafe extern "C" fn $field($($argument: $type),*) -> $result {
             match tell(stringify!($name)).$field {
                 // SAFETY: the arguments are those that nbdkit gives.

@@ -191,3 +191,9 @@ return M
         (9, "missing-parameter"),
         (10, "undefined-field"),
     ]
+
+
+def test_the_client_of_a_test():
+    source = (ROOT / "nbdkit-script/src/script/api/client.rs").read_text()
+    methods = set(re.findall(r'(?:request|function)\("(\w+)"', source))
+    assert definitions(r"^function client:(\w+)\(") == methods
