@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import nbdkit
-from languages import ROOT, under_test
+from languages import ROOT, program, under_test
 
 
 def new(*arguments, cwd):
@@ -39,6 +39,17 @@ def test_it_passes_its_own_test(made):
     # Only what the last test provokes.
     (line,) = result.stderr.splitlines()
     assert line.endswith("the size= parameter is missing")
+
+
+def test_it_passes_its_tests_without_a_server(made):
+    language = under_test()
+    result = subprocess.run(
+        [program("nbdkit-script-test"), f"--plugin={language.plugin}",
+         f"my-disk.{language.extension}", "16M"],
+        cwd=made, capture_output=True, text=True, timeout=nbdkit.DEADLINE,
+    )  # fmt: skip
+    assert result.returncode == 0, result
+    assert result.stdout.endswith("\n5 passed, 0 failed\ncallbacks covered: 32 of 32\n"), result
 
 
 def test_it_defines_all_callbacks(made):

@@ -3,7 +3,8 @@
 --   nbdkit -f script-lua NAME.lua size=16M
 --   nbdinfo nbd://localhost                  # in another terminal
 --
--- Check it with: nbdkit --dump-plugin script-lua NAME.lua; luacheck NAME.lua; ./test.py
+-- Check it with: nbdkit --dump-plugin script-lua NAME.lua; luacheck NAME.lua; ./test.py;
+-- nbdkit-script-test NAME.lua 16M
 API_VERSION = 2
 
 ---@type nbdkit.disk

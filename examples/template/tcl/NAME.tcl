@@ -3,7 +3,8 @@
 #   nbdkit -f script-tcl NAME.tcl size=16M
 #   nbdinfo nbd://localhost                  # in another terminal
 #
-# Check it with: nbdkit --dump-plugin script-tcl NAME.tcl; ./test.py
+# Check it with: nbdkit --dump-plugin script-tcl NAME.tcl; ./test.py;
+# nbdkit-script-test NAME.tcl 16M
 set API_VERSION 2
 
 # Parameters
