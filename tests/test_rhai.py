@@ -10,7 +10,7 @@ import pytest
 import nbdkit
 from conftest import failure
 from crowd import InFlight, at_once
-from languages import ROOT, rust_plugin
+from languages import ROOT, program, rust_plugin
 
 PLUGIN = rust_plugin("nbdkit_rhai")
 DISK = ROOT / "examples/rhai/disk.rhai"
@@ -706,3 +706,29 @@ def test_probabilities_and_times_are_read_with_any_nbdkit(start, write):
     with pytest.raises(nbd.Error):
         server.connect().pread(512, 0)
     assert "[0.25, [0, 1500000]]" in one_error(server)
+
+
+def test_tests_of_a_script(tmp_path):
+    (tmp_path / "disk_test.rhai").write_text("""
+fn test_what_is_written_is_read() {
+    client::pwrite(blob(5, 7), 510, nbdkit::FLAG_FUA);
+    client::expect_equal(client::pread(7, 509), blob(1, 0) + blob(5, 7) + blob(1, 0));
+    client::expect_error("ENOSPC", "pwrite", blob(1, 7), client::get_size(), nbdkit::FLAG_FUA);
+}
+
+fn test_what_fails() {
+    client::expect_equal(client::can_write(), false);
+}
+""")
+    (tmp_path / "disk.rhai").write_text(DISK.read_text())
+    ran = subprocess.run(
+        [program("nbdkit-script-test"), f"--plugin={PLUGIN}", "disk.rhai", "size=1M"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=nbdkit.DEADLINE,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stdout.splitlines()[:3] == [
+        "ok      test_what_is_written_is_read",
+        "FAILED  test_what_fails               disk_test.rhai:9: expect_equal: found true, "
+        "expected false",
+        "1 passed, 1 failed",
+    ], ran

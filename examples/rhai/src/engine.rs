@@ -57,6 +57,7 @@ pub fn new(
         .register_type_with_name::<Arc<Closable>>("file")
         .on_debug(|text, _, _| host::debug(text))
         .register_static_module("nbdkit", nbdkit.into())
+        .register_static_module("client", module(plain::client()).into())
         .register_global_module(module(plain::methods()).into());
     Ok(engine)
 }
@@ -81,6 +82,12 @@ fn module(functions: impl Iterator<Item = Function<Rhai>>) -> Module {
             name,
             move |call: Call, a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic| {
                 run(call, vec![a, b, c, d])
+            },
+        );
+        module.set_native_fn(
+            name,
+            move |call: Call, a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic, e: Dynamic| {
+                run(call, vec![a, b, c, d, e])
             },
         );
     }

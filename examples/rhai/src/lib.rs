@@ -98,6 +98,10 @@ impl Language for Rhai {
     fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Dynamic> {
         self.run(Callbacks::OPEN, &arguments).map(Dynamic::into_shared)
     }
+
+    fn run_test(&self, name: &str) -> Result<()> {
+        self.run_named(name, Vec::new()).map(|_| ())
+    }
 }
 
 impl Rhai {
@@ -105,17 +109,15 @@ impl Rhai {
         if !self.callbacks.contains(callback) {
             return Err(Error::not_defined());
         }
+        self.run_named(callback.name(), plain::arguments::<Rhai>(arguments)?)
+    }
+
+    fn run_named(&self, name: &str, arguments: Vec<Dynamic>) -> Result<Dynamic> {
         self.memory.inspect(|memory| memory.enter());
-        let (options, name) = (CallFnOptions::new().eval_ast(false), callback.name());
+        let options = CallFnOptions::new().eval_ast(false);
         let variables = &mut self.variables.borrow_mut();
         self.engine
-            .call_fn_with_options(
-                options,
-                variables,
-                &self.ast,
-                name,
-                plain::arguments::<Rhai>(arguments)?,
-            )
+            .call_fn_with_options(options, variables, &self.ast, name, arguments)
             .map_err(|error| errors::of(&self.file, *error))
     }
 }

@@ -209,8 +209,8 @@ pub trait Language: Sized + Send + 'static {
     /// Those of [`call`](Language::call).
     fn open(&self, arguments: [ArgumentOf<'_, '_, Self>; 1]) -> Result<Self::Handle>;
 
-    /// Calls a function of a file of tests. Its argument is the client: an object with the methods
-    /// in [`api::client::ALL`](super::api::client::ALL).
+    /// Calls a function of a file of tests. Its argument is the client, an object with the methods
+    /// in [`api::client::ALL`](super::api::client::ALL); or these are functions of a module.
     ///
     /// # Errors
     /// Those of the function.

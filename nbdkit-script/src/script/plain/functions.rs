@@ -76,6 +76,12 @@ pub fn operations<V: Values>() -> impl Iterator<Item = Function<V>> {
     all.map(|function| Function { name: function.name, run: Run::Function(function) })
 }
 
+/// The methods of a test's client, for a module `client`.
+pub fn client<V: Values>() -> impl Iterator<Item = Function<V>> {
+    let all = api::client::ALL.iter();
+    all.map(|function| Function { name: function.name, run: Run::Function(function) })
+}
+
 /// The methods of disks and files. The first argument is the object; a language calls the same
 /// function for both, which knows one from the other.
 pub fn methods<V: Values>() -> impl Iterator<Item = Function<V>> {
@@ -110,7 +116,7 @@ impl<V: Values> Of<V> {
 
 impl<V: Values> Function<V> {
     /// The maximum number of arguments, including the object of a method.
-    pub const MOST_ARGUMENTS: usize = 4;
+    pub const MOST_ARGUMENTS: usize = 5;
 
     /// Calls it.
     ///

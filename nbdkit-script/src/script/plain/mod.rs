@@ -22,7 +22,7 @@ use std::fmt::Display;
 
 use crate::script::from_script::Notation;
 
-pub use functions::{Function, functions, methods, operations};
+pub use functions::{Function, client, functions, methods, operations};
 pub use returned::{Returned, arguments};
 pub use thrown::{error, thrown};
 pub use value::Value;

@@ -199,7 +199,8 @@ fn no_function_takes_more_arguments_than_are_said_to_be() {
     let nbdkit = crate::script::api::functions::ALL.iter().filter(|f| f.name != "buffer");
     let nbdkit = nbdkit.map(|function| function.most_arguments);
     let shared = crate::script::api::shared::ALL.iter().map(|operation| operation.most_arguments);
-    assert_eq!(nbdkit.chain(shared).max(), Some(most));
+    let client = crate::script::api::client::ALL.iter().map(|method| method.most_arguments);
+    assert_eq!(nbdkit.chain(shared).chain(client).max(), Some(most));
     for method in methods::<Plain>().chain(functions().filter(|f| f.name == "disk")) {
         let error = error::<Plain>(method.call(vec![Nil; most + 1]).unwrap_err());
         assert!(error.message().contains("arguments, expected at most"), "{error}");
