@@ -123,11 +123,6 @@ function test_prints(client)
     client:expect_error("ENODATA", "pread", 4, 1536)
     @end@
 end
---- module
-local M = {}
-function M.test_b(client) end
-function M.test_a(client) end
-return M
 --- readonly
 write: client:pwrite("x", 0)
 --- top level
