@@ -144,8 +144,8 @@ pub use values::{Named, Number, in_short, whole};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::host::{Finder, provide, rules};
-    pub use crate::parameters::{Declared, Field, default_of, help_bytes, help_length, help_text};
     pub use crate::host::{Job, Listener, Question, Reply, Testing, Told};
+    pub use crate::parameters::{Declared, Field, default_of, help_bytes, help_length, help_text};
     pub use crate::plugin::{Defines, Plugin, defined};
     pub use crate::serve::connection::Exported;
     pub use crate::serve::lifecycle::Slot;
