@@ -27,8 +27,8 @@ import pytest
 
 import nbdkit
 from documents import blocks
+from installing import MOUNTS, PLUGINS, Installation, built, can_mount  # noqa: F401
 from languages import ROOT, under_test
-from test_install import MOUNTS, PLUGINS, Installation, built, can_mount  # noqa: F401
 
 pytestmark = pytest.mark.skipif(under_test().name != "lua", reason="its disk is in Lua")
 
