@@ -97,7 +97,7 @@ negative: $client pread -1 0
 #--- ending
 exits: exit 3
 leaves: exit 0
-is killed: exec kill -KILL [pid]
+is killed: exec sh -c "kill -KILL [pid]"
 #--- endless disk
 proc plugin_open {readonly} { return 1 }
 proc get_size {h} { return 512 }
