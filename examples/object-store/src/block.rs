@@ -1,0 +1,262 @@
+//! A block in memory: which of its bytes are known, and whether the store has them.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use nbdkit_script::{Result, memory};
+use tokio::time::Instant;
+
+/// A block that was written, or is read ahead.
+#[derive(Debug)]
+pub struct Block {
+    content: Mutex<Content>,
+    /// Held while the block is got from the store or put there, so that a put never overtakes
+    /// another. Neither reads nor writes of known bytes wait for it.
+    pub transfer: tokio::sync::Mutex<()>,
+}
+
+/// The bytes of a block.
+#[derive(Debug)]
+pub struct Content {
+    length: usize,
+    /// `None`: all that is known are zeroes. Shared with a put that is under way.
+    bytes: Option<Arc<Vec<u8>>>,
+    known: Ranges,
+    /// Counts the writes.
+    version: u64,
+    /// The version that the store has.
+    stored: u64,
+    /// When the first write came that the store does not have.
+    dirty_since: Instant,
+}
+
+/// What `read` finds.
+#[derive(Clone, Debug)]
+pub enum Part {
+    Zeroes(usize),
+    Bytes(Bytes),
+}
+
+/// What a put puts.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub version: u64,
+    /// `None` if the block is all zeroes.
+    pub bytes: Option<Bytes>,
+}
+
+impl Block {
+    pub fn new(length: usize) -> Block {
+        let content = Content {
+            length,
+            bytes: None,
+            known: Ranges::default(),
+            version: 0,
+            stored: 0,
+            dirty_since: Instant::now(),
+        };
+        Block { content: Mutex::new(content), transfer: tokio::sync::Mutex::default() }
+    }
+
+    /// Each change of the content is complete in itself, so it is usable after a panic.
+    pub fn lock(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Content {
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub fn is_dirty(&self) -> bool {
+        self.version != self.stored
+    }
+
+    pub fn dirty_since(&self) -> Instant {
+        self.dirty_since
+    }
+
+    pub fn is_hole(&self) -> bool {
+        self.bytes.is_none() && self.known.gap(self.length).is_none()
+    }
+
+    /// Bytes, if they are known.
+    pub fn read(&self, range: Range<usize>) -> Option<Part> {
+        let is_known = self.known.has(&range);
+        is_known.then(|| match &self.bytes {
+            Some(bytes) => Part::Bytes(Bytes::copy_from_slice(&bytes[range])),
+            None => Part::Zeroes(range.len()),
+        })
+    }
+
+    pub fn write(&mut self, range: Range<usize>, data: &[u8]) -> Result<()> {
+        self.bytes()?[range.clone()].copy_from_slice(data);
+        self.changed(range);
+        Ok(())
+    }
+
+    pub fn zero(&mut self, range: Range<usize>) -> Result<()> {
+        if range.len() == self.length {
+            self.bytes = None;
+        } else if self.bytes.is_some() {
+            self.bytes()?[range.clone()].fill(0);
+        }
+        self.changed(range);
+        Ok(())
+    }
+
+    fn changed(&mut self, range: Range<usize>) {
+        if !self.is_dirty() {
+            self.dirty_since = Instant::now();
+        }
+        self.version += 1;
+        self.known.add(range);
+    }
+
+    /// From the first byte that is not known to the last.
+    pub fn gap(&self) -> Option<Range<usize>> {
+        self.known.gap(self.length)
+    }
+
+    /// The bytes of the gap, as the store has them: `None` for zeroes. What was written meanwhile is
+    /// newer.
+    pub fn fill(&mut self, from: usize, data: Option<&[u8]>) -> Result<()> {
+        if let Some(data) = data {
+            for part in self.known.missing(from..from + data.len()) {
+                self.bytes()?[part.clone()]
+                    .copy_from_slice(&data[part.start - from..part.end - from]);
+            }
+        }
+        self.known.add(0..self.length);
+        Ok(())
+    }
+
+    /// The whole block as it is now, which a later write does not change.
+    pub fn snapshot(&self) -> Snapshot {
+        const ZEROES: &[u8] = &[0; 4096];
+        let bytes = self.bytes.clone().filter(|bytes| {
+            bytes.chunks(ZEROES.len()).any(|chunk| chunk != &ZEROES[..chunk.len()])
+        });
+        let bytes = bytes.map(|bytes| Bytes::from_owner(Lent(bytes)));
+        Snapshot { version: self.version, bytes }
+    }
+
+    /// The store has this version.
+    pub fn stored(&mut self, version: u64) {
+        self.stored = self.stored.max(version);
+        self.dirty_since = Instant::now();
+    }
+
+    pub fn has_stored(&self, version: u64) -> bool {
+        self.stored >= version
+    }
+
+    /// The bytes, to be changed: a copy of them if a put has them.
+    fn bytes(&mut self) -> Result<&mut Vec<u8>> {
+        if self.bytes.as_mut().is_none_or(|bytes| Arc::get_mut(bytes).is_none()) {
+            let bytes = match &self.bytes {
+                Some(bytes) => memory::copied(bytes, "a block")?,
+                None => {
+                    memory::check()?;
+                    let mut bytes = Vec::new();
+                    memory::reserve(&mut bytes, self.length, "a block")?;
+                    bytes.resize(self.length, 0);
+                    bytes
+                }
+            };
+            self.bytes = Some(Arc::new(bytes));
+        }
+        let bytes = self.bytes.as_mut().and_then(Arc::get_mut);
+        Ok(bytes.ok_or("the block is in use")?)
+    }
+}
+
+struct Lent(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Ranges in order, with space between them.
+#[derive(Debug, Default)]
+struct Ranges(Vec<Range<usize>>);
+
+impl Ranges {
+    fn add(&mut self, mut new: Range<usize>) {
+        let first = self.0.partition_point(|range| range.end < new.start);
+        let last = self.0.partition_point(|range| range.start <= new.end);
+        if first < last {
+            new = new.start.min(self.0[first].start)..new.end.max(self.0[last - 1].end);
+        }
+        self.0.splice(first..last, [new]);
+    }
+
+    fn has(&self, part: &Range<usize>) -> bool {
+        let next = self.0.partition_point(|range| range.start <= part.start);
+        next > 0 && self.0[next - 1].end >= part.end
+    }
+
+    fn missing(&self, within: Range<usize>) -> Vec<Range<usize>> {
+        let mut missing = Vec::new();
+        let mut at = within.start;
+        for range in &self.0 {
+            if range.start > at && at < within.end {
+                missing.push(at..range.start.min(within.end));
+            }
+            at = at.max(range.end);
+        }
+        if at < within.end {
+            missing.push(at..within.end);
+        }
+        missing
+    }
+
+    fn gap(&self, length: usize) -> Option<Range<usize>> {
+        let missing = self.missing(0..length);
+        Some(missing.first()?.start..missing.last()?.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let mut ranges = Ranges::default();
+        for range in [10..20, 30..40, 20..25, 5..6, 24..31] {
+            ranges.add(range);
+        }
+        assert_eq!(ranges.0, [5..6, 10..40]);
+        assert!(ranges.has(&(10..40)) && ranges.has(&(12..13)) && !ranges.has(&(9..11)));
+        assert_eq!(ranges.missing(0..50), [0..5, 6..10, 40..50]);
+        assert_eq!(ranges.missing(7..41), [7..10, 40..41]);
+        assert_eq!(ranges.missing(11..39), []);
+        assert_eq!(ranges.gap(50), Some(0..50));
+        assert_eq!(ranges.gap(40), Some(0..10));
+        ranges.add(0..40);
+        assert_eq!(ranges.gap(40), None);
+    }
+
+    #[test]
+    fn what_the_store_has_is_older_than_what_was_written() -> Result<()> {
+        let block = Block::new(8);
+        let mut content = block.lock();
+        content.write(2..4, b"ab")?;
+        content.fill(0, Some(b"........"))?;
+        assert!(content.is_dirty());
+        let before = content.snapshot();
+        content.write(0..1, b"c")?;
+        assert_eq!(before.bytes.as_deref(), Some(&b"..ab...."[..]));
+        assert_eq!(content.snapshot().bytes.as_deref(), Some(&b"c.ab...."[..]));
+        content.stored(before.version);
+        assert!(content.is_dirty());
+        content.zero(0..8)?;
+        assert!(content.is_hole() && content.snapshot().bytes.is_none());
+        Ok(())
+    }
+}

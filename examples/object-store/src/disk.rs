@@ -1,0 +1,324 @@
+//! The disk: what each request does with blocks in memory and in the store.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use nbdkit_script::{Error, Extent, ExtentType, Result, errno, host, memory};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout, timeout_at};
+
+use crate::block::{Block, Part};
+use crate::cache::{Cache, Numbered};
+use crate::groups::{self, Groups, Presence};
+use crate::manifest::Manifest;
+use crate::owner::Owner;
+use crate::store::Store;
+
+/// Requests to the store at a time: for one read, and for all puts.
+const AT_A_TIME: usize = 16;
+/// How long a block may be dirty before it is put without a flush.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A disk that is served.
+#[derive(Debug)]
+pub struct Disk {
+    store: Store,
+    pub manifest: Manifest,
+    /// Nobody, if the disk is only read.
+    owner: Option<Owner>,
+    cache: Cache,
+    groups: Groups,
+    puts: Semaphore,
+    many_dirty: Arc<Notify>,
+}
+
+impl Disk {
+    pub fn new(store: Store, manifest: Manifest, owner: Option<Owner>, memory: u64) -> Disk {
+        Disk {
+            store,
+            manifest,
+            owner,
+            cache: Cache::new((memory / manifest.block).max(1) as usize),
+            groups: Groups::default(),
+            puts: Semaphore::new(AT_A_TIME),
+            many_dirty: Arc::default(),
+        }
+    }
+
+    pub async fn read(&self, offset: u64, count: u64) -> Result<Vec<Part>> {
+        if let Some(owner) = &self.owner {
+            owner.for_reading().await?;
+        }
+        let parts = self.manifest.split(offset, count);
+        stream::iter(parts.map(|(number, range)| self.read_part(number, range)))
+            .buffered(AT_A_TIME)
+            .try_collect()
+            .await
+    }
+
+    /// A put that is under way is nothing to wait for: the bytes are in memory.
+    async fn read_part(&self, number: u64, range: std::ops::Range<usize>) -> Result<Part> {
+        let mut presence = Presence::Doubtful;
+        if self.owner.is_some() {
+            if let Some(block) = self.cache.get(number) {
+                let known = block.lock().read(range.clone());
+                if let Some(part) = known {
+                    return Ok(part);
+                }
+                self.fetch(number, &block).await?;
+                let part = block.lock().read(range);
+                return Ok(part.ok_or("a block that was got is not known")?);
+            }
+            presence = self.groups.presence(&self.store, number).await?;
+        }
+        let length = range.len();
+        let found = self.get(number, presence, range).await?;
+        Ok(found.map_or(Part::Zeroes(length), Part::Bytes))
+    }
+
+    /// Bytes of the store, or `None` for a hole.
+    async fn get(
+        &self,
+        number: u64,
+        presence: Presence,
+        range: std::ops::Range<usize>,
+    ) -> Result<Option<Bytes>> {
+        if presence == Presence::Absent {
+            return Ok(None);
+        }
+        memory::room_for(range.len(), "what the store sends")?;
+        let range = range.start as u64..range.end as u64;
+        let found = self.store.get_range(&groups::name(number), range).await?;
+        if found.is_none() && presence == Presence::Present {
+            let message = format!("{} was there, and is gone", groups::name(number));
+            return Err(Error::msg(message));
+        }
+        Ok(found)
+    }
+
+    /// Makes all of a block known.
+    async fn fetch(&self, number: u64, block: &Block) -> Result<()> {
+        let _transfer = block.transfer.lock().await;
+        self.fill(number, block).await
+    }
+
+    /// The same for one who has the block's transfer.
+    async fn fill(&self, number: u64, block: &Block) -> Result<()> {
+        let Some(gap) = block.lock().gap() else { return Ok(()) };
+        let presence = self.groups.presence(&self.store, number).await?;
+        let found = self.get(number, presence, gap.clone()).await?;
+        block.lock().fill(gap.start, found.as_deref())
+    }
+
+    pub async fn write(self: &Arc<Self>, offset: u64, mut data: &[u8], fua: bool) -> Result<()> {
+        let owner = self.owner()?;
+        owner.for_reading().await?;
+        let mut written = Vec::new();
+        for (number, range) in self.manifest.split(offset, data.len() as u64) {
+            self.groups.presence(&self.store, number).await?;
+            let block = self.block(number).await?;
+            let (now, later) = data.split_at(range.len());
+            block.lock().write(range, now)?;
+            data = later;
+            if fua {
+                written.push(number);
+            }
+        }
+        self.put_written(written).await
+    }
+
+    /// Zeroes, which are holes where they are whole blocks.
+    pub async fn zero(self: &Arc<Self>, offset: u64, count: u64, fua: bool) -> Result<()> {
+        let owner = self.owner()?;
+        owner.for_reading().await?;
+        let mut written = Vec::new();
+        for (number, range) in self.manifest.split(offset, count) {
+            let presence = self.groups.presence(&self.store, number).await?;
+            let block = match self.cache.get(number) {
+                None if presence == Presence::Absent => continue,
+                Some(block) => block,
+                None => self.block(number).await?,
+            };
+            block.lock().zero(range)?;
+            if fua {
+                written.push(number);
+            }
+        }
+        self.put_written(written).await
+    }
+
+    /// A block in memory. If there is no place for it, one that is dirty has to be put first.
+    async fn block(self: &Arc<Self>, number: u64) -> Result<Arc<Block>> {
+        loop {
+            let block = self.cache.get_or_add(number, self.manifest.length(number));
+            self.many_dirty.notify_one();
+            if let Some(block) = block {
+                return Ok(block);
+            }
+            // Those that are not the oldest are let go, lest they look as if they were in use.
+            let oldest = self.cache.dirty().into_iter().next();
+            match oldest {
+                Some(oldest) => self.put_all(vec![oldest]).await?,
+                // All are in use, for the moment that it takes to write to them.
+                None => sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+
+    /// Forced unit access. A request keeps none of its blocks until here: several that did would
+    /// wait for places in memory that they take from each other. What is gone was put.
+    async fn put_written(self: &Arc<Self>, numbers: Vec<u64>) -> Result<()> {
+        let find = |number| Some((number, self.cache.get(number)?));
+        self.put_all(numbers.into_iter().filter_map(find).collect()).await
+    }
+
+    /// All that was written before is in the store when this ends.
+    pub async fn flush(self: &Arc<Self>) -> Result<()> {
+        self.owner()?;
+        self.put_all(self.cache.dirty()).await
+    }
+
+    /// Waits for all of them, whatever happens to one. They go on if nobody waits any more: half a
+    /// put would leave in doubt what the store has.
+    async fn put_all(self: &Arc<Self>, blocks: Vec<Numbered>) -> Result<()> {
+        let puts: Vec<_> = blocks
+            .into_iter()
+            .map(|(number, block)| {
+                // What is written from now on is for another put.
+                let version = block.lock().version();
+                tokio::spawn(self.clone().put(number, block, version))
+            })
+            .collect();
+        let (mut failures, count) = (Vec::new(), puts.len());
+        for put in puts {
+            match put.await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => failures.push(failure),
+                Err(panicked) => failures.push(panicked.into()),
+            }
+        }
+        let failed = failures.len();
+        let Some(first) = failures.into_iter().next() else { return Ok(()) };
+        let of = format!("{failed} of {count} blocks are not in the store, and stay in memory");
+        Err(first.context(of))
+    }
+
+    /// Puts a block, unless the store has this version or a later one.
+    async fn put(self: Arc<Self>, number: u64, block: Arc<Block>, version: u64) -> Result<()> {
+        let _transfer = block.transfer.lock().await;
+        if block.lock().has_stored(version) {
+            return Ok(());
+        }
+        let _place = self.puts.acquire().await?;
+        self.fill(number, &block).await?;
+        let end = self.owner()?.for_writing().await?;
+        let before = self.groups.presence(&self.store, number).await?;
+        let snapshot = block.lock().snapshot();
+        let name = groups::name(number);
+        let (after, done) = match snapshot.bytes {
+            None if before == Presence::Absent => (before, Ok(Ok(()))),
+            None => (Presence::Absent, timeout_at(end, self.store.delete(&name)).await),
+            Some(bytes) => (Presence::Present, timeout_at(end, self.store.put(&name, bytes)).await),
+        };
+        let done = done.map_err(|_| Error::msg(format!("{name}: no answer in time")));
+        match done.and_then(|done| done) {
+            Ok(()) => {
+                tracing::debug!("{name} is {after:?}");
+                self.groups.set(number, after);
+                block.lock().stored(snapshot.version);
+                Ok(())
+            }
+            Err(failure) => {
+                if before != after {
+                    self.groups.set(number, Presence::Doubtful);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Reads blocks ahead, as far as there is place for them.
+    pub async fn cache(self: &Arc<Self>, offset: u64, count: u64) -> Result<()> {
+        self.owner()?.for_reading().await?;
+        for (number, _) in self.manifest.split(offset, count) {
+            let block = self.block(number).await?;
+            self.fetch(number, &block).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn extents(&self, offset: u64, count: u64, only_one: bool) -> Result<Vec<Extent>> {
+        let mut extents: Vec<Extent> = Vec::new();
+        // What a reader has been told, which would not do for the next request.
+        let mut ahead = Vec::new().into_iter();
+        for (number, range) in self.manifest.split(offset, count) {
+            let presence = match (&self.owner, self.cache.get(number)) {
+                (Some(_), Some(block)) if block.lock().is_hole() => Presence::Absent,
+                (Some(_), Some(_)) => Presence::Present,
+                (Some(_), None) => self.groups.presence(&self.store, number).await?,
+                (None, _) => match ahead.next() {
+                    Some(presence) => presence,
+                    None => {
+                        ahead = groups::ahead(&self.store, number).await?.into_iter();
+                        ahead.next().ok_or("a group is too short")?
+                    }
+                },
+            };
+            let extent_type = if presence == Presence::Absent {
+                ExtentType::HOLE | ExtentType::ZERO
+            } else {
+                ExtentType::empty()
+            };
+            let length = range.len() as u64;
+            match extents.last_mut() {
+                Some(last) if last.extent_type == extent_type => last.length += length,
+                Some(_) if only_one => break,
+                _ => extents.push(Extent {
+                    offset: number * self.manifest.block + range.start as u64,
+                    length,
+                    extent_type,
+                }),
+            }
+        }
+        Ok(extents)
+    }
+
+    fn owner(&self) -> Result<&Owner> {
+        let readonly = || Error::new(errno::EROFS, "this server only reads the disk");
+        self.owner.as_ref().ok_or_else(readonly)
+    }
+
+    /// The end: puts what there is, and lets the disk go.
+    pub async fn end(self: &Arc<Self>) -> Result<()> {
+        let Some(owner) = &self.owner else { return Ok(()) };
+        let flushed = self.flush().await;
+        let released = owner.release().await;
+        flushed.and(released)
+    }
+}
+
+/// Puts blocks although nobody waits for it, until the disk is gone.
+pub async fn write_back(disk: Weak<Disk>, many_dirty: Arc<Notify>) {
+    loop {
+        let _ = timeout(Duration::from_secs(1), many_dirty.notified()).await;
+        // More will come, and looking for them takes a while.
+        sleep(Duration::from_millis(5)).await;
+        let Some(disk) = disk.upgrade() else { return };
+        let due = disk.cache.due(PATIENCE);
+        if let Err(failure) = disk.put_all(due).await {
+            host::error(&format!("in the background: {failure}"));
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+impl Disk {
+    /// Starts what goes on in the background.
+    pub fn start(self: &Arc<Self>, runtime: &tokio::runtime::Handle) {
+        if self.owner.is_some() {
+            runtime.spawn(write_back(Arc::downgrade(self), self.many_dirty.clone()));
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A disk in an object store: S3, Google, Azure or a directory.
+//!
+//! ```sh
+//! cargo build --release
+//! nbdkit ./target/release/libobject_store.so url=s3://bucket/disk size=1T
+//! ```
+//!
+//! What it promises and what it costs is in README.md.
+#![deny(unsafe_code)]
+
+mod block;
+mod cache;
+mod disk;
+mod groups;
+mod manifest;
+mod owner;
+mod store;
+
+use std::ffi::OsStr;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use nbdkit_script::{
+    BlockSize, Cache, Error, Extent, Filled, Flags, Fua, ReadBuffer, Result, ResultExt, Runtime,
+    ScriptPlugin, Shared, export, host, plugin,
+};
+
+use block::Part;
+use disk::Disk;
+use manifest::{BLOCK_SIZES, Manifest, Wanted};
+use owner::Owner;
+use store::Store;
+
+/// The plugin: its parameters, and from `after_fork` on the disk.
+struct ObjectStore {
+    url: String,
+    wanted: Wanted,
+    memory: u64,
+    lease: Duration,
+    takeover: bool,
+    manifest: Option<Manifest>,
+    runtime: Runtime,
+    disk: OnceLock<Arc<Disk>>,
+}
+
+#[plugin]
+impl ScriptPlugin for ObjectStore {
+    const NAME: &'static str = "object-store";
+    const LONGNAME: Option<&'static str> = Some("nbdkit disk in an object store");
+    const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
+    const CONFIG_HELP: Option<&'static str> = Some(
+        "url=<URL>         (required) s3://BUCKET/DISK, or a directory.\n\
+         size=<SIZE>       The size of the disk. Required to make one.\n\
+         block=<SIZE>      What an object has of a disk that is made, 4K to 32M (1M).\n\
+         cache=<SIZE>      Memory for blocks that are written or read ahead (64M).\n\
+         lease=<TIME>      How long a writer may be sure that it is the only one (30s).\n\
+         takeover=true     Take the disk from a writer that is gone.\n\
+         readonly=true     Read, beside a writer or not.",
+    );
+    const MAGIC_CONFIG_KEY: Option<&'static str> = Some("url");
+
+    type Handle = ();
+
+    fn load() -> Result<Self> {
+        Ok(ObjectStore {
+            url: String::new(),
+            wanted: Wanted::default(),
+            memory: 64 << 20,
+            lease: Duration::from_secs(30),
+            takeover: false,
+            manifest: None,
+            runtime: Runtime::new(),
+            disk: OnceLock::new(),
+        })
+    }
+
+    fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
+        let size = |value| host::parse_size(key, value).map(i64::unsigned_abs);
+        match key {
+            "url" => self.url = value.to_str().ok_or("url= is not UTF-8")?.to_owned(),
+            "size" => self.wanted.size = Some(size(value)?),
+            "block" => self.wanted.block = Some(size(value)?),
+            "cache" => self.memory = size(value)?,
+            "lease" => self.lease = host::parse_delay(key, value)?,
+            "takeover" => self.takeover = host::parse_bool(key, value)?,
+            "readonly" => self.wanted.readonly = host::parse_bool(key, value)?,
+            _ => return Err(Error::invalid(format!("unknown parameter {key}="))),
+        }
+        Ok(())
+    }
+
+    fn config_complete(&mut self) -> Result<()> {
+        if self.url.is_empty() {
+            return Err(Error::invalid("url= is missing"));
+        }
+        if let Some(block) = self.wanted.block
+            && !(BLOCK_SIZES.contains(&block) && block.is_power_of_two())
+        {
+            let message = format!("block={block}: expected a power of two from 4K to 32M");
+            return Err(Error::invalid(message));
+        }
+        if self.lease < Duration::from_millis(100) {
+            return Err(Error::invalid("lease=: expected at least 100ms"));
+        }
+        Ok(())
+    }
+
+    /// What is wrong so far is said before nbdkit goes to the background.
+    fn get_ready(&mut self) -> Result<()> {
+        self.url = store::address(&self.url)?;
+        if self.wanted.size.is_some() && !self.wanted.readonly {
+            store::make_directory(&self.url)?;
+        }
+        // The threads of the real runtime would be gone after the fork.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let found = runtime.block_on(async {
+            let store = self.store()?;
+            if !self.wanted.readonly && !self.takeover {
+                owner::look(&store).await?;
+            }
+            self.wanted.manifest(&store).await
+        });
+        let manifest = found.context(format_args!("url={}", self.url))?;
+        if self.memory < manifest.block {
+            let message = format!("cache={}: a block has {}", self.memory, manifest.block);
+            return Err(Error::invalid(message));
+        }
+        self.manifest = Some(manifest);
+        Ok(())
+    }
+
+    fn after_fork(&self) -> Result<()> {
+        self.runtime.start()?;
+        let disk = self.wait(async {
+            let store = self.store()?;
+            let owner = if self.wanted.readonly {
+                None
+            } else {
+                Some(Owner::claim(store.clone(), self.lease, self.takeover).await?)
+            };
+            Ok(Disk::new(store, self.manifest.ok_or("no manifest")?, owner, self.memory))
+        });
+        let disk = Arc::new(disk.context(format_args!("url={}", self.url))?);
+        disk.start(self.runtime.handle()?);
+        self.disk.set(disk).map_err(|_| "after_fork was called twice".into())
+    }
+
+    /// nbdkit has told everybody that the server ends, so this may not be given up.
+    fn cleanup(&self) -> Result<()> {
+        self.disk.get().map_or(Ok(()), |disk| self.runtime.handle()?.block_on(disk.end()))
+    }
+
+    fn open(&self, _readonly: bool) -> Result<()> {
+        Ok(())
+    }
+
+    fn get_size(&self, _: &()) -> Result<i64> {
+        Ok(i64::try_from(self.disk()?.manifest.size)?)
+    }
+
+    fn block_size(&self, _: &()) -> Result<Option<BlockSize>> {
+        let preferred = u32::try_from(self.disk()?.manifest.block)?;
+        Ok(Some(BlockSize { minimum: 1, preferred, maximum: u32::MAX }))
+    }
+
+    fn can_write(&self, _: &()) -> Result<bool> {
+        Ok(!self.wanted.readonly)
+    }
+
+    fn can_fua(&self, _: &()) -> Result<Fua> {
+        Ok(Fua::Native)
+    }
+
+    fn can_fast_zero(&self, _: &()) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// All clients see the same blocks, and a flush is of all of them.
+    fn can_multi_conn(&self, _: &()) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn can_cache(&self, _: &()) -> Result<Cache> {
+        Ok(if self.wanted.readonly { Cache::None } else { Cache::Native })
+    }
+
+    fn pread<'request>(
+        &self,
+        _: &(),
+        mut buffer: ReadBuffer<'request>,
+        offset: u64,
+    ) -> Result<Filled<'request>> {
+        for part in self.wait(self.disk()?.read(offset, buffer.len() as u64))? {
+            match part {
+                Part::Zeroes(count) => buffer.append_zeroes(count),
+                Part::Bytes(bytes) => buffer.append(&bytes),
+            };
+        }
+        buffer.finish()
+    }
+
+    fn pwrite(&self, _: &(), data: &[u8], offset: u64, flags: Flags) -> Result<()> {
+        self.wait(self.disk()?.write(offset, data, flags.contains(Flags::FUA)))
+    }
+
+    fn flush(&self, _: &()) -> Result<()> {
+        self.wait(self.disk()?.flush())
+    }
+
+    fn trim(&self, handle: &(), count: u32, offset: u64, flags: Flags) -> Result<()> {
+        self.zero(handle, count, offset, flags)
+    }
+
+    fn zero(&self, _: &(), count: u32, offset: u64, flags: Flags) -> Result<()> {
+        self.wait(self.disk()?.zero(offset, count.into(), flags.contains(Flags::FUA)))
+    }
+
+    fn extents(&self, _: &(), count: u32, offset: u64, flags: Flags) -> Result<Vec<Extent>> {
+        let only_one = flags.contains(Flags::REQ_ONE);
+        self.wait(self.disk()?.extents(offset, count.into(), only_one))
+    }
+
+    fn cache(&self, _: &(), count: u32, offset: u64) -> Result<()> {
+        self.wait(self.disk()?.cache(offset, count.into()))
+    }
+}
+
+impl ObjectStore {
+    fn store(&self) -> Result<Store> {
+        Store::open(&self.url, self.lease * 2 / 3)
+    }
+
+    fn disk(&self) -> Result<&Arc<Disk>> {
+        Ok(self.disk.get().ok_or("the disk is not there yet")?)
+    }
+
+    /// Waits, unless the client has gone.
+    fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime.block_on(future)?
+    }
+}
+
+export!(Shared<ObjectStore>);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! Who may write: one server at a time.
+//!
+//! Each writer creates the object `writers/N`, where N is one more than any before, and is the
+//! writer as long as no higher one is there. All that this asks of a store is that of two puts of a
+//! new object one fails, and that a list shows what has been put.
+//!
+//! A writer looks again before it puts or reads anything, unless it has looked within its lease, and
+//! no put outlasts the lease. Who takes over waits as long, and then nothing of the old one is under
+//! way.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nbdkit_script::{Error, Result, errno};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::manifest::fields;
+use crate::store::Store;
+
+const DIRECTORY: &str = "writers";
+const RIVAL: &str = "another server has just become the writer of this disk";
+
+/// A claim to be the one who writes.
+#[derive(Debug)]
+pub struct Owner {
+    store: Store,
+    number: u64,
+    record: String,
+    lease: Duration,
+    /// When it was last known to be the highest.
+    seen: Mutex<Instant>,
+    /// Only one looks; the others wait for what it sees.
+    looking: tokio::sync::Mutex<()>,
+    lost: OnceLock<String>,
+}
+
+/// The number of the writer; 0 if there was none.
+async fn highest(store: &Store) -> Result<u64> {
+    let names = store.list(DIRECTORY).await?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).max().unwrap_or(0))
+}
+
+/// The writer, and what it has said of itself if it is one still.
+async fn writer(store: &Store) -> Result<(u64, Option<Record>)> {
+    loop {
+        let number = highest(store).await?;
+        if number == 0 {
+            return Ok((0, None));
+        }
+        // Another one may have come, and deleted it.
+        if let Some(text) = store.get(&name(number)).await? {
+            let record = Record(fields(&text));
+            return Ok((number, Some(record).filter(|record| record.get("released") != "yes")));
+        }
+    }
+}
+
+fn name(number: u64) -> String {
+    format!("{DIRECTORY}/{number:020}")
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// What a writer says of itself.
+struct Record(BTreeMap<String, String>);
+
+impl Record {
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("?", String::as_str)
+    }
+}
+
+impl Display for Record {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let age = now().saturating_sub(self.get("since").parse().unwrap_or_default());
+        let (host, process) = (self.get("host"), self.get("process"));
+        write!(to, "a server on {host}, process {process}, which began {age} s ago")
+    }
+}
+
+fn in_use(record: &Record) -> Error {
+    let message = format!(
+        "the disk is in use by {record}; if that server is gone for good, takeover=true takes the \
+         disk from it; readonly=true reads beside it"
+    );
+    Error::new(errno::EBUSY, message)
+}
+
+/// Fails if there is a writer. To be asked before the server is in the background: it may be too
+/// late when it becomes one.
+pub async fn look(store: &Store) -> Result<()> {
+    writer(store).await?.1.map_or(Ok(()), |record| Err(in_use(&record)))
+}
+
+impl Owner {
+    /// Becomes the writer, if nobody is or with `takeover`.
+    pub async fn claim(store: Store, lease: Duration, takeover: bool) -> Result<Owner> {
+        let (before, old) = writer(&store).await?;
+        if let Some(record) = old.as_ref().filter(|_| !takeover) {
+            return Err(in_use(record));
+        }
+        let number = before + 1;
+        let record = format!(
+            "id {:016x}\nhost {}\nprocess {}\nsince {}\nlease {}\n",
+            RandomState::new().build_hasher().finish(),
+            std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim(),
+            std::process::id(),
+            now(),
+            lease.as_millis(),
+        );
+        // If an answer was lost, the object is there, and ours.
+        let created = store.create(&name(number), record.clone()).await?;
+        if !created && store.get(&name(number)).await?.as_deref() != Some(record.as_bytes()) {
+            return Err(Error::new(errno::EBUSY, RIVAL));
+        }
+        if store.create(&name(number), record.clone()).await? {
+            let message = "this store puts an object that must be new although it is there: two \
+                           writers could not be told apart";
+            return Err(Error::invalid(message));
+        }
+        // One who knew of fewer writers may have created a lower number, which was deleted since.
+        if highest(&store).await? != number {
+            store.delete(&name(number)).await?;
+            return Err(Error::new(errno::EBUSY, RIVAL));
+        }
+        for old in store.list(DIRECTORY).await? {
+            if old.parse().is_ok_and(|old: u64| old < number) {
+                store.delete(&format!("{DIRECTORY}/{old}")).await?;
+            }
+        }
+        if let Some(old) = old {
+            let lease = old.get("lease").parse().unwrap_or(30_000);
+            tracing::info!("{lease} ms until nothing more is put by {old}");
+            sleep(Duration::from_millis(lease)).await;
+        }
+        let owner = Owner {
+            store,
+            number,
+            record,
+            lease,
+            seen: Mutex::new(Instant::now()),
+            looking: tokio::sync::Mutex::default(),
+            lost: OnceLock::new(),
+        };
+        // Somebody may have come while we waited.
+        owner.see(Duration::ZERO).await?;
+        Ok(owner)
+    }
+
+    /// Until when a read may believe that nobody else writes.
+    pub async fn for_reading(&self) -> Result<()> {
+        self.see(self.lease).await.map(drop)
+    }
+
+    /// Until when a put has to be done. It leaves two thirds of the lease.
+    pub async fn for_writing(&self) -> Result<Instant> {
+        self.see(self.lease / 3).await
+    }
+
+    /// The end of the lease, after a look if the last one is longer ago than `age`.
+    async fn see(&self, age: Duration) -> Result<Instant> {
+        if let Some(lost) = self.lost.get() {
+            return Err(Error::msg(lost));
+        }
+        let seen = || *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !age.is_zero() && seen().elapsed() < age {
+            return Ok(seen() + self.lease);
+        }
+        let _looking = self.looking.lock().await;
+        if !age.is_zero() && seen().elapsed() < age {
+            return Ok(seen() + self.lease);
+        }
+        let began = Instant::now();
+        let looked = timeout_at(began + self.lease, highest(&self.store)).await;
+        if looked.map_err(|_| "the store does not say who writes")?? != self.number {
+            let by = writer(&self.store).await.ok().and_then(|(_, record)| record);
+            let by = by.map_or("another server".to_owned(), |record| record.to_string());
+            let message = format!(
+                "the disk was taken over by {by}; this one writes nothing more, and what was not \
+                 flushed is lost"
+            );
+            return Err(Error::msg(self.lost.get_or_init(|| message)));
+        }
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = began;
+        Ok(began + self.lease)
+    }
+
+    /// Says that it puts nothing more, so that the next one need not take over.
+    pub async fn release(&self) -> Result<()> {
+        self.see(Duration::ZERO).await?;
+        self.store.put(&name(self.number), format!("{}released yes\n", self.record)).await
+    }
+}

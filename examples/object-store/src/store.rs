@@ -1,0 +1,211 @@
+//! The store: which one an address means, where in it the disk is, and what its errors become.
+
+use std::ops::Range;
+use std::path::Path as Directory;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use nbdkit_script::{Error, Result, ResultExt, errno};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    Error as Failure, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions,
+};
+use url::Url;
+
+/// A place in a store, under which all objects of the disk are.
+#[derive(Clone, Debug)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    prefix: Path,
+}
+
+impl Store {
+    /// Opens the store of an address. Requests that the store does not answer are tried again for
+    /// `patience`. There are no requests yet.
+    pub fn open(address: &str, patience: Duration) -> Result<Store> {
+        #[cfg(test)]
+        if let Some(objects) = crate::tests::faulty::named(address) {
+            return Ok(Store { objects, prefix: Path::from("disk") });
+        }
+        let url = Url::parse(address).context(format_args!("url={address}"))?;
+        let (scheme, prefix) =
+            ObjectStoreScheme::parse(&url).context(format_args!("url={address}"))?;
+        let objects = match scheme {
+            ObjectStoreScheme::Local => {
+                let directory = url.to_file_path();
+                let directory =
+                    directory.map_err(|()| format!("url={address}: not a directory"))?;
+                return Store::local(&directory);
+            }
+            #[cfg(feature = "cloud")]
+            scheme => cloud::open(scheme, address, patience)?,
+            #[cfg(not(feature = "cloud"))]
+            _ => return Err(unknown(address, patience)),
+        };
+        Ok(Store { objects, prefix })
+    }
+
+    /// A directory. What is put there is on the medium when the put is done.
+    fn local(directory: &Directory) -> Result<Store> {
+        let objects = LocalFileSystem::new_with_prefix(directory)
+            .context(format_args!("the directory {}", directory.display()))?;
+        Ok(Store { objects: Arc::new(objects.with_fsync(true)), prefix: Path::default() })
+    }
+
+    fn path(&self, name: &str) -> Path {
+        self.prefix.parts().chain(Path::from(name).parts()).collect()
+    }
+
+    /// A whole object, if it is there.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>> {
+        let found = async { self.objects.get(&self.path(name)).await?.bytes().await }.await;
+        if_found(found).map_err(failed("get", name))
+    }
+
+    /// A part of an object, if it is there.
+    pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>> {
+        let length = range.end - range.start;
+        let found = if_found(self.objects.get_range(&self.path(name), range).await);
+        let found = found.map_err(failed("get", name))?;
+        if let Some(bytes) = &found
+            && bytes.len() as u64 != length
+        {
+            let found = bytes.len();
+            return Err(format!("get {name}: found {found} bytes, expected {length}").into());
+        }
+        Ok(found)
+    }
+
+    pub async fn put(&self, name: &str, data: impl Into<Bytes>) -> Result<()> {
+        let done = self.objects.put(&self.path(name), data.into().into()).await;
+        done.map_err(failed("put", name)).map(drop)
+    }
+
+    /// Puts an object that must not be there yet. Returns whether it was put.
+    pub async fn create(&self, name: &str, text: String) -> Result<bool> {
+        let options = PutOptions::from(PutMode::Create);
+        match self.objects.put_opts(&self.path(name), text.into(), options).await {
+            Ok(_) => Ok(true),
+            Err(Failure::AlreadyExists { .. } | Failure::Precondition { .. }) => Ok(false),
+            Err(failure) => Err(failed("create", name)(failure)),
+        }
+    }
+
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        let done = if_found(self.objects.delete(&self.path(name)).await);
+        done.map_err(failed("delete", name)).map(drop)
+    }
+
+    /// The last parts of the names of all objects in a directory.
+    pub async fn list(&self, directory: &str) -> Result<Vec<String>> {
+        let objects = self.objects.list(Some(&self.path(directory)));
+        let names = objects
+            .map_ok(|object| object.location.filename().unwrap_or_default().to_owned())
+            .try_collect();
+        names.await.map_err(failed("list", directory))
+    }
+
+    /// Whether there is anything at all in a directory.
+    pub async fn has_any(&self, directory: &str) -> Result<bool> {
+        let mut objects = self.objects.list(Some(&self.path(directory)));
+        let first = objects.try_next().await;
+        first.map_err(failed("list", directory)).map(|first| first.is_some())
+    }
+}
+
+/// That something is not there is no failure.
+fn if_found<T>(found: object_store::Result<T>) -> object_store::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::NotFound { .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// An error of the store. Clients are told of the few errnos that mean something to them.
+fn failed(what: &str, name: &str) -> impl FnOnce(Failure) -> Error {
+    move |failure| {
+        let error = Error::from(failure).context(format_args!("{what} {name}"));
+        match error.errno() {
+            errno::ENOSPC | errno::EDQUOT | errno::ENOMEM => error,
+            _ => error.with_errno(errno::EIO),
+        }
+    }
+}
+
+/// The address in full: a directory need not be written as a URL.
+pub fn address(url: &str) -> Result<String> {
+    if url.contains("://") {
+        return Ok(url.to_owned());
+    }
+    let directory = nbdkit_script::host::absolute_path(Directory::new(url))?;
+    let address = Url::from_file_path(&directory);
+    Ok(address.map_err(|()| format!("url={url}: not a directory"))?.into())
+}
+
+/// Makes the directory of a disk that is to be made.
+pub fn make_directory(address: &str) -> Result<()> {
+    match Url::parse(address).map(|url| url.to_file_path()) {
+        Ok(Ok(directory)) if address.starts_with("file:") => {
+            Ok(std::fs::create_dir_all(&directory).context(directory.display())?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unknown(address: &str, _: Duration) -> Error {
+    let known =
+        [("aws", "s3://"), ("gcp", "gs://"), ("azure", "az://")].map(|(feature, scheme)| {
+            let built = cfg!(feature = "aws") && feature == "aws"
+                || cfg!(feature = "gcp") && feature == "gcp"
+                || cfg!(feature = "azure") && feature == "azure";
+            if built { scheme.to_owned() } else { format!("{scheme} (with the feature {feature})") }
+        });
+    Error::invalid(format!("url={address}: expected a directory, {}", known.join(", ")))
+}
+
+#[cfg(feature = "cloud")]
+mod cloud {
+    use super::*;
+
+    use object_store::RetryConfig;
+
+    /// Credentials and the rest of the configuration are in the environment.
+    pub(super) fn open(
+        scheme: ObjectStoreScheme,
+        address: &str,
+        patience: Duration,
+    ) -> Result<Arc<dyn ObjectStore>> {
+        // Fails if there is one, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let retry =
+            RetryConfig { retry_timeout: patience, max_retries: usize::MAX, ..Default::default() };
+        Ok(match scheme {
+            #[cfg(feature = "aws")]
+            ObjectStoreScheme::AmazonS3 => Arc::new(
+                object_store::aws::AmazonS3Builder::from_env()
+                    .with_url(address)
+                    .with_retry(retry)
+                    .build()?,
+            ),
+            #[cfg(feature = "gcp")]
+            ObjectStoreScheme::GoogleCloudStorage => Arc::new(
+                object_store::gcp::GoogleCloudStorageBuilder::from_env()
+                    .with_url(address)
+                    .with_retry(retry)
+                    .build()?,
+            ),
+            #[cfg(feature = "azure")]
+            ObjectStoreScheme::MicrosoftAzure => Arc::new(
+                object_store::azure::MicrosoftAzureBuilder::from_env()
+                    .with_url(address)
+                    .with_retry(retry)
+                    .build()?,
+            ),
+            _ => return Err(unknown(address, patience)),
+        })
+    }
+}
