@@ -176,7 +176,7 @@ impl Disk {
 
     /// All that was written before is in the store when this ends.
     pub async fn flush(self: &Arc<Self>) -> Result<()> {
-        self.owner()?;
+        self.owner()?.for_reading().await?;
         self.put_all(self.cache.dirty()).await
     }
 

@@ -1,0 +1,260 @@
+"""The disk in an object store of examples/object-store, with a directory and with a server of S3.
+
+script/test builds both, and runs these on their own.
+"""
+
+import os
+import random
+import socket
+import subprocess
+import threading
+import time
+
+import nbd
+import pytest
+
+import languages
+import nbdkit
+from conftest import failure
+
+PLUGIN = languages.rust_plugin("object_store")
+SERVER = os.environ.get("NBDKIT_SCRIPT_S3_SERVER")
+PIECE = 4096
+PIECES = 512
+SIZE = PIECE * PIECES
+
+
+class S3:
+    """A server of S3 that can go and come back."""
+
+    def __init__(self, directory):
+        self.root = directory / "s3"
+        (self.root / "bucket").mkdir(parents=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.process = None
+        self.begin()
+
+    def begin(self):
+        keys = ["--access-key", "key", "--secret-key", "secret"]
+        self.process = subprocess.Popen(
+            [SERVER, "--host", "127.0.0.1", "--port", str(self.port), *keys, self.root],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        nbdkit.wait_until(self.answers, "the server of S3 to begin")
+
+    def answers(self):
+        assert self.process.poll() is None, "the server of S3 has ended"
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def environment(self):
+        return {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT": f"http://127.0.0.1:{self.port}",
+            "AWS_ALLOW_HTTP": "true",
+        }
+
+
+@pytest.fixture
+def s3(tmp_path):
+    if not SERVER:
+        pytest.skip("NBDKIT_SCRIPT_S3_SERVER does not name a server")
+    server = S3(tmp_path)
+    yield server
+    server.end()
+
+
+@pytest.fixture(params=["directory", "s3"])
+def place(request, tmp_path):
+    """The disk's address, and the environment that it needs."""
+    if request.param == "directory":
+        return str(tmp_path / "store"), {}
+    return "s3://bucket/some/disk", request.getfixturevalue("s3").environment
+
+
+class Writer(threading.Thread):
+    """A client that writes, flushes and reads pieces of its own, until the server is gone.
+
+    It keeps what each piece may be after that: what it was when the last flush ended, and whatever
+    was written since. Others write other pieces of the same blocks.
+    """
+
+    def __init__(self, number, of, seed):
+        super().__init__()
+        self.pieces = {piece: [bytes(PIECE)] for piece in range(number, PIECES, of)}
+        self.random = random.Random(seed * 100 + number)
+        self.flushes = self.writes = 0
+        self.failure = None
+
+    def begin(self, server):
+        threading.Thread.__init__(self)
+        self.client = server.connect()
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                self.step()
+        except nbd.Error:
+            pass  # The server is gone.
+        except AssertionError as failure:
+            self.failure = failure
+
+    def step(self):
+        what = self.random.random()
+        piece = self.random.choice(list(self.pieces))
+        possible = self.pieces[piece]
+        if what < 0.1:
+            self.client.flush()
+            for possible in self.pieces.values():
+                del possible[:-1]
+            self.flushes += 1
+        elif what < 0.4:
+            assert self.client.pread(PIECE, piece * PIECE) == possible[-1], piece
+        else:
+            fua = nbd.CMD_FLAG_FUA if what > 0.9 else 0
+            zero = 0.4 < what < 0.5
+            data = bytes(PIECE) if zero else self.random.randbytes(PIECE)
+            possible.append(data)
+            if zero:
+                self.client.trim(PIECE, piece * PIECE)
+            else:
+                self.client.pwrite(data, piece * PIECE, fua)
+            if fua:
+                del possible[:-1]
+            self.writes += 1
+
+    def check(self, disk):
+        """Looks at what the next server has, which is what counts from now on."""
+        assert self.failure is None
+        for piece, possible in self.pieces.items():
+            found = disk[piece * PIECE :][:PIECE]
+            assert found in possible, f"piece {piece} was lost"
+            possible[:] = [found]
+
+
+def served(start, place, *parameters):
+    address, environment = place
+    common = ["size=2M", "block=64K", "cache=512K"]
+    server = start(PLUGIN, f"url={address}", *common, *parameters, env=environment)
+    ignore_tokio(server)
+    return server
+
+
+def ignore_tokio(server):
+    """Threads that wait for files or addresses stay for ten seconds, whatever nbdkit does."""
+    threads = lambda: sum(not name.startswith("tokio") for name in server.threads())
+    idle = threads()
+    server.wait_idle = lambda: nbdkit.wait_until(lambda: threads() <= idle, "connections to close")
+
+
+def test_nbdcopy_there_and_back(place, start, tmp_path):
+    image = tmp_path / "image"
+    image.write_bytes(random.Random(1).randbytes(SIZE // 2) + bytes(SIZE // 2))
+    server = served(start, place)
+    subprocess.run(["nbdcopy", "--flush", image, server.uri], check=True)
+    back = subprocess.run(["nbdcopy", server.uri, "-"], check=True, stdout=subprocess.PIPE)
+    assert back.stdout == image.read_bytes()
+    nbdmap = ["nbdinfo", "--map", "--totals", server.uri]
+    totals = subprocess.run(nbdmap, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert [line.split()[:2] for line in totals.splitlines()] == [[str(SIZE // 2), "50.0%"]] * 2
+    code, log = server.stop()
+    assert (code, nbdkit.error_lines(log)) == (0, [])
+    # It is there, and nobody has it.
+    assert served(start, place).connect().pread(SIZE, 0) == image.read_bytes()
+
+
+def test_a_second_server_is_refused(place, start, tmp_path):
+    first = served(start, place, "lease=3s")
+    client = first.connect()
+    client.pwrite(b"first", 0, nbd.CMD_FLAG_FUA)
+    address, environment = place
+    env = {**os.environ, **environment}
+    assert "the disk is in use by a server on" in failure(
+        PLUGIN, f"url={address}", cwd=tmp_path, env=env
+    )
+    reader = served(start, place, "readonly=true")
+    assert reader.connect().pread(5, 0) == b"first"
+
+    second = served(start, place, "takeover=true").connect()
+    with pytest.raises(nbd.Error) as refused:
+        client.flush()
+    assert refused.value.errno == "EIO"
+    assert "the disk was taken over by a server on" in first.log().decode()
+    assert second.pread(5, 0) == b"first"
+
+
+def test_a_directory_relative_to_where_a_daemon_was_started(start, tmp_path):
+    server = start(PLUGIN, "some/disk", "size=1M", daemon=True)
+    ignore_tokio(server)
+    server.connect().pwrite(b"x", 0, nbd.CMD_FLAG_FUA)
+    assert (tmp_path / "some/disk/manifest").is_file()
+    server.stop()
+    message = failure(PLUGIN, "nothing/here", cwd=tmp_path)
+    assert message.startswith(f"get_ready: url=file://{tmp_path}/nothing/here: the directory")
+
+
+def test_killed_under_load(place, start):
+    rounds = 5
+    writers = [Writer(number, 4, seed=1) for number in range(4)]
+    chance = random.Random(1)
+    for number in range(rounds + 1):
+        server = served(start, place, "lease=3s", "takeover=true")
+        disk = server.connect().pread(SIZE, 0)
+        for writer in writers:
+            writer.check(disk)
+        if number == rounds:
+            break
+        enough = sum(writer.writes for writer in writers) + chance.randrange(100, 600)
+        for writer in writers:
+            writer.begin(server)
+        nbdkit.wait_until(
+            lambda: sum(writer.writes for writer in writers) >= enough, "the clients to write"
+        )
+        server.kill()
+        for writer in writers:
+            writer.join(nbdkit.DEADLINE)
+    report("killed", writers, rounds)
+
+
+def test_s3_is_gone_for_ten_seconds(s3, start):
+    place = "s3://bucket/disk", s3.environment
+    server = served(start, place)
+    writers = [Writer(number, 4, seed=2) for number in range(4)]
+    for writer in writers:
+        writer.begin(server)
+    nbdkit.wait_until(lambda: all(writer.writes > 20 for writer in writers), "them to write")
+    s3.end()
+    time.sleep(10)
+    s3.begin()
+    before = [writer.flushes for writer in writers]
+    # A client that had an error would have ended.
+    nbdkit.wait_until(
+        lambda: all(writer.flushes > count + 2 for writer, count in zip(writers, before, strict=True)),
+        "the clients to go on",
+    )
+    assert all(writer.is_alive() for writer in writers)
+    server.kill()
+    for writer in writers:
+        writer.join(nbdkit.DEADLINE)
+    disk = served(start, place, "takeover=true").connect().pread(SIZE, 0)
+    for writer in writers:
+        writer.check(disk)
+    report("gone for 10 s", writers, 1)
+
+
+def report(what, writers, rounds):
+    writes, flushes = (sum(getattr(w, name) for w in writers) for name in ("writes", "flushes"))
+    print(f"{what}: {rounds} times, {writes} writes, {flushes} flushes, lost: 0")
