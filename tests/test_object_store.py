@@ -154,7 +154,7 @@ def served(start, place, *parameters):
 
 
 def ignore_tokio(server):
-    """Threads that wait for files or addresses stay for ten seconds, whatever nbdkit does."""
+    """Threads that have read files or asked for addresses stay for ten seconds."""
     threads = lambda: sum(not name.startswith("tokio") for name in server.threads())
     idle = threads()
     server.wait_idle = lambda: nbdkit.wait_until(lambda: threads() <= idle, "connections to close")
@@ -241,9 +241,9 @@ def test_s3_is_gone_for_ten_seconds(s3, start):
     s3.begin()
     before = [writer.flushes for writer in writers]
     # A client that had an error would have ended.
+    pairs = list(zip(writers, before, strict=True))
     nbdkit.wait_until(
-        lambda: all(writer.flushes > count + 2 for writer, count in zip(writers, before, strict=True)),
-        "the clients to go on",
+        lambda: all(writer.flushes > count + 2 for writer, count in pairs), "them to go on"
     )
     assert all(writer.is_alive() for writer in writers)
     server.kill()

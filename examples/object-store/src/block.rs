@@ -120,8 +120,8 @@ impl Content {
         self.known.gap(self.length)
     }
 
-    /// The bytes of the gap, as the store has them: `None` for zeroes. What was written meanwhile is
-    /// newer.
+    /// The bytes of the gap, as the store has them: `None` for zeroes. What was written meanwhile
+    /// is newer.
     pub fn fill(&mut self, from: usize, data: Option<&[u8]>) -> Result<()> {
         if let Some(data) = data {
             for part in self.known.missing(from..from + data.len()) {

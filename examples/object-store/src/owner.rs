@@ -4,9 +4,9 @@
 //! writer as long as no higher one is there. All that this asks of a store is that of two puts of a
 //! new object one fails, and that a list shows what has been put.
 //!
-//! A writer looks again before it puts or reads anything, unless it has looked within its lease, and
-//! no put outlasts the lease. Who takes over waits as long, and then nothing of the old one is under
-//! way.
+//! A writer looks again before it puts or reads anything, unless it has looked within its lease,
+//! and no put outlasts the lease. Who takes over waits as long, and then nothing of the old one is
+//! under way.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};

@@ -122,7 +122,7 @@ fn parts_of_one_block_that_are_written_at_once() -> Result<(), Failure> {
                 scope.spawn(move || {
                     let client = disk.connect("").unwrap();
                     for round in 0..10 {
-                        // The same place of two blocks, so that a small cache has no place for both.
+                        // In two blocks: a small cache has no place for both.
                         for block in [0, 1] {
                             let data = [part as u8 * 10 + round + 2; 500];
                             let offset = block * BLOCK + part * 500;
