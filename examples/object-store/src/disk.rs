@@ -133,6 +133,7 @@ impl Disk {
     pub async fn zero(self: &Arc<Self>, offset: u64, count: u64, fua: bool) -> Result<()> {
         let owner = self.owner()?;
         owner.for_reading().await?;
+        self.list_ahead(offset, count).await?;
         let mut written = Vec::new();
         for (number, range) in self.manifest.split(offset, count) {
             let presence = self.groups.presence(&self.store, number).await?;
@@ -249,7 +250,23 @@ impl Disk {
         Ok(())
     }
 
+    /// Asks for all groups of a range at once, rather than one after the other.
+    async fn list_ahead(&self, offset: u64, count: u64) -> Result<()> {
+        let blocks = offset / self.manifest.block..(offset + count).div_ceil(self.manifest.block);
+        let groups = blocks.start / groups::GROUP..blocks.end.div_ceil(groups::GROUP);
+        stream::iter(groups.map(|group| Ok(group * groups::GROUP)))
+            .try_for_each_concurrent(AT_A_TIME, async |block| {
+                self.groups.presence(&self.store, block).await.map(drop)
+            })
+            .await
+    }
+
     pub async fn extents(&self, offset: u64, count: u64, only_one: bool) -> Result<Vec<Extent>> {
+        // Clients ask again for the rest. With small blocks, the whole would take too long.
+        let count = count.min(AT_A_TIME as u64 * groups::GROUP * self.manifest.block);
+        if self.owner.is_some() && !only_one {
+            self.list_ahead(offset, count).await?;
+        }
         let mut extents: Vec<Extent> = Vec::new();
         // What a reader has been told, which would not do for the next request.
         let mut ahead = Vec::new().into_iter();
@@ -309,7 +326,10 @@ pub async fn write_back(disk: Weak<Disk>, many_dirty: Arc<Notify>) {
         let due = disk.cache.due(PATIENCE);
         if let Err(failure) = disk.put_all(due).await {
             host::error(&format!("in the background: {failure}"));
-            sleep(Duration::from_secs(1)).await;
+            if disk.owner.as_ref().is_none_or(Owner::is_lost) {
+                return;
+            }
+            sleep(PATIENCE).await;
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::store::Store;
 
 /// Blocks in a group.
-const GROUP: u64 = 1000;
+pub const GROUP: u64 = 1000;
 
 /// Whether the store has an object for a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

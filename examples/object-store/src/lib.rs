@@ -94,6 +94,9 @@ impl ScriptPlugin for ObjectStore {
         if self.url.is_empty() {
             return Err(Error::invalid("url= is missing"));
         }
+        if self.wanted.size == Some(0) {
+            return Err(Error::invalid("size=0: a disk has at least one byte"));
+        }
         if let Some(block) = self.wanted.block
             && !(BLOCK_SIZES.contains(&block) && block.is_power_of_two())
         {

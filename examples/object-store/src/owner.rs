@@ -74,6 +74,10 @@ impl Record {
     fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("?", String::as_str)
     }
+
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.get("lease").parse().unwrap_or(30_000))
+    }
 }
 
 impl Display for Record {
@@ -106,13 +110,15 @@ impl Owner {
             return Err(in_use(record));
         }
         let number = before + 1;
+        // Whoever takes over from this one while it waits has to wait as long.
+        let old_lease = old.as_ref().map(Record::lease);
         let record = format!(
             "id {:016x}\nhost {}\nprocess {}\nsince {}\nlease {}\n",
             RandomState::new().build_hasher().finish(),
             std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim(),
             std::process::id(),
             now(),
-            lease.as_millis(),
+            old_lease.unwrap_or_default().max(lease).as_millis(),
         );
         // If an answer was lost, the object is there, and ours.
         let created = store.create(&name(number), record.clone()).await?;
@@ -134,10 +140,9 @@ impl Owner {
                 store.delete(&format!("{DIRECTORY}/{old}")).await?;
             }
         }
-        if let Some(old) = old {
-            let lease = old.get("lease").parse().unwrap_or(30_000);
-            tracing::info!("{lease} ms until nothing more is put by {old}");
-            sleep(Duration::from_millis(lease)).await;
+        if let Some((old, old_lease)) = old.zip(old_lease) {
+            tracing::info!("{old_lease:?} until nothing more is put by {old}");
+            sleep(old_lease).await;
         }
         let owner = Owner {
             store,
@@ -153,7 +158,12 @@ impl Owner {
         Ok(owner)
     }
 
-    /// Until when a read may believe that nobody else writes.
+    /// Whether another one has taken over.
+    pub fn is_lost(&self) -> bool {
+        self.lost.get().is_some()
+    }
+
+    /// Fails if somebody else may have begun to write, so that what is in memory is old.
     pub async fn for_reading(&self) -> Result<()> {
         self.see(self.lease).await.map(drop)
     }

@@ -195,6 +195,23 @@ fn a_flush_fails_until_the_puts_are_done() -> Result<(), Failure> {
 }
 
 #[test]
+fn a_put_that_failed_may_have_been_done() -> Result<(), Failure> {
+    let store = Faulty::new();
+    let disk = disk(&store);
+    let client = disk.connect("")?;
+    client.pwrite(0, b"x")?;
+    store.loses_answers.store(true, Relaxed);
+    client.flush().unwrap_err();
+    assert!(store.object(FIRST).is_some());
+    store.loses_answers.store(false, Relaxed);
+    // To the disk the block has never been there, but it has to be deleted.
+    client.trim(0, 4096)?;
+    client.flush()?;
+    assert_eq!(store.object(FIRST), None);
+    Ok(())
+}
+
+#[test]
 fn reads_do_not_wait_for_puts() -> Result<(), Failure> {
     let store = Faulty::new();
     store.set("blocks/000000000000/009", vec![9; 4096]);
@@ -369,6 +386,7 @@ fn parameters_that_will_not_do() {
     };
     assert!(refused("block", "5000").contains("block=5000: expected a power of two"));
     assert!(refused("block", "64M").contains("expected a power of two from 4K to 32M"));
+    assert!(refused("size", "0").contains("size=0: a disk has at least one byte"));
     assert!(refused("sise", "1M").contains("unknown parameter sise="));
     assert!(refused("lease", "1ms").contains("lease=: expected at least 100ms"));
     assert!(refused("url", "ftp://x/y").contains("url=ftp://x/y: "));

@@ -15,7 +15,7 @@ use object_store::{
     ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
     Result,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::until;
 
@@ -31,6 +31,8 @@ pub struct Faulty {
     pub fails_every: AtomicU64,
     pub failed: AtomicU64,
     pub is_gone: AtomicBool,
+    /// Requests are done, and fail.
+    pub loses_answers: AtomicBool,
     /// Milliseconds for a put.
     pub slow: AtomicU64,
     /// Puts of blocks wait.
@@ -121,7 +123,7 @@ impl Faulty {
         if self.is_gone.load(Relaxed) || fails && !after {
             return Err(self.failure(what));
         }
-        Ok(fails)
+        Ok(fails || self.loses_answers.load(Relaxed))
     }
 }
 
@@ -146,7 +148,9 @@ impl ObjectStore for Faulty {
             sleep(Duration::from_millis(self.slow.load(Relaxed))).await;
             if self.holds.load(Relaxed) {
                 self.held.fetch_add(1, Relaxed);
-                while self.holds.load(Relaxed) {
+                // Not for ever, so that a test which has failed ends.
+                let end = Instant::now() + Duration::from_secs(60);
+                while self.holds.load(Relaxed) && Instant::now() < end {
                     sleep(Duration::from_millis(1)).await;
                 }
             }

@@ -185,7 +185,7 @@ fn any_requests_and_ends() {
 fn a_store_that_fails_every_so_often() {
     for every in [3, 7, 20] {
         let figures = run(every, 6, 100, "16K", |store| store.fails_every.store(every, Relaxed));
-        eprintln!("every {every}th request to the store fails: {figures:?}, lost: 0");
+        eprintln!("one of {every} requests to the store fails: {figures:?}, lost: 0");
         assert!(figures.failed.into_inner() > 0);
     }
 }

@@ -91,6 +91,9 @@ fn the_old_writer_learns_of_a_takeover() -> Result<(), Failure> {
     let owner = other.claim(true).unwrap();
     assert!(began.elapsed() >= Duration::from_millis(600), "it waits for the old lease");
     store.holds.store(false, Relaxed);
+    // Whoever takes over from the new one before it has waited would have to wait as long.
+    let record = store.object("writers/00000000000000000002").unwrap();
+    assert!(String::from_utf8(record).unwrap().contains("\nlease 600\n"));
 
     let failure = client.flush().unwrap_err();
     assert_eq!(failure.errno(), errno::EIO);
