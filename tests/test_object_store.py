@@ -207,7 +207,7 @@ def test_a_directory_relative_to_where_a_daemon_was_started(start, tmp_path):
 
 
 def test_killed_under_load(place, start):
-    rounds = 5
+    rounds = 4
     writers = [Writer(number, 4, seed=1) for number in range(4)]
     chance = random.Random(1)
     for number in range(rounds + 1):

@@ -175,7 +175,7 @@ fn run(seed: u64, rounds: u64, steps: u64, cache: &str, faults: impl Fn(&Arc<Fau
 #[test]
 fn any_requests_and_ends() {
     for (seed, cache) in [(1, "4K"), (2, "8K"), (3, "64K")] {
-        let figures = run(seed, 15, 150, cache, |_| {});
+        let figures = run(seed, 12, 120, cache, |_| {});
         eprintln!("cache={cache}: {figures:?}, lost: 0");
         assert_eq!(figures.failed.into_inner(), 0);
     }
