@@ -5,6 +5,7 @@ script/test builds both, and runs these on their own.
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import threading
@@ -196,6 +197,23 @@ def test_a_second_server_is_refused(place, start, tmp_path):
     assert second.pread(5, 0) == b"first"
 
 
+def test_a_writer_that_was_stopped_and_goes_on(place, start):
+    old = served(start, place, "lease=3s")
+    client = old.connect()
+    client.pwrite(b"flushed", 0, nbd.CMD_FLAG_FUA)
+    client.pwrite(b"old", 0)
+    os.kill(old.pid, signal.SIGSTOP)
+    new = served(start, place, "takeover=true").connect()
+    assert new.pread(7, 0) == b"flushed"
+    new.pwrite(b"new", 0, nbd.CMD_FLAG_FUA)
+    os.kill(old.pid, signal.SIGCONT)
+    for request in (client.flush, lambda: client.pwrite(b"x", 0), lambda: client.pread(7, 0)):
+        with pytest.raises(nbd.Error) as refused:
+            request()
+        assert refused.value.errno == "EIO"
+    assert new.pread(7, 0) == b"newshed"
+
+
 def test_a_directory_relative_to_where_a_daemon_was_started(start, tmp_path):
     server = start(PLUGIN, "some/disk", "size=1M", daemon=True)
     ignore_tokio(server)
@@ -246,10 +264,11 @@ def test_s3_is_gone_for_ten_seconds(s3, start):
         lambda: all(writer.flushes > count + 2 for writer, count in pairs), "them to go on"
     )
     assert all(writer.is_alive() for writer in writers)
-    server.kill()
+    server.process.terminate()
     for writer in writers:
         writer.join(nbdkit.DEADLINE)
-    disk = served(start, place, "takeover=true").connect().pread(SIZE, 0)
+    assert server.process.wait(nbdkit.DEADLINE) == 0
+    disk = served(start, place).connect().pread(SIZE, 0)
     for writer in writers:
         writer.check(disk)
     report("gone for 10 s", writers, 1)

@@ -22,23 +22,41 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use nbdkit_script::{
-    BlockSize, Cache, Error, Extent, Filled, Flags, Fua, ReadBuffer, Result, ResultExt, Runtime,
-    ScriptPlugin, Shared, export, host, plugin,
+    BlockSize, Cache, Error, Extent, Filled, Flags, Fua, Given, Parameters, ReadBuffer, Result,
+    ResultExt, Runtime, ScriptPlugin, Shared, Size, export, plugin,
 };
 
 use block::Part;
 use disk::Disk;
 use manifest::{BLOCK_SIZES, Manifest, Wanted};
 use owner::Owner;
-use store::Store;
+use store::{Address, Store};
+
+/// What the user may say. The comments are what `nbdkit --help` shows.
+#[derive(Parameters)]
+struct Options {
+    /// s3://BUCKET/DISK, or a directory.
+    #[parameter(required, magic)]
+    url: Address,
+    /// The size of the disk. Has to be given to make one.
+    size: Option<Size>,
+    /// How much of a disk that is made is one object: a power of two, 4K to 32M, or else 1M.
+    block: Option<Size>,
+    /// Memory for blocks that are written or read ahead.
+    #[parameter(default = "64M")]
+    cache: Size,
+    /// How long a writer may be sure that it is the only one.
+    #[parameter(default = "30")]
+    lease: Duration,
+    /// Take the disk from a writer that is gone.
+    takeover: bool,
+    /// Read, beside a writer or not.
+    readonly: bool,
+}
 
 /// The plugin: its parameters, and from `after_fork` on the disk.
 struct ObjectStore {
-    url: String,
-    wanted: Wanted,
-    memory: u64,
-    lease: Duration,
-    takeover: bool,
+    options: Given<Options>,
     manifest: Option<Manifest>,
     runtime: Runtime,
     disk: OnceLock<Arc<Disk>>,
@@ -49,26 +67,14 @@ impl ScriptPlugin for ObjectStore {
     const NAME: &'static str = "object-store";
     const LONGNAME: Option<&'static str> = Some("nbdkit disk in an object store");
     const VERSION: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
-    const CONFIG_HELP: Option<&'static str> = Some(
-        "url=<URL>         (required) s3://BUCKET/DISK, or a directory.\n\
-         size=<SIZE>       The size of the disk. Required to make one.\n\
-         block=<SIZE>      What an object has of a disk that is made, 4K to 32M (1M).\n\
-         cache=<SIZE>      Memory for blocks that are written or read ahead (64M).\n\
-         lease=<TIME>      How long a writer may be sure that it is the only one (30s).\n\
-         takeover=true     Take the disk from a writer that is gone.\n\
-         readonly=true     Read, beside a writer or not.",
-    );
-    const MAGIC_CONFIG_KEY: Option<&'static str> = Some("url");
+    const CONFIG_HELP: Option<&'static str> = Some(Options::HELP);
+    const MAGIC_CONFIG_KEY: Option<&'static str> = Options::MAGIC_KEY;
 
     type Handle = ();
 
     fn load() -> Result<Self> {
         Ok(ObjectStore {
-            url: String::new(),
-            wanted: Wanted::default(),
-            memory: 64 << 20,
-            lease: Duration::from_secs(30),
-            takeover: false,
+            options: Given::new()?,
             manifest: None,
             runtime: Runtime::new(),
             disk: OnceLock::new(),
@@ -76,34 +82,23 @@ impl ScriptPlugin for ObjectStore {
     }
 
     fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-        let size = |value| host::parse_size(key, value).map(i64::unsigned_abs);
-        match key {
-            "url" => self.url = value.to_str().ok_or("url= is not UTF-8")?.to_owned(),
-            "size" => self.wanted.size = Some(size(value)?),
-            "block" => self.wanted.block = Some(size(value)?),
-            "cache" => self.memory = size(value)?,
-            "lease" => self.lease = host::parse_delay(key, value)?,
-            "takeover" => self.takeover = host::parse_bool(key, value)?,
-            "readonly" => self.wanted.readonly = host::parse_bool(key, value)?,
-            _ => return Err(Error::invalid(format!("unknown parameter {key}="))),
-        }
-        Ok(())
+        self.options.config(key, value)
     }
 
     fn config_complete(&mut self) -> Result<()> {
-        if self.url.is_empty() {
-            return Err(Error::invalid("url= is missing"));
-        }
-        if self.wanted.size == Some(0) {
+        self.options.config_complete()?;
+        let Options { size, block, lease, .. } = &*self.options;
+        if *size == Some(Size(0)) {
             return Err(Error::invalid("size=0: a disk has at least one byte"));
         }
-        if let Some(block) = self.wanted.block
-            && !(BLOCK_SIZES.contains(&block) && block.is_power_of_two())
+        if let Some(Size(block)) = block
+            && !(BLOCK_SIZES.contains(&block.unsigned_abs())
+                && block.unsigned_abs().is_power_of_two())
         {
             let message = format!("block={block}: expected a power of two from 4K to 32M");
             return Err(Error::invalid(message));
         }
-        if self.lease < Duration::from_millis(100) {
+        if *lease < Duration::from_millis(100) {
             return Err(Error::invalid("lease=: expected at least 100ms"));
         }
         Ok(())
@@ -111,22 +106,28 @@ impl ScriptPlugin for ObjectStore {
 
     /// What is wrong so far is said before nbdkit goes to the background.
     fn get_ready(&mut self) -> Result<()> {
-        self.url = store::address(&self.url)?;
-        if self.wanted.size.is_some() && !self.wanted.readonly {
-            store::make_directory(&self.url)?;
+        let Options { url, size, block, cache, takeover, readonly, .. } = &*self.options;
+        let bytes = |size: &Size| size.0.unsigned_abs();
+        let wanted = Wanted {
+            size: size.as_ref().map(bytes),
+            block: block.as_ref().map(bytes),
+            readonly: *readonly,
+        };
+        if size.is_some() && !readonly {
+            store::make_directory(&url.0)?;
         }
         // The threads of the real runtime would be gone after the fork.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let found = runtime.block_on(async {
             let store = self.store()?;
-            if !self.wanted.readonly && !self.takeover {
+            if !readonly && !takeover {
                 owner::look(&store).await?;
             }
-            self.wanted.manifest(&store).await
+            wanted.manifest(&store).await
         });
-        let manifest = found.context(format_args!("url={}", self.url))?;
-        if self.memory < manifest.block {
-            let message = format!("cache={}: a block has {}", self.memory, manifest.block);
+        let manifest = found.context(format_args!("url={}", url.0))?;
+        if bytes(cache) < manifest.block {
+            let message = format!("cache={}: a block has {}", cache.0, manifest.block);
             return Err(Error::invalid(message));
         }
         self.manifest = Some(manifest);
@@ -134,17 +135,19 @@ impl ScriptPlugin for ObjectStore {
     }
 
     fn after_fork(&self) -> Result<()> {
+        let Options { url, cache, lease, takeover, readonly, .. } = &*self.options;
         self.runtime.start()?;
         let disk = self.wait(async {
             let store = self.store()?;
-            let owner = if self.wanted.readonly {
+            let owner = if *readonly {
                 None
             } else {
-                Some(Owner::claim(store.clone(), self.lease, self.takeover).await?)
+                Some(Owner::claim(store.clone(), *lease, *takeover).await?)
             };
-            Ok(Disk::new(store, self.manifest.ok_or("no manifest")?, owner, self.memory))
+            let manifest = self.manifest.ok_or("there is no manifest")?;
+            Ok(Disk::new(store, manifest, owner, cache.0.unsigned_abs()))
         });
-        let disk = Arc::new(disk.context(format_args!("url={}", self.url))?);
+        let disk = Arc::new(disk.context(format_args!("url={}", url.0))?);
         disk.start(self.runtime.handle()?);
         self.disk.set(disk).map_err(|_| "after_fork was called twice".into())
     }
@@ -168,7 +171,7 @@ impl ScriptPlugin for ObjectStore {
     }
 
     fn can_write(&self, _: &()) -> Result<bool> {
-        Ok(!self.wanted.readonly)
+        Ok(!self.options.readonly)
     }
 
     fn can_fua(&self, _: &()) -> Result<Fua> {
@@ -185,7 +188,7 @@ impl ScriptPlugin for ObjectStore {
     }
 
     fn can_cache(&self, _: &()) -> Result<Cache> {
-        Ok(if self.wanted.readonly { Cache::None } else { Cache::Native })
+        Ok(if self.options.readonly { Cache::None } else { Cache::Native })
     }
 
     fn pread<'request>(
@@ -231,7 +234,7 @@ impl ScriptPlugin for ObjectStore {
 
 impl ObjectStore {
     fn store(&self) -> Result<Store> {
-        Store::open(&self.url, self.lease * 2 / 3)
+        Store::open(&self.options.url.0, self.options.lease * 2 / 3)
     }
 
     fn disk(&self) -> Result<&Arc<Disk>> {

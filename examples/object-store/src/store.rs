@@ -1,19 +1,38 @@
 //! The store: which one an address means, where in it the disk is, and what its errors become.
 
+use std::ffi::OsStr;
 use std::ops::Range;
-use std::path::Path as Directory;
+use std::path::{Path as Directory, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use nbdkit_script::{Error, Result, ResultExt, errno};
+use nbdkit_script::{Error, FromParameter, Result, ResultExt, errno};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     Error as Failure, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions,
 };
 use url::Url;
+
+/// The URL of a disk. A directory need not be written as one.
+#[derive(Clone, Debug, Default)]
+pub struct Address(pub String);
+
+impl FromParameter for Address {
+    const VALUE: &'static str = "<URL>";
+
+    fn from_parameter(name: &str, value: &OsStr) -> Result<Self> {
+        let text = String::from_parameter(name, value)?;
+        if text.contains("://") {
+            return Ok(Address(text));
+        }
+        let directory = PathBuf::from_parameter(name, value)?;
+        let url = Url::from_file_path(directory);
+        Ok(Address(url.map_err(|()| format!("{name}={text}: not a directory"))?.into()))
+    }
+}
 
 /// A place in a store, under which all objects of the disk are.
 #[derive(Clone, Debug)]
@@ -134,16 +153,6 @@ fn failed(what: &str, name: &str) -> impl FnOnce(Failure) -> Error {
             _ => error.with_errno(errno::EIO),
         }
     }
-}
-
-/// The address in full: a directory need not be written as a URL.
-pub fn address(url: &str) -> Result<String> {
-    if url.contains("://") {
-        return Ok(url.to_owned());
-    }
-    let directory = nbdkit_script::host::absolute_path(Directory::new(url))?;
-    let address = Url::from_file_path(&directory);
-    Ok(address.map_err(|()| format!("url={url}: not a directory"))?.into())
 }
 
 /// Makes the directory of a disk that is to be made.

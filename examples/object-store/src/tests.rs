@@ -1,5 +1,6 @@
 //! The disk as clients see it, without a server, on a store in memory: see `faulty.rs`.
 
+mod costs;
 pub mod faulty;
 mod model;
 mod writers;
@@ -266,68 +267,6 @@ fn memory_is_bounded() -> Result<(), Failure> {
 }
 
 #[test]
-fn whole_blocks_are_put_without_a_look_and_parts_are_got_by_range() -> Result<(), Failure> {
-    let store = Faulty::new();
-    let disk = disk(&store);
-    let client = disk.connect("")?;
-    let gets = store.requests("get");
-    // A block in small pieces, in any order.
-    for piece in [3_u64, 0, 2, 1] {
-        client.pwrite(piece * 1024, &[5; 1024])?;
-    }
-    client.pwrite(4 * BLOCK, &[6; 8192])?;
-    client.flush()?;
-    assert_eq!((store.requests("get"), store.requests("put")), (gets, 3));
-    drop(client);
-    drop(disk);
-
-    let disk = command(&store).ready()?;
-    let client = disk.connect("")?;
-    let (gets, got) = (store.requests("get"), store.got.load(Relaxed));
-    assert_eq!(client.pread(100, 50)?, [5; 50]);
-    assert_eq!((store.requests("get") - gets, store.got.load(Relaxed) - got), (1, 50));
-    // Read ahead, there is nothing to get.
-    client.cache(0, 8192)?;
-    client.pread(0, 4096)?;
-    assert_eq!(store.requests("get") - gets, 2);
-    // Only the end of the block is missing.
-    client.pwrite(4 * BLOCK, &[7; 4000])?;
-    let got = store.got.load(Relaxed);
-    client.flush()?;
-    assert_eq!(store.got.load(Relaxed) - got, 96);
-    Ok(())
-}
-
-/// No list of all blocks: the start of a disk asks as much however many there are.
-#[test]
-fn a_start_asks_for_as_much_whatever_the_disk_has() -> Result<(), Failure> {
-    let requests = [0, 10, 5000].map(|blocks| {
-        let store = Faulty::new();
-        store.set("manifest", "format 1\nsize 1099511627776\nblock 4096\n");
-        for block in 0..blocks {
-            store.set(&groups::name(block), vec![1; 4096]);
-        }
-        let disk = command(&store).ready().unwrap();
-        let start = store.all_requests();
-        let client = disk.connect("").unwrap();
-        client.pread(0, 512).unwrap();
-        let read = store.all_requests() - start;
-        // A thousand blocks are asked for at a time, and once.
-        let lists = store.requests("list");
-        for _ in 0..2 {
-            client.extents(0, 4096 << 12).unwrap();
-            assert_eq!(store.requests("list") - lists, 4);
-        }
-        (start, read)
-    });
-    eprintln!("requests at a start and for a read: {requests:?}");
-    assert_eq!(requests[0].0, requests[1].0);
-    assert_eq!(requests[0].0, requests[2].0);
-    assert_eq!(requests.map(|(_, read)| read), [1, 2, 2]);
-    Ok(())
-}
-
-#[test]
 fn an_object_that_was_deleted_by_others_is_no_hole() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
@@ -391,5 +330,5 @@ fn parameters_that_will_not_do() {
     assert!(refused("lease", "1ms").contains("lease=: expected at least 100ms"));
     assert!(refused("url", "ftp://x/y").contains("url=ftp://x/y: "));
     let none = Nbdkit::of::<Shared<ObjectStore>>().ready().expect_err("it is refused");
-    assert!(none.to_string().contains("url= is missing"));
+    assert!(none.to_string().contains("the url= parameter is missing"));
 }
