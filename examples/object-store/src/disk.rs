@@ -1,5 +1,6 @@
 //! The disk: what each request does with blocks in memory and in the store.
 
+use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -59,43 +60,41 @@ impl Disk {
     }
 
     /// A put that is under way is nothing to wait for: the bytes are in memory.
-    async fn read_part(&self, number: u64, range: std::ops::Range<usize>) -> Result<Part> {
-        let mut presence = Presence::Doubtful;
-        if self.owner.is_some() {
-            if let Some(block) = self.cache.get(number) {
-                let known = block.lock().read(range.clone());
-                if let Some(part) = known {
-                    return Ok(part);
-                }
-                self.fetch(number, &block).await?;
-                let part = block.lock().read(range);
-                return Ok(part.ok_or("a block that was got is not known")?);
+    async fn read_part(&self, number: u64, range: Range<usize>) -> Result<Part> {
+        // A reader has nothing in memory.
+        if let Some(block) = self.cache.get(number) {
+            let known = block.lock().read(range.clone());
+            if let Some(part) = known {
+                return Ok(part);
             }
-            presence = self.groups.presence(&self.store, number).await?;
+            self.fetch(number, &block).await?;
+            let part = block.lock().read(range);
+            return Ok(part.ok_or("a block that was got is not known")?);
         }
         let length = range.len();
-        let found = self.get(number, presence, range).await?;
+        let found = self.get(number, range).await?;
         Ok(found.map_or(Part::Zeroes(length), Part::Bytes))
     }
 
     /// Bytes of the store, or `None` for a hole.
-    async fn get(
-        &self,
-        number: u64,
-        presence: Presence,
-        range: std::ops::Range<usize>,
-    ) -> Result<Option<Bytes>> {
-        if presence == Presence::Absent {
-            return Ok(None);
-        }
+    async fn get(&self, number: u64, range: Range<usize>) -> Result<Option<Bytes>> {
         memory::room_for(range.len(), "what the store sends")?;
-        let range = range.start as u64..range.end as u64;
-        let found = self.store.get_range(&groups::name(number), range).await?;
-        if found.is_none() && presence == Presence::Present {
-            let message = format!("{} was there, and is gone", groups::name(number));
-            return Err(Error::msg(message));
+        let name = groups::name(number);
+        // Another request may delete the block before it is got, and put it again.
+        for _ in 0..10 {
+            let presence = match &self.owner {
+                Some(_) => self.groups.presence(&self.store, number).await?,
+                None => Presence::Doubtful,
+            };
+            if presence == Presence::Absent {
+                return Ok(None);
+            }
+            let found = self.store.get_range(&name, range.start as u64..range.end as u64).await?;
+            if found.is_some() || presence == Presence::Doubtful {
+                return Ok(found);
+            }
         }
-        Ok(found)
+        Err(Error::msg(format!("{name} was there, and is gone")))
     }
 
     /// Makes all of a block known.
@@ -107,8 +106,7 @@ impl Disk {
     /// The same for one who has the block's transfer.
     async fn fill(&self, number: u64, block: &Block) -> Result<()> {
         let Some(gap) = block.lock().gap() else { return Ok(()) };
-        let presence = self.groups.presence(&self.store, number).await?;
-        let found = self.get(number, presence, gap.clone()).await?;
+        let found = self.get(number, gap.clone()).await?;
         block.lock().fill(gap.start, found.as_deref())
     }
 
@@ -136,8 +134,10 @@ impl Disk {
         self.list_ahead(offset, count).await?;
         let mut written = Vec::new();
         for (number, range) in self.manifest.split(offset, count) {
+            // In this order: a block that is put and forgotten in between is known to be there.
+            let in_memory = self.cache.get(number);
             let presence = self.groups.presence(&self.store, number).await?;
-            let block = match self.cache.get(number) {
+            let block = match in_memory {
                 None if presence == Presence::Absent => continue,
                 Some(block) => block,
                 None => self.block(number).await?,
@@ -218,6 +218,10 @@ impl Disk {
         let before = self.groups.presence(&self.store, number).await?;
         let snapshot = block.lock().snapshot();
         let name = groups::name(number);
+        if snapshot.bytes.is_none() && before == Presence::Present {
+            // From now on a read may find that it is gone.
+            self.groups.set(number, Presence::Doubtful);
+        }
         let (after, done) = match snapshot.bytes {
             None if before == Presence::Absent => (before, Ok(Ok(()))),
             None => (Presence::Absent, timeout_at(end, self.store.delete(&name)).await),

@@ -49,22 +49,21 @@ impl Store {
         if let Some(objects) = crate::tests::faulty::named(address) {
             return Ok(Store { objects, prefix: Path::from("disk") });
         }
-        let url = Url::parse(address).context(format_args!("url={address}"))?;
-        let (scheme, prefix) =
-            ObjectStoreScheme::parse(&url).context(format_args!("url={address}"))?;
-        let objects = match scheme {
+        let url = Url::parse(address)?;
+        let (scheme, prefix) = ObjectStoreScheme::parse(&url)?;
+        match scheme {
             ObjectStoreScheme::Local => {
                 let directory = url.to_file_path();
-                let directory =
-                    directory.map_err(|()| format!("url={address}: not a directory"))?;
-                return Store::local(&directory);
+                Store::local(&directory.map_err(|()| "not the URL of a directory")?)
             }
             #[cfg(feature = "cloud")]
-            scheme => cloud::open(scheme, address, patience)?,
+            scheme => Ok(Store { objects: cloud::open(scheme, address, patience)?, prefix }),
             #[cfg(not(feature = "cloud"))]
-            _ => return Err(unknown(address, patience)),
-        };
-        Ok(Store { objects, prefix })
+            _ => {
+                let _ = (prefix, patience);
+                Err(unknown())
+            }
+        }
     }
 
     /// A directory. What is put there is on the medium when the put is done.
@@ -159,21 +158,23 @@ fn failed(what: &str, name: &str) -> impl FnOnce(Failure) -> Error {
 pub fn make_directory(address: &str) -> Result<()> {
     match Url::parse(address).map(|url| url.to_file_path()) {
         Ok(Ok(directory)) if address.starts_with("file:") => {
-            Ok(std::fs::create_dir_all(&directory).context(directory.display())?)
+            let made = std::fs::create_dir_all(&directory);
+            Ok(made.context(format_args!("the directory {}", directory.display()))?)
         }
         _ => Ok(()),
     }
 }
 
-fn unknown(address: &str, _: Duration) -> Error {
-    let known =
-        [("aws", "s3://"), ("gcp", "gs://"), ("azure", "az://")].map(|(feature, scheme)| {
-            let built = cfg!(feature = "aws") && feature == "aws"
-                || cfg!(feature = "gcp") && feature == "gcp"
-                || cfg!(feature = "azure") && feature == "azure";
-            if built { scheme.to_owned() } else { format!("{scheme} (with the feature {feature})") }
-        });
-    Error::invalid(format!("url={address}: expected a directory, {}", known.join(", ")))
+fn unknown() -> Error {
+    let known = [
+        ("s3://", "aws", cfg!(feature = "aws")),
+        ("gs://", "gcp", cfg!(feature = "gcp")),
+        ("az://", "azure", cfg!(feature = "azure")),
+    ];
+    let known = known.map(|(scheme, feature, is_built)| {
+        if is_built { scheme.to_owned() } else { format!("{scheme} (with the feature {feature})") }
+    });
+    Error::invalid(format!("expected a directory, {}", known.join(", ")))
 }
 
 #[cfg(feature = "cloud")]
@@ -191,7 +192,7 @@ mod cloud {
         // Fails if there is one, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry =
-            RetryConfig { retry_timeout: patience, max_retries: usize::MAX, ..Default::default() };
+            RetryConfig { retry_timeout: patience, max_retries: 1000, ..Default::default() };
         Ok(match scheme {
             #[cfg(feature = "aws")]
             ObjectStoreScheme::AmazonS3 => Arc::new(
@@ -214,7 +215,7 @@ mod cloud {
                     .with_retry(retry)
                     .build()?,
             ),
-            _ => return Err(unknown(address, patience)),
+            _ => return Err(unknown()),
         })
     }
 }

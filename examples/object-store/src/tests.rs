@@ -5,7 +5,7 @@ pub mod faulty;
 mod model;
 mod writers;
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Instant;
 
@@ -267,6 +267,34 @@ fn memory_is_bounded() -> Result<(), Failure> {
 }
 
 #[test]
+fn reads_beside_blocks_that_come_and_go() -> Result<(), Failure> {
+    let store = Faulty::new();
+    let disk = command(&store).config("size", "64K").config("cache", "4K").ready()?;
+    let goes_on = AtomicBool::new(true);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let client = disk.connect("").unwrap();
+                while goes_on.load(Relaxed) {
+                    let read = client.pread(0, 4096).expect("a read");
+                    assert!([0, 7].contains(&read[0]) && read.iter().all(|byte| *byte == read[0]));
+                }
+            });
+        }
+        let client = disk.connect("")?;
+        let changed = (0..300).try_for_each(|_| {
+            client.pwrite_with(0, &[7; 4096], Flags::FUA)?;
+            // It takes the only place in memory.
+            client.pwrite_with(BLOCK, &[8; 4096], Flags::FUA)?;
+            client.trim_with(0, 4096, Flags::FUA)?;
+            client.pwrite_with(BLOCK, &[9; 4096], Flags::FUA)
+        });
+        goes_on.store(false, Relaxed);
+        changed
+    })
+}
+
+#[test]
 fn an_object_that_was_deleted_by_others_is_no_hole() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
@@ -328,7 +356,7 @@ fn parameters_that_will_not_do() {
     assert!(refused("size", "0").contains("size=0: a disk has at least one byte"));
     assert!(refused("sise", "1M").contains("unknown parameter sise="));
     assert!(refused("lease", "1ms").contains("lease=: expected at least 100ms"));
-    assert!(refused("url", "ftp://x/y").contains("url=ftp://x/y: "));
+    assert!(refused("url", "ftp://x/y").contains("url=ftp://x/y: Unable to recognise"));
     let none = Nbdkit::of::<Shared<ObjectStore>>().ready().expect_err("it is refused");
     assert!(none.to_string().contains("the url= parameter is missing"));
 }

@@ -120,7 +120,11 @@ impl Region {
 
 /// Runs clients, ends the server between two puts or in order, and looks at what is there, again
 /// and again. Returns the figures.
+///
+/// With NBDKIT_SCRIPT_SEED=NUMBER in the environment they are other ones.
 fn run(seed: u64, rounds: u64, steps: u64, cache: &str, faults: impl Fn(&Arc<Faulty>)) -> Figures {
+    let other = std::env::var("NBDKIT_SCRIPT_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let seed = seed + other.unwrap_or_default() * 1000;
     let objects = Faulty::new();
     let figures = Figures::default();
     let region = |client| Region {
