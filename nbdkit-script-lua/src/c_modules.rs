@@ -2,11 +2,11 @@
 
 use mlua::{Lua, Result};
 
-/// Why, for scripts.
+/// The reason, for scripts.
 const WHY: &str = "C modules cannot be loaded: this plugin has Lua compiled in \
                    (feature \"vendored\"); build it with the system's Lua instead";
 
-/// Functions in Lua: LuaJIT may run a finalizer that calls them when those of mlua are gone.
+/// Written in Lua: LuaJIT may run a finalizer that calls these after mlua's own functions are gone.
 const REFUSE: &str = r#"
     local why = ...
     -- Named `loaders` up to Lua 5.1. The first two look for preloaded modules and for Lua files.

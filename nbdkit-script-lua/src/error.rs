@@ -20,14 +20,14 @@ const DEEPEST: usize = 8;
 
 /// The error for a value that the script threw.
 ///
-/// The errno is that of the value, else that of `nbdkit.set_error`, else `EIO`.
+/// The errno is in the value, or else from `nbdkit.set_error`, or else `EIO`.
 #[cold]
 pub fn thrown(value: &Value, pending: i32) -> Error {
     Error::new(errno_in(value).unwrap_or(pending), message(value))
 }
 
-/// The error for a callback's second result, after nil or false. A number is the errno itself.
-/// `errno` is from the third result.
+/// The error for a callback's second result, after nil or false. A number is itself the errno.
+/// `errno` is the third result.
 pub fn returned(value: &Value, errno: Option<i32>, pending: i32) -> Error {
     let is_number = matches!(value, Value::Integer(_) | Value::Number(_));
     match errno_of(value).filter(|number| is_number && *number > 0) {
@@ -39,7 +39,7 @@ pub fn returned(value: &Value, errno: Option<i32>, pending: i32) -> Error {
     }
 }
 
-/// The same for a second result that is a text.
+/// The same for a second result that is a string.
 pub fn returned_text(text: &[u8], errno: Option<i32>, pending: i32) -> Error {
     let (own, message) = text_alone(text);
     let message = if message == NO_ERROR { NIL.into() } else { message };
@@ -74,7 +74,7 @@ fn errno_of(value: &Value) -> Option<i32> {
     }
 }
 
-/// The message of any error value. With `error("text")`, the text already has file and line.
+/// The message of any error value. For `error("text")`, the text already has file and line.
 pub fn message(value: &Value) -> String {
     own_message(value).unwrap_or_else(|| match value {
         Value::Nil => NIL.into(),
@@ -89,7 +89,7 @@ pub fn own_message(value: &Value) -> Option<String> {
     message_inside(value, DEEPEST)
 }
 
-/// The message of a table may be an error that was caught.
+/// A table's message may itself be an error that the script caught.
 fn message_inside(value: &Value, deepest: usize) -> Option<String> {
     match value {
         Value::String(text) if text == NO_ERROR => Some(NIL.into()),
@@ -110,7 +110,7 @@ fn message_inside(value: &Value, deepest: usize) -> Option<String> {
 }
 
 /// The errno and message of an error that is only a text. Lua has a fixed text for a lack of
-/// memory, and no position before it; our functions use the same text, with a position.
+/// memory, without a position in front; our functions use the same text, with a position.
 fn text_alone(bytes: &[u8]) -> (Option<i32>, String) {
     // Lua 5.3 and earlier add this where they build a string in a buffer.
     let text = bytes.strip_suffix(b" for buffer allocation").unwrap_or(bytes);
@@ -139,7 +139,7 @@ fn has_tostring(table: &Table) -> bool {
     table.metatable().is_some_and(|meta| meta.contains_key("__tostring").unwrap_or(false))
 }
 
-/// The first fields of a table that has no text.
+/// The first fields of a table that has no text of its own.
 fn fields(table: &Table) -> String {
     let mut text = Vec::new();
     for pair in table.pairs::<Value, Value>().take(SHOWN_FIELDS + 1) {

@@ -5,7 +5,7 @@ use nbdkit_script::script::api::{constants, shared};
 
 use crate::interpreter::Interpreter;
 
-/// About how many fields the module has: a table that grows is copied.
+/// Roughly how many fields the module has, because Lua copies a table when it grows.
 const FIELDS: usize = 96;
 
 /// Puts the module into an interpreter, before the script runs.

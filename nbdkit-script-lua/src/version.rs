@@ -17,8 +17,8 @@ pub fn fields() -> Vec<(&'static str, String)> {
     fields
 }
 
-/// Major, minor and release number of the loaded library. The headers at build time may have been
-/// those of another release.
+/// Major, minor and release number of the loaded library. The headers at build time may have come
+/// from another release.
 fn release() -> Option<String> {
     let mut words = interpreter::identification()?.split_whitespace();
     words.find(|word| *word == "Lua")?;

@@ -24,10 +24,10 @@ pub fn register(interpreter: &Interpreter) {
     });
 }
 
-/// The command that a test has as its client: `$client pread 512 0`.
+/// The command for a test's client: `$client pread 512 0`.
 pub const CLIENT: &str = "::nbdkit::client";
 
-/// Adds it, where tests are run.
+/// Adds that command, for an interpreter that runs tests.
 pub fn register_client(interpreter: &Interpreter) {
     interpreter.add(CLIENT, |arguments| {
         let (method, arguments) = operation("client", client::ALL, arguments)?;
@@ -52,8 +52,8 @@ fn operation<'a>(
     Ok((operation.ok_or_else(|| invalid(name.shown()))?, arguments))
 }
 
-/// Operations that may find nothing. They take one more argument: what is returned then. Without
-/// it, to find nothing is an error, because Tcl has no nil.
+/// Operations that may find nothing. Their extra argument is what to return then. Without it,
+/// finding nothing is an error, because Tcl has no nil.
 const WITH_DEFAULT: [&str; 3] = ["get", "lpop", "rpop"];
 
 /// `nbdkit::shared OPERATION ...`: the dictionary that all interpreters see.
@@ -64,7 +64,7 @@ fn dictionary(arguments: Arguments<'_>) -> Result<Answer<'_>> {
     let failed =
         |errno, why| Err(Error::new(errno, format!("nbdkit::shared {}: {why}", operation.name)));
     if operation.name == "set" && arguments.count() < 2 {
-        // Elsewhere nil deletes a key. Here it would be what reads a variable.
+        // In other languages, nil deletes a key. Here the same call would read a variable.
         return failed(libc::EINVAL, "found no value, expected KEY VALUE ?SECONDS?");
     }
     let mut default = None;

@@ -219,7 +219,8 @@ mod tests {
         std::thread::scope(|scope| {
             let threads: Vec<_> =
                 plugins.into_iter().map(|plugin| scope.spawn(move || serve(plugin))).collect();
-            // Dropped here: it may be that only the thread that made an interpreter can delete it.
+            // Drop it in this thread: only the thread that made an interpreter may be able to
+            // delete it.
             threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
         });
     }

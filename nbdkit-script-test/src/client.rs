@@ -1,4 +1,4 @@
-//! A client: its requests as nbdkit checks them, and the answers as they come over the wire.
+//! A client: checks its requests as nbdkit does, and answers as nbdkit would over the wire.
 
 use std::sync::Arc;
 
@@ -13,22 +13,22 @@ use crate::served::{Place, Served};
 use crate::server;
 use crate::session::{Calling, Known};
 
-/// A client that is connected, as libnbd is to a program: several threads may send requests, and
-/// the locks of the plugin's thread model are taken around each. Dropping it closes the connection.
+/// A connected client, like libnbd's. Several threads may send requests, and each request takes the
+/// locks of the plugin's thread model. Dropping it closes the connection.
 ///
-/// A request that nbdkit would not let through to the plugin fails here as well.
+/// A request that nbdkit would not pass on to the plugin fails here too.
 #[derive(Debug)]
 pub struct Client<'disk> {
     served: &'disk Served,
     known: Arc<Known>,
     offers: Offers,
     block_size: Option<BlockSize>,
-    /// `None` only while it is dropped.
+    /// `None` only during the drop.
     connection: Option<SharedConnection<'disk>>,
     _place: Place<'disk>,
 }
 
-/// The kinds of requests, with the protocol's names for messages.
+/// The kinds of requests. Messages use the protocol's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Command {
     Read,
@@ -53,7 +53,7 @@ impl Command {
         }
     }
 
-    /// What the plugin calls it.
+    /// The plugin's name for it.
     fn callback(self) -> &'static str {
         match self {
             Command::Read => "pread",
@@ -104,13 +104,13 @@ impl<'disk> Client<'disk> {
         self.offers
     }
 
-    /// The request sizes that the disk wants. nbdkit tells the client, and refuses nothing.
+    /// The request sizes that the disk asks for. nbdkit tells the client, and enforces nothing.
     pub fn block_size(&self) -> Option<BlockSize> {
         self.block_size
     }
 
-    /// The export that the client is connected to: for the empty name, the one that the plugin
-    /// calls the default.
+    /// The export that the client is connected to. For the empty name, this is the plugin's default
+    /// export.
     pub fn export_name(&self) -> String {
         let name = self.known.export.get();
         name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
@@ -124,10 +124,10 @@ impl<'disk> Client<'disk> {
     /// Reads.
     ///
     /// # Errors
-    /// What the client sees. The same holds for the other requests.
+    /// What the client sees, here and for the other requests.
     pub fn pread(&self, offset: u64, count: u32) -> Result<Vec<u8>, Failure> {
         self.request(Command::Read, offset, count, Flags::empty(), |connection| {
-            // Not zeroes: what a plugin leaves out is to be seen.
+            // Not zeroes, so that bytes that a plugin leaves out show.
             let mut buffer = vec![0xa5; count as usize];
             emulated::pread(connection, &mut buffer, offset)?;
             Ok(buffer)
@@ -147,7 +147,7 @@ impl<'disk> Client<'disk> {
     /// # Errors
     /// As for [`pread`](Client::pread).
     pub fn pwrite_with(&self, offset: u64, data: &[u8], flags: Flags) -> Result<(), Failure> {
-        // More than nbdkit takes is refused by its length.
+        // nbdkit refuses anything this long because of its length.
         let count = u32::try_from(data.len()).unwrap_or(u32::MAX);
         self.request(Command::Write, offset, count, flags, |connection| {
             emulated::pwrite(connection, data, offset, flags)
@@ -180,7 +180,7 @@ impl<'disk> Client<'disk> {
         })
     }
 
-    /// Writes zeroes. They may be a hole, as most clients allow.
+    /// Writes zeroes. Like most clients, this one allows a hole.
     ///
     /// # Errors
     /// As for [`pread`](Client::pread).
@@ -194,7 +194,7 @@ impl<'disk> Client<'disk> {
     /// As for [`pread`](Client::pread).
     ///
     /// # Panics
-    /// If the plugin fails with `ENOTSUP` in a way that would end nbdkit by an assertion.
+    /// If the plugin fails with `ENOTSUP` in a way that would trip one of nbdkit's assertions.
     pub fn zero_with(&self, offset: u64, count: u32, flags: Flags) -> Result<(), Failure> {
         self.request(Command::Zero, offset, count, flags, |connection| {
             assert!(
@@ -215,8 +215,8 @@ impl<'disk> Client<'disk> {
         })
     }
 
-    /// Tells data, holes and zeroes apart: from `offset` on, and perhaps not as far as was asked
-    /// for, or farther.
+    /// Tells data, holes and zeroes apart, starting at `offset`. The list may end before or after
+    /// the range.
     ///
     /// # Errors
     /// As for [`pread`](Client::pread).
@@ -224,7 +224,7 @@ impl<'disk> Client<'disk> {
         self.extents_with(offset, count, Flags::empty())
     }
 
-    /// The same, with [`Flags::REQ_ONE`] for only the first.
+    /// The same, with [`Flags::REQ_ONE`] to get only the first extent.
     ///
     /// # Errors
     /// As for [`pread`](Client::pread).
@@ -239,8 +239,8 @@ impl<'disk> Client<'disk> {
         })
     }
 
-    /// Leaves the connection open. nbdkit does not close those of clients that are connected when
-    /// it ends; the framework does then.
+    /// Leaves the connection open. nbdkit does not close the connections of clients that are still
+    /// there when it ends; the framework closes them.
     pub fn stay(mut self) {
         std::mem::forget(self.connection.take());
     }
@@ -284,7 +284,7 @@ impl<'disk> Client<'disk> {
         })
     }
 
-    /// Why nbdkit does not let a request through to the plugin.
+    /// Why nbdkit would not pass a request on to the plugin.
     fn refuse(&self, command: Command, offset: u64, count: u32, flags: Flags) -> Option<i32> {
         let offers = &self.offers;
         let name = command.name();
@@ -333,7 +333,7 @@ impl Drop for Client<'_> {
     }
 }
 
-/// The error number that the protocol has for one of the plugin's.
+/// The protocol's error number for a plugin's error number.
 fn protocols_errno(errno: i32, fast_zero: bool) -> i32 {
     match errno {
         libc::EROFS | libc::EPERM => libc::EPERM,

@@ -1,4 +1,4 @@
-//! How a client connects, and what nbdkit says to it first.
+//! How a client connects, and what nbdkit tells it first.
 
 use std::ffi::CString;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::served::Served;
 use crate::server;
 use crate::session::Known;
 
-/// How a client connects: see [`Nbdkit::client`](crate::Nbdkit::client).
+/// How a client is to connect: see [`Nbdkit::client`](crate::Nbdkit::client).
 #[derive(Debug)]
 #[must_use = "connect() connects"]
 pub struct Connect<'disk> {
@@ -25,19 +25,20 @@ pub struct Connect<'disk> {
 }
 
 impl<'disk> Connect<'disk> {
-    /// To this export; else to the default one, which has an empty name.
+    /// Chooses the export. Without this, it is the default export, whose name is empty.
     pub fn export(mut self, name: &str) -> Self {
         self.export = name.into();
         self
     }
 
-    /// Over TLS, as far as the plugin is told.
+    /// Tells the plugin that the client uses TLS.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// From there; else over a Unix domain socket from this process.
+    /// Chooses the client's address. Without this, the client uses a Unix domain socket in this
+    /// process.
     pub fn peer(mut self, peer: impl Into<Peer>) -> Self {
         self.peer = peer.into();
         self
@@ -70,7 +71,7 @@ impl<'disk> Connect<'disk> {
     }
 }
 
-/// nbdkit's rules.
+/// The block sizes, if nbdkit accepts them.
 fn block_size(connection: &Connection<'_>) -> Result<Option<BlockSize>, Failure> {
     let [minimum, preferred, maximum] = connection.block_size()?;
     let refused = |why| Err(Failure::of_setup("block_size", &format!("plugin must set {why}")));

@@ -1,4 +1,4 @@
-//! One client's connection: the plugin's callbacks as they are, without what nbdkit makes of them.
+//! One client's connection: calls the plugin's callbacks directly, without nbdkit's emulation.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -10,32 +10,32 @@ use crate::lists::{Extents, LONGEST_STRING};
 use crate::session::{self, Calling, Known};
 use crate::table::{PluginTable, text};
 
-/// What a benchmark sends: a request is checked to be inside of the disk, as plugins count on, and
-/// goes straight to the plugin.
+/// The requests of a benchmark. They must lie inside the disk, as plugins expect, and go straight
+/// to the plugin.
 pub trait Requests {
     /// Reads.
     ///
     /// # Errors
-    /// The errno that nbdkit would have from the plugin. The same holds for the others.
+    /// The errno that nbdkit would get from the plugin, here and for the other requests.
     fn pread(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes.
     ///
     /// # Errors
     /// As above.
     fn pwrite(&self, data: &[u8], offset: u64) -> io::Result<()>;
-    /// Writes zeroes, without leave to punch a hole.
+    /// Writes zeroes that must not be a hole.
     ///
     /// # Errors
     /// As above.
     fn zero(&self, count: u32, offset: u64) -> io::Result<()>;
-    /// Makes what was written durable.
+    /// Makes all previous writes durable.
     ///
     /// # Errors
     /// As above.
     fn flush(&self) -> io::Result<()>;
 }
 
-/// What the plugin has answered to nbdkit's questions, or nbdkit where it did not ask.
+/// The plugin's answers to nbdkit's questions, or nbdkit's own where it does not ask.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offers {
@@ -43,30 +43,30 @@ pub struct Offers {
     pub size: u64,
     /// Whether the client may write.
     pub write: bool,
-    /// Whether the client may write zeroes. Where the plugin cannot, nbdkit does.
+    /// Whether the client may write zeroes. If the plugin cannot, nbdkit does it.
     pub zero: bool,
-    /// Whether `zero` is the plugin's, and not nbdkit's.
+    /// Whether the plugin writes zeroes itself, instead of nbdkit.
     pub native_zero: bool,
     /// Whether the client may ask for zeroes to be fast or to fail.
     pub fast_zero: bool,
     /// Whether the client may trim.
     pub trim: bool,
-    /// Forced unit access: 0 is not offered, with 1 nbdkit flushes, 2 is the plugin's.
+    /// Forced unit access: 0 means not offered, 1 that nbdkit flushes, 2 that the plugin does it.
     pub fua: c_int,
     /// Whether the client may flush.
     pub flush: bool,
-    /// Whether the disk is slow where it has to seek.
+    /// Whether seeking is slow on this disk.
     pub rotational: bool,
-    /// Whether what one connection has flushed is seen by all others.
+    /// Whether a flush on one connection covers all others.
     pub multi_conn: bool,
-    /// Cache requests: 0 is not offered, with 1 nbdkit reads, 2 is the plugin's.
+    /// Cache requests: 0 means not offered, 1 that nbdkit reads, 2 that the plugin does it.
     pub cache: c_int,
-    /// Whether `extents` is the plugin's. Where it is not, all is data.
+    /// Whether the plugin has `extents`. Without it, everything is data.
     pub extents: bool,
 }
 
-/// A connection that belongs to one thread; the pointer in it keeps it from being shared.
-/// [`SharedConnection`](crate::bare::SharedConnection) lifts that, with the locks it takes.
+/// A connection that belongs to one thread; its raw pointer makes it neither `Send` nor `Sync`.
+/// [`SharedConnection`](crate::bare::SharedConnection) lifts that by taking locks.
 #[derive(Debug)]
 pub struct Connection<'plugin> {
     table: &'plugin PluginTable,
@@ -77,7 +77,7 @@ pub struct Connection<'plugin> {
 }
 
 impl<'plugin> Connection<'plugin> {
-    /// Opens a connection and asks all that nbdkit asks, in its order.
+    /// Opens a connection and asks everything that nbdkit asks, in nbdkit's order.
     pub(crate) fn open(
         table: &'plugin PluginTable,
         client: Arc<Known>,
@@ -94,14 +94,14 @@ impl<'plugin> Connection<'plugin> {
             _ => export.to_owned(),
         };
         let _ = client.export.set(name);
-        // SAFETY: `preconnect` has been called, or there is none. It is there, or the plugin would
-        // have been refused.
+        // SAFETY: `preconnect` has been called if the plugin has it. `open` exists: otherwise the
+        // plugin would have been refused.
         let handle =
             table.open.map_or(std::ptr::null_mut(), |open| unsafe { open(readonly.into()) });
         if handle.is_null() {
             return refused("open", "");
         }
-        // Whatever fails from here on, the connection is closed.
+        // From here on, any failure closes the connection.
         let mut connection =
             Connection { table, handle, client: Arc::clone(&client), offers: Offers::default() };
         connection.offers = connection.ask_all(readonly)?;
@@ -110,7 +110,7 @@ impl<'plugin> Connection<'plugin> {
 
     fn ask_all(&self, readonly: bool) -> Result<Offers, Failure> {
         let table = self.table;
-        // SAFETY: `open` gave the handle.
+        // SAFETY: `open` returned the handle.
         let size = table.get_size.map_or(-1, |get_size| unsafe { get_size(self.handle) });
         let Ok(size) = u64::try_from(size) else {
             let why = format!(".get_size function returned invalid value ({size})");
@@ -126,7 +126,7 @@ impl<'plugin> Connection<'plugin> {
         if offers.write {
             offers.zero = true;
             offers.native_zero = self.is("can_zero", table.can_zero, has_zero)?;
-            // Where nbdkit writes zeroes itself, a fast zero fails at once, and that is offered.
+            // If nbdkit writes the zeroes itself, it offers fast zeroes and fails them at once.
             let nbdkits = table.zero.is_none() || !offers.native_zero;
             offers.fast_zero = self.is("can_fast_zero", table.can_fast_zero, nbdkits)?;
             offers.trim = self.is("can_trim", table.can_trim, has_trim)?;
@@ -153,7 +153,7 @@ impl<'plugin> Connection<'plugin> {
         let Some(callback) = callback else {
             return Ok(absent);
         };
-        // SAFETY: `open` gave the handle, and it is not closed.
+        // SAFETY: `open` returned the handle, and it is not closed.
         match unsafe { callback(self.handle) } {
             -1 => Err(Failure::of_setup(name, "")),
             answer => Ok(answer),
@@ -169,7 +169,7 @@ impl<'plugin> Connection<'plugin> {
         Ok(self.ask(name, callback, absent.into())? != 0)
     }
 
-    /// Minimum, preferred and maximum; three zeroes where the plugin says nothing.
+    /// Minimum, preferred and maximum; three zeroes if the plugin does not say.
     pub(crate) fn block_size(&self) -> Result<[u32; 3], Failure> {
         let _calling = Calling::for_client(&self.client);
         let mut sizes = [0; 3];
@@ -191,13 +191,13 @@ impl<'plugin> Connection<'plugin> {
         description.filter(|description| description.len() <= LONGEST_STRING)
     }
 
-    /// The client that it is of.
+    /// The client of this connection.
     pub(crate) fn client(&self) -> &Arc<Known> {
         &self.client
     }
 
-    /// The errno of the callback that has failed: what the plugin chose, or left in `errno` and
-    /// says that it did, or else `EIO`.
+    /// The errno of a failed callback: the one that the plugin set, or else `errno` if the plugin
+    /// says that it preserves it, or else `EIO`.
     #[cold]
     pub(crate) fn errno(&self) -> i32 {
         let last = io::Error::last_os_error().raw_os_error().unwrap_or(0);
@@ -216,7 +216,8 @@ impl<'plugin> Connection<'plugin> {
         }
     }
 
-    /// nbdkit lets no request through that is not all inside the disk, and plugins count on it.
+    /// Refuses a request that is not inside the disk: nbdkit passes none on, and plugins rely on
+    /// it.
     #[inline]
     fn inside(&self, count: usize, offset: u64) -> io::Result<u32> {
         match (u32::try_from(count), offset.checked_add(count as u64)) {
@@ -235,9 +236,9 @@ impl<'plugin> Connection<'plugin> {
         io::Error::new(error.kind(), format!("{callback}: {error}"))
     }
 
-    // The callbacks. Which generation a plugin is of is looked up at every request, as nbdkit does;
-    // the branch goes the same way every time, and is the same for all that are compared. `None` is
-    // that the plugin has none.
+    // The callbacks. Like nbdkit, we look up the plugin's API version at every request; the branch
+    // always goes the same way and costs every plugin the same. `None` means that the plugin lacks
+    // the callback.
 
     #[inline]
     pub(crate) fn call_pread(&self, buffer: &mut [u8], count: u32, offset: u64) -> Option<c_int> {
@@ -318,7 +319,7 @@ impl<'plugin> Connection<'plugin> {
         flags: u32,
         extents: &mut Extents,
     ) -> Option<c_int> {
-        // SAFETY: an open handle, and a list that is the plugin's for this call.
+        // SAFETY: an open handle, and a list that only this call uses.
         unsafe {
             self.table.extents.map(|callback| callback(self.handle, count, offset, flags, extents))
         }
@@ -354,18 +355,19 @@ impl Drop for Connection<'_> {
     fn drop(&mut self) {
         let _calling = Calling::for_client(&self.client);
         if let Some(close) = self.table.close {
-            // SAFETY: `open` gave the handle, and this is the end of it.
+            // SAFETY: `open` returned the handle, and nobody uses it after this.
             unsafe { close(self.handle) };
         }
     }
 }
 
-/// The export that the empty name stands for; `None` where there is none.
+/// The export that the empty name stands for, if any.
 pub(crate) fn default_export(table: &PluginTable, readonly: bool, tls: bool) -> Option<CString> {
     let Some(callback) = table.default_export else {
         return Some(CString::default());
     };
-    // SAFETY: after `after_fork`; the plugin's string lives long enough to be copied, or is null.
+    // SAFETY: we are past `after_fork`; the plugin's string is null or lives until we have copied
+    // it.
     let name = unsafe {
         let name = callback(readonly.into(), tls.into());
         (!name.is_null()).then(|| CStr::from_ptr(name).to_owned())

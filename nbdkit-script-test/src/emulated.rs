@@ -1,7 +1,7 @@
-//! What nbdkit makes of a request: it flushes where a plugin has no forced unit access, writes
-//! zeroes where it has none, reads where it has no cache.
+//! What nbdkit emulates: it flushes if a plugin has no forced unit access, writes zeroes if it has
+//! no `zero`, and reads if it has no `cache`.
 //!
-//! Each answers the errno of a request that has failed.
+//! Each function returns the errno of a failed request.
 
 use nbdkit_script::{Extent, ExtentType, Flags};
 
@@ -9,14 +9,15 @@ use crate::connection::Connection;
 use crate::lists::Extents;
 use crate::log;
 
-/// The longest read or write that nbdkit takes, in bytes.
+/// The longest read or write that nbdkit accepts, in bytes.
 pub(crate) const LONGEST: u32 = 64 << 20;
 
 type Done = Result<(), i32>;
 
 const UNSUPPORTED: [i32; 2] = [libc::ENOTSUP, libc::EOPNOTSUPP];
 
-/// What the plugin has returned. `absent` is the errno where it has no such callback.
+/// Turns a callback's return value into a result. `absent` is the errno if there is no such
+/// callback.
 fn status(connection: &Connection<'_>, returned: Option<i32>, absent: i32) -> Done {
     match returned {
         None => Err(absent),
@@ -34,7 +35,7 @@ pub(crate) fn flush(connection: &Connection<'_>) -> Done {
     status(connection, connection.call_flush(), libc::EINVAL)
 }
 
-/// Takes the flag where the plugin does not get it. Returns whether to flush.
+/// Removes the FUA flag if the plugin must not see it. Returns whether to flush.
 fn emulate_fua(connection: &Connection<'_>, flags: &mut Flags) -> bool {
     let emulated = flags.contains(Flags::FUA) && connection.offers.fua != 2;
     if emulated {
@@ -67,7 +68,7 @@ pub(crate) fn trim(connection: &Connection<'_>, count: u32, offset: u64, mut fla
 }
 
 /// # Panics
-/// Where nbdkit itself would end by an assertion.
+/// Where nbdkit itself would fail an assertion.
 pub(crate) fn zero(connection: &Connection<'_>, count: u32, offset: u64, mut flags: Flags) -> Done {
     let fast = flags.contains(Flags::FAST_ZERO);
     let flushes = emulate_fua(connection, &mut flags);
@@ -94,8 +95,8 @@ pub(crate) fn zero(connection: &Connection<'_>, count: u32, offset: u64, mut fla
     then_flush(connection, flushes).map_err(asserted)
 }
 
-/// These two say of a `zero` that it wants writes. nbdkit asserts that nothing else fails with
-/// them in one.
+/// With these two, `zero` asks nbdkit to write instead. nbdkit asserts that nothing else fails with
+/// them.
 fn asserted(errno: i32) -> i32 {
     assert!(
         !UNSUPPORTED.contains(&errno),
@@ -107,7 +108,7 @@ fn asserted(errno: i32) -> i32 {
 
 pub(crate) fn cache(connection: &Connection<'_>, count: u32, offset: u64) -> Done {
     if connection.offers.cache != 1 {
-        // One that offers it and has no callback wants nothing done.
+        // The plugin offers it but has no callback: there is nothing to do.
         return match connection.call_cache(count, offset) {
             Some(-1) => Err(connection.errno()),
             _ => Ok(()),
@@ -123,7 +124,7 @@ pub(crate) fn cache(connection: &Connection<'_>, count: u32, offset: u64) -> Don
     Ok(())
 }
 
-/// What the client is told: blocks from the offset on.
+/// The extents that the client gets, from the offset on.
 pub(crate) fn extents(
     connection: &Connection<'_>,
     count: u32,
@@ -134,7 +135,7 @@ pub(crate) fn extents(
     if !connection.offers.extents {
         return Ok(vec![Extent { offset, length: count.into(), extent_type: ExtentType::empty() }]);
     }
-    // The plugin may tell of more than was asked for, to the end of the disk.
+    // The plugin may describe more than the range, up to the end of the disk.
     let mut extents = Extents::new(offset, connection.offers.size);
     let returned = connection.call_extents(count, offset, flags.bits(), &mut extents);
     status(connection, returned, libc::EINVAL)?;
@@ -145,8 +146,8 @@ pub(crate) fn extents(
     Ok(blocks(extents.list(), flags.contains(Flags::REQ_ONE), count, end))
 }
 
-/// Extents as the protocol has them. With `one` the first, and no more of it than was asked for;
-/// else all that begin in the range, of which the last may end behind it.
+/// The extents as the protocol sends them. With `one`, only the first, cut to the range. Otherwise
+/// all that begin in the range; the last may end past it.
 fn blocks(extents: &[Extent], one: bool, count: u32, end: u64) -> Vec<Extent> {
     let most = u64::from(if one { count } else { u32::MAX });
     let mut blocks = Vec::new();

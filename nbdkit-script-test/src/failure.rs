@@ -1,4 +1,4 @@
-//! What went wrong, as the client or whoever starts nbdkit sees it.
+//! What went wrong, as seen by the client or by the user who starts nbdkit.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A step at which nbdkit ends or refuses a client. What was logged says why, or `why` does.
+    /// A step at which nbdkit ends or refuses a client. The log says why, or else `why` does.
     pub(crate) fn of_setup(what: &str, why: &str) -> Failure {
         let why = (!why.is_empty()).then(|| why.to_string());
         Failure { what: what.into(), why, errno: 0, plugins_errno: 0, logged: log::taken() }
@@ -29,18 +29,18 @@ impl Failure {
     }
 
     /// The error number that the client sees. The protocol has only `EPERM`, `EIO`, `ENOMEM`,
-    /// `EINVAL`, `ENOSPC`, `EOVERFLOW`, `ENOTSUP` and `ESHUTDOWN`; nbdkit makes another one
-    /// `EINVAL`. 0 for what is no request.
+    /// `EINVAL`, `ENOSPC`, `EOVERFLOW`, `ENOTSUP` and `ESHUTDOWN`; nbdkit turns any other into
+    /// `EINVAL`. 0 if this was not a request.
     pub fn errno(&self) -> i32 {
         self.errno
     }
 
-    /// The error number that the plugin, or nbdkit's own check, had before that.
+    /// The original error number, from the plugin or from nbdkit's own check.
     pub fn plugins_errno(&self) -> i32 {
         self.plugins_errno
     }
 
-    /// The errors that were logged meanwhile, by this thread.
+    /// The errors that this thread logged meanwhile.
     pub fn logged(&self) -> &[String] {
         &self.logged
     }
@@ -59,7 +59,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// As it is displayed: a test that returns an error shows it by this.
+/// The same as `Display`, because a test that returns an error prints it with `Debug`.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -68,10 +68,10 @@ impl fmt::Debug for Failure {
 
 impl Error for Failure {}
 
-/// What the C library says of an error number.
+/// The C library's text for an error number.
 pub(crate) fn error_text(errno: i32) -> String {
     let mut text = io::Error::from_raw_os_error(errno).to_string();
-    // Rust adds the number.
+    // Rust appends the number.
     if let Some(end) = text.find(" (os error ") {
         text.truncate(end);
     }

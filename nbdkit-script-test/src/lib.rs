@@ -1,13 +1,14 @@
-//! Tests of [nbdkit](https://gitlab.com/nbdkit/nbdkit) plugins without a server: nbdkit in the
-//! test's own process, for plugins that are written with [`nbdkit_script`].
+//! Tests [nbdkit](https://gitlab.com/nbdkit/nbdkit) plugins written with [`nbdkit_script`], without
+//! a server: nbdkit runs in the test's own process.
 //!
 //! ```toml
 //! [dev-dependencies]
 //! nbdkit-script-test = "0.1"
 //! ```
 //!
-//! A plugin that is linked in is named by its runner, as in `export!`. `ready` leads it through its
-//! life up to the first client, and a [`Client`] sees what one sees at the other end of the wire:
+//! You name a plugin that is linked into the test by its runner, as in `export!`. `ready` takes it
+//! through its life up to the first client, and a [`Client`] sees what a client sees at the other
+//! end of the wire:
 //!
 //! ```
 //! use std::ffi::OsStr;
@@ -60,20 +61,20 @@
 //! # }
 //! ```
 //!
-//! What is nbdkit's is done as nbdkit 1.32 does it: the order of callbacks, the defaults of those
-//! that are absent, the checks of a request, forced unit access by a flush, zeroes that are written
-//! where a plugin has none, extents that are cut and joined, and the few error numbers of the
-//! protocol. The functions that plugins call are here with nbdkit's results and messages.
+//! This crate does nbdkit's part as nbdkit 1.32 does it: the order of callbacks, the defaults of
+//! absent ones, the checks of each request, flushes for forced unit access, zeroes written for
+//! plugins that have no `zero`, extents cut and joined, and the few error numbers of the protocol.
+//! The functions that plugins call are here too, with nbdkit's results and messages.
 //!
 //! - A process has one nbdkit at a time, since plugins and nbdkit have statics. `cargo test` runs
-//!   tests in threads: they wait for each other. What a plugin keeps in statics of its own stays.
-//! - A plugin may be a `.so` as well: [`Nbdkit::load`].
-//! - Errors that a plugin logs are in the [`Failure`], and in [`Nbdkit::errors`]. When a test
-//!   fails, the log is part of its output.
-//! - A function that calls nbdkit's may be tested alone: with `use nbdkit_script_test as _;` there
-//!   are functions such as [`host::realpath`](nbdkit_script::host::realpath).
-//! - There is no socket, no filter and no background. nbdkit's functions after 1.32 are absent, but
-//!   for `nbdkit_disconnect`.
+//! tests in threads, which wait for each other. A plugin's own statics keep their values.
+//! - A plugin may also be a `.so`: [`Nbdkit::load`].
+//! - The errors that a plugin logs are in the [`Failure`] and in [`Nbdkit::errors`]. A test that
+//! fails prints the log.
+//! - You can test a function that calls nbdkit on its own: `use nbdkit_script_test as _;` provides
+//! functions such as [`host::realpath`](nbdkit_script::host::realpath).
+//! - There are no sockets, no filters and no daemon. Of nbdkit's functions after 1.32, only
+//! `nbdkit_disconnect` is here.
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
@@ -113,8 +114,7 @@ pub use script_tests::main as test_scripts;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// A plugin without nbdkit's checks around it: for benchmarks, which measure what the plugin itself
-/// costs.
+/// A plugin without nbdkit's checks around it, for benchmarks of the plugin alone.
 pub mod bare {
     pub use crate::connection::{Connection, Requests};
     pub use crate::locks::{Locks, SharedConnection};

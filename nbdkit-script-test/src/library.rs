@@ -1,4 +1,4 @@
-//! Where a plugin's table comes from: a `.so`, or what is linked into the program.
+//! Where a plugin's table comes from: a `.so`, or the program itself.
 #![allow(unsafe_code)]
 
 use std::any::{Any, TypeId};
@@ -18,10 +18,10 @@ use crate::failure::Failure;
 use crate::session;
 use crate::table::{PluginTable, text};
 
-/// Does what is wanted with tests, and returns 0 if it could.
+/// Runs or lists tests, as asked. Returns 0 if it could.
 pub(crate) type Tests = extern "C" fn(&Testing<'_>) -> c_int;
 
-/// What holds a plugin's code.
+/// Where a plugin's code is.
 pub(crate) enum Library {
     /// An open shared library.
     Loaded(NonNull<c_void>),
@@ -37,24 +37,25 @@ unsafe impl Sync for Library {}
 impl Drop for Library {
     fn drop(&mut self) {
         if let Library::Loaded(library) = self {
-            // SAFETY: `dlopen` gave it, and whatever came from it is gone by now.
+            // SAFETY: `dlopen` returned it, and everything that came from it is gone by now.
             unsafe { libc::dlclose(library.as_ptr()) };
         }
     }
 }
 
 impl Library {
-    /// Loads a `.so`, and takes its table. `RTLD_GLOBAL` is what nbdkit uses: an interpreter's own
-    /// modules look for its symbols there.
+    /// Loads a `.so` and takes its table. Like nbdkit, this uses `RTLD_GLOBAL`: an interpreter's
+    /// own modules look for its symbols there.
     pub(crate) fn load(path: &Path) -> Result<(Library, PluginTable), Failure> {
         let refused = |why: &str| Failure::of_setup(&format!("loading {}", path.display()), why);
-        // A name without a slash would be looked for among the system's libraries.
+        // dlopen(3) would look for a name without a slash among the system's libraries.
         let file = path.canonicalize().map_err(|error| refused(&error.to_string()))?;
         let file = CString::new(file.as_os_str().as_bytes()).unwrap_or_default();
-        // SAFETY: runs the library's constructors, which is what loading a plugin means.
+        // SAFETY: this runs the library's constructors, which is part of loading a plugin.
         let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
         let Some(library) = NonNull::new(library) else {
-            // SAFETY: after a failure dlerror(3) has a C string, until the next dl call.
+            // SAFETY: after a failure, dlerror(3) returns a C string that is valid until the next
+            // dl call.
             let why = unsafe { text(libc::dlerror()) }.unwrap_or_default();
             let hint = if why.contains("undefined symbol: nbdkit_") {
                 ": the program does not show nbdkit's functions; its build.rs has to print \
@@ -68,7 +69,7 @@ impl Library {
         let Some(init) = library.symbol(c"plugin_init") else {
             return Err(refused("it is no nbdkit plugin: there is no plugin_init"));
         };
-        // SAFETY: this is nbdkit's way to a plugin's table, and the file is a plugin.
+        // SAFETY: nbdkit gets a plugin's table the same way, and the file is a plugin.
         let table = unsafe {
             let init: extern "C" fn() -> *const PluginTable = std::mem::transmute(init.as_ptr());
             PluginTable::copy_from(init())?
@@ -81,8 +82,8 @@ impl Library {
         static HOOK: Once = Once::new();
         let mut table = std::ptr::null();
         HOOK.call_once(|| {
-            // The framework has panics remember where they were. Here that is for those that it
-            // catches: the others are a test's, and have to be shown.
+            // The framework's hook records where panics happen. Here it must do so only for the
+            // panics that the framework catches: all others are the test's own and must be shown.
             let tests = take_hook();
             table = plugin_init::<Linked<R>>();
             let frameworks = take_hook();
@@ -95,7 +96,7 @@ impl Library {
         if table.is_null() {
             table = plugin_init::<Linked<R>>();
         }
-        // SAFETY: the framework has made it.
+        // SAFETY: the framework made the table.
         Ok((Library::LinkedIn, unsafe { PluginTable::copy_from(table.cast())? }))
     }
 
@@ -115,14 +116,14 @@ impl Library {
         NonNull::new(unsafe { libc::dlsym(handle, name.as_ptr()) })
     }
 
-    /// Sets a global variable for debugging, as `nbdkit -D NAME.FLAG=VALUE` does. Returns whether
-    /// there is one.
+    /// Sets a global variable for debugging, like `nbdkit -D NAME.FLAG=VALUE`. Returns whether the
+    /// plugin has it.
     pub(crate) fn set_debug_flag(&self, plugin: &str, flag: &str, value: c_int) -> bool {
         let name = format!("{plugin}_debug_{flag}").replace('.', "_");
         let Ok(name) = CString::new(name) else { return false };
         match self.symbol(&name) {
-            // SAFETY: nbdkit says of a variable with such a name that it is an `int`. The plugin
-            // is not yet running.
+            // SAFETY: nbdkit requires that a variable with such a name is an `int`. The plugin is
+            // not running yet.
             Some(variable) => unsafe { variable.cast::<c_int>().write(value) },
             None => return false,
         }
@@ -130,7 +131,7 @@ impl Library {
     }
 }
 
-/// A plugin that is linked in, by its runner. There is no static for each type in Rust, so the
+/// A plugin that is linked in, by its runner. Rust has no static for each type parameter, so the
 /// slots are in a map.
 #[derive(Debug)]
 struct Linked<R>(PhantomData<R>);

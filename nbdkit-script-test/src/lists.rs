@@ -4,7 +4,7 @@ use nbdkit_script::{Export, Extent, ExtentType};
 
 use crate::log;
 
-/// What a client is told of at most. Further extents are dropped.
+/// A client gets no more extents. nbdkit drops the rest.
 const MOST_EXTENTS: usize = 1 << 20;
 const MOST_EXPORTS: usize = 10_000;
 /// The protocol's limit, in bytes.
@@ -15,7 +15,7 @@ pub(crate) const LONGEST_STRING: usize = 4096;
 pub(crate) struct Extents {
     start: u64,
     end: u64,
-    /// Where the next one is to begin, once there was one.
+    /// Where the next extent has to begin, once there is one.
     next: Option<u64>,
     list: Vec<Extent>,
 }
@@ -29,10 +29,11 @@ impl Extents {
         &self.list
     }
 
-    /// Adds one: what lies outside of the range is cut off, and neighbours of one type become one.
+    /// Adds an extent. What lies outside the range is cut off, and neighbours of the same type are
+    /// joined.
     ///
     /// # Errors
-    /// The errno, for one that does not follow the one before, or leaves out the start.
+    /// The errno, if it leaves a gap after the previous extent or before the start of the range.
     pub(crate) fn add(&mut self, offset: u64, length: u64, extent_type: u32) -> Result<(), i32> {
         if self.next.is_some_and(|next| next != offset) {
             log::error(
@@ -70,7 +71,7 @@ impl Extents {
     }
 }
 
-/// The exports that a plugin names.
+/// The exports that a plugin lists.
 #[derive(Debug, Default)]
 pub(crate) struct Exports {
     pub(crate) list: Vec<Export>,
@@ -79,7 +80,7 @@ pub(crate) struct Exports {
 
 impl Exports {
     /// # Errors
-    /// The errno, for too many of them, and for strings that are too long.
+    /// The errno, if there are too many exports or a string is too long.
     pub(crate) fn add(&mut self, name: &str, description: Option<&str>) -> Result<(), i32> {
         if self.list.len() == MOST_EXPORTS {
             log::error("nbdkit_add_export: too many exports");

@@ -1,4 +1,4 @@
-//! The locks that nbdkit takes around a request, by the plugin's thread model.
+//! The locks that nbdkit takes around a request, according to the plugin's thread model.
 #![allow(unsafe_code)]
 
 use std::error::Error;
@@ -42,7 +42,7 @@ impl Locks {
         }
     }
 
-    /// Calls with what belongs to no connection, or to one that nobody else has.
+    /// Makes a call that uses no connection, or one that nobody else has.
     pub(crate) fn with<T>(&self, call: impl FnOnce() -> T) -> T {
         let model = self.thread_model;
         let _all = (model <= ThreadModel::SerializeAllRequests).then(|| lock(&self.all_requests));
@@ -54,10 +54,10 @@ impl Locks {
 #[derive(Debug)]
 pub(crate) struct SharedPlugin(Plugin);
 
-// SAFETY: the texts of its table never change, and whoever calls it takes the locks that nbdkit
-// takes. What nbdkit calls without any, `preconnect`, a plugin has to stand from several threads.
+// SAFETY: the strings of its table never change, and every caller takes the locks that nbdkit
+// takes. nbdkit calls `preconnect` without any, so a plugin must allow that from several threads.
 unsafe impl Sync for SharedPlugin {}
-// SAFETY: nbdkit ends a plugin in another thread than those of its connections.
+// SAFETY: nbdkit too unloads a plugin in a thread other than those of its connections.
 unsafe impl Send for SharedPlugin {}
 
 impl SharedPlugin {
@@ -79,14 +79,14 @@ pub struct SharedConnection<'a> {
     connection: Connection<'a>,
 }
 
-// SAFETY: what a `Connection` is not `Sync` for is a plugin that cannot stand several threads at
-// once. The only way to it is `with`, which takes the locks that the plugin asks for.
+// SAFETY: `Connection` is not `Sync` only because the plugin may not allow calls from several
+// threads at once. The only way to it is `with`, which takes the locks that the plugin asks for.
 unsafe impl Sync for SharedConnection<'_> {}
-// SAFETY: nbdkit closes a connection in another thread than that of its requests.
+// SAFETY: nbdkit too closes a connection in a thread other than that of its requests.
 unsafe impl Send for SharedConnection<'_> {}
 
 impl SharedConnection<'_> {
-    /// Calls with the locks of a request taken.
+    /// Makes a call while it holds the locks of a request.
     #[inline]
     pub fn with<T>(&self, call: impl FnOnce(&Connection<'_>) -> T) -> T {
         let model = self.thread_model;
@@ -96,7 +96,7 @@ impl SharedConnection<'_> {
     }
 }
 
-/// There is nothing behind these locks that a panic could leave half done.
+/// These locks protect no data that a panic could leave half changed.
 fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What kind of line it is.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Level {
@@ -26,25 +26,25 @@ impl Level {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// An error, or for who looks for one.
+    /// Whether this is an error or a debug message.
     pub level: Level,
     /// The line, without nbdkit's `nbdkit: error: ` in front.
     pub text: String,
 }
 
 struct Log {
-    /// What was logged since a test began. Nothing is kept while nobody tests.
+    /// The lines since a test began; `None` while no test runs.
     kept: Option<Vec<Record>>,
-    /// Whether lines go to standard error at once, debug messages too.
+    /// Whether lines also go to standard error at once, debug messages included.
     verbose: bool,
-    /// Whether at least the errors do, although they are kept.
+    /// Whether at least errors do.
     errors_at_once: bool,
 }
 
 static LOG: Mutex<Log> = Mutex::new(Log { kept: None, verbose: false, errors_at_once: false });
 
 thread_local! {
-    /// The errors that this thread has logged since they were taken.
+    /// The errors that this thread has logged since the last call of `taken`.
     static TAKEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -52,12 +52,12 @@ fn log() -> MutexGuard<'static, Log> {
     LOG.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes each line to standard error as well, debug messages too, as `nbdkit -v` does.
+/// Also writes each line to standard error, debug messages included, as `nbdkit -v` does.
 pub fn set_verbose(verbose: bool) {
     log().verbose = verbose;
 }
 
-/// Keeps what is logged from now on.
+/// Starts keeping the log.
 pub(crate) fn begin(verbose: bool, errors_at_once: bool) {
     taken();
     *log() = Log { kept: Some(Vec::new()), verbose, errors_at_once };
@@ -74,12 +74,12 @@ pub(crate) fn records() -> Vec<Record> {
     log().kept.clone().unwrap_or_default()
 }
 
-/// The errors of this thread since the last time.
+/// The errors that this thread has logged since the last call.
 pub(crate) fn taken() -> Vec<String> {
     TAKEN.try_with(RefCell::take).unwrap_or_default()
 }
 
-/// A line that nbdkit or a plugin logs.
+/// Logs a line for nbdkit or a plugin.
 pub(crate) fn write(level: Level, text: String) {
     let mut log = log();
     let is_error = level == Level::Error;
@@ -93,7 +93,7 @@ pub(crate) fn write(level: Level, text: String) {
     kept.push(Record { level, text });
 }
 
-/// An error of nbdkit's own.
+/// Logs an error of nbdkit's own.
 pub(crate) fn error(text: impl Into<String>) {
     write(Level::Error, text.into());
 }

@@ -18,7 +18,7 @@ use crate::served::Served;
 use crate::server;
 use crate::spy::Listener;
 
-/// How the plugin is had.
+/// Makes the plugin.
 type Start = Box<dyn Fn(&CommandLine) -> Result<Plugin, Failure>>;
 
 /// nbdkit's command line: see [`Nbdkit::of`] and [`Nbdkit::load`].
@@ -47,8 +47,7 @@ impl Command {
         self
     }
 
-    /// A parameter as on the command line: `size=1M`, or `1M` with the plugin's magic key, or a
-    /// script.
+    /// A parameter as on the command line: `size=1M`, `1M` for the plugin's magic key, or a script.
     pub fn argument(mut self, word: impl Into<OsString>) -> Self {
         self.line.parameters.push(Parameter::Word(word.into()));
         self
@@ -60,38 +59,38 @@ impl Command {
         self
     }
 
-    /// `-v`: the log goes to standard error as well, as it comes.
+    /// `-v`: the log also goes to standard error, line by line.
     pub fn verbose(mut self) -> Self {
         self.line.verbose = true;
         self
     }
 
-    /// `-D PLUGIN.FLAG=VALUE`: sets the plugin's global variable `PLUGIN_debug_FLAG`. That the
-    /// plugin has none is in the log.
+    /// `-D PLUGIN.FLAG=VALUE`: sets the plugin's global variable `PLUGIN_debug_FLAG`. The log says
+    /// if the plugin has no such variable.
     pub fn debug_flag(mut self, plugin: &str, flag: &str, value: i32) -> Self {
         let flag = DebugFlag { plugin: plugin.into(), flag: flag.into(), value };
         self.line.debug_flags.push(flag);
         self
     }
 
-    /// Errors in the log go to standard error as well, as they come.
+    /// Also writes each error to standard error, as it comes.
     pub(crate) fn errors_at_once(mut self) -> Self {
         self.line.errors_at_once = true;
         self
     }
 
-    /// Has the listener told of each callback that is called.
+    /// Tells the listener about each call of a callback.
     pub(crate) fn watched_by(mut self, listener: Listener) -> Self {
         self.line.listener = Some(listener);
         self
     }
 
-    /// Starts it: `load`, `config` for each parameter, `config_complete`, `thread_model`,
-    /// `get_ready`, `after_fork`. A process has one at a time: this waits until those of other
-    /// threads are gone.
+    /// Starts nbdkit: `load`, `config` for each parameter, `config_complete`, `thread_model`,
+    /// `get_ready`, `after_fork`. A process has one nbdkit at a time: this waits until those of
+    /// other threads are gone.
     ///
     /// # Errors
-    /// Whatever would end nbdkit; and if this thread has one already.
+    /// Anything that would end nbdkit, and a second nbdkit in the same thread.
     pub fn ready(self) -> Result<Nbdkit, Failure> {
         let Command { start, line, readonly } = self;
         let plugin = start(&line)?;
@@ -99,21 +98,22 @@ impl Command {
     }
 }
 
-/// An nbdkit that serves a plugin, in the test's own process. Dropping it is nbdkit's end:
-/// `cleanup`, `unload`.
+/// nbdkit in the test's own process, serving a plugin. Dropping it ends nbdkit: `cleanup`,
+/// `unload`.
 #[derive(Debug)]
 pub struct Nbdkit {
     served: Served,
 }
 
 impl Nbdkit {
-    /// With a plugin that is linked into the test, by its runner: `Nbdkit::of::<Shared<Disk>>()`.
+    /// Serves a plugin that is linked into the test, named by its runner:
+    /// `Nbdkit::of::<Shared<Disk>>()`.
     pub fn of<R: Runner>() -> Command {
         Command::new(Box::new(Plugin::linked::<R>))
     }
 
-    /// With a plugin's `.so`. For it to find nbdkit's functions in the test's program, a build
-    /// script (`build.rs`) of the crate has to have the linker show them:
+    /// Serves a plugin's `.so`. So that it finds nbdkit's functions in the test's program, the
+    /// crate's build script (`build.rs`) must have the linker export them:
     ///
     /// ```
     /// println!("cargo::rustc-link-arg-tests=-Wl,--export-dynamic-symbol=nbdkit_*");
@@ -123,23 +123,23 @@ impl Nbdkit {
         Command::new(Box::new(move |line| Plugin::loaded(&path, line)))
     }
 
-    /// Connects to an export; an empty name is the default one.
+    /// Connects to an export. The empty name means the default one.
     ///
     /// # Errors
-    /// Whatever makes nbdkit refuse a client.
+    /// Anything that makes nbdkit refuse a client.
     pub fn connect(&self, export: &str) -> Result<Client<'_>, Failure> {
         self.client().export(export).connect()
     }
 
-    /// A client that is to connect.
+    /// Prepares a client; call `connect` on it.
     pub fn client(&self) -> Connect<'_> {
         Connect { served: &self.served, export: String::new(), tls: false, peer: Peer::default() }
     }
 
-    /// The exports that a client is told of, without TLS.
+    /// The exports that a client without TLS is told about.
     ///
     /// # Errors
-    /// If the plugin's `list_exports` fails, or names what will not do.
+    /// If the plugin's `list_exports` fails, or returns a name that nbdkit does not allow.
     pub fn list_exports(&self) -> Result<Vec<Export>, Failure> {
         log::taken();
         let client = Arc::default();
@@ -154,17 +154,17 @@ impl Nbdkit {
         self.served.plugin().tests()
     }
 
-    /// What the plugin says of itself.
+    /// What the plugin says about itself.
     pub fn about(&self) -> About {
         self.served.plugin().about()
     }
 
-    /// The concurrency that the plugin is called with.
+    /// The thread model that applies to the plugin.
     pub fn thread_model(&self) -> ThreadModel {
         self.served.plugin().thread_model()
     }
 
-    /// The log so far: what any thread of the process has logged.
+    /// The log so far, from all threads of the process.
     pub fn log(&self) -> Vec<Record> {
         log::records()
     }
@@ -183,13 +183,13 @@ impl Nbdkit {
         self.log().into_iter().filter(|line| line.level == level).map(|line| line.text).collect()
     }
 
-    /// Begins the server's end, as a signal does: no new clients, no new requests, and whoever
-    /// sleeps or asks is told.
+    /// Begins the server's shutdown, as a signal does: no new clients, no new requests. Callbacks
+    /// that sleep wake up, and those that ask are told.
     pub fn shutdown(&self) {
         server::shut_down();
     }
 
-    /// Whether the server's end has begun, by [`shutdown`](Nbdkit::shutdown) or by the plugin.
+    /// Whether the shutdown has begun, through [`shutdown`](Nbdkit::shutdown) or the plugin.
     pub fn is_shutting_down(&self) -> bool {
         server::is_ending()
     }

@@ -1,4 +1,4 @@
-//! Who a client is, to the plugin.
+//! A client's identity, as the plugin sees it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum Peer {
     /// Over a Unix domain socket. Most clients' sockets have no path.
     Unix {
-        /// What the client's socket is bound to.
+        /// The path that the client's socket is bound to, if any.
         path: Option<PathBuf>,
         /// The client's process.
         pid: i64,
@@ -47,7 +47,7 @@ impl Peer {
     pub(crate) fn uid(&self) -> i64 {
         match self {
             Peer::Unix { uid, .. } => *uid,
-            // The system's answer, which nbdkit passes on.
+            // The system returns this, and nbdkit passes it on.
             Peer::Tcp(_) => u32::MAX.into(),
         }
     }

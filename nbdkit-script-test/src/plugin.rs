@@ -20,12 +20,12 @@ use crate::session::{Calling, Known};
 use crate::spy::{self, Listener};
 use crate::table::{PluginTable, text};
 
-/// What stands behind the plugin on nbdkit's command line.
+/// An argument after the plugin on nbdkit's command line.
 #[derive(Debug, Clone)]
 pub(crate) enum Parameter {
     /// `key=value`.
     Pair(OsString, OsString),
-    /// A word, in which nbdkit looks for a key.
+    /// A word. nbdkit looks for a key in it.
     Word(OsString),
 }
 
@@ -42,30 +42,30 @@ pub(crate) struct DebugFlag {
 pub(crate) struct CommandLine {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) debug_flags: Vec<DebugFlag>,
-    /// Whether the log is kept, for a test. Else errors go to standard error.
+    /// Whether to keep the log, for a test. Otherwise errors go to standard error.
     pub(crate) keeps_log: bool,
     pub(crate) verbose: bool,
-    /// Whether errors go to standard error at once, although they are kept.
+    /// Whether errors also go to standard error at once.
     pub(crate) errors_at_once: bool,
-    /// Who is told of each callback.
+    /// Gets told about each call of a callback.
     pub(crate) listener: Option<Listener>,
 }
 
-/// What a plugin says of itself.
+/// What a plugin says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct About {
-    /// The name that nbdkit knows it by.
+    /// The name that nbdkit uses for it.
     pub name: String,
     /// Its name for people.
     pub longname: Option<String>,
     /// Its version.
     pub version: Option<String>,
-    /// What `nbdkit --help` says of it.
+    /// Its description in `nbdkit --help`.
     pub description: Option<String>,
-    /// What `nbdkit --help` says of its parameters.
+    /// Its parameters in `nbdkit --help`.
     pub config_help: Option<String>,
-    /// The key of a parameter that has none.
+    /// The key for a parameter without one.
     pub magic_config_key: Option<String>,
 }
 
@@ -77,15 +77,15 @@ impl CommandLine {
     }
 }
 
-/// A plugin that is ready to be connected to. Dropping it ends its life. It belongs to one thread;
+/// A plugin that is ready for clients. Dropping it unloads it. It belongs to one thread;
 /// [`Locks`](crate::bare::Locks) make connections for several.
 pub struct Plugin {
     table: PluginTable,
     thread_model: ThreadModel,
-    /// Whether it got as far as `after_fork`. nbdkit gives one that did not no `cleanup`.
+    /// Whether it got as far as `after_fork`. Otherwise nbdkit does not call `cleanup`.
     serving: bool,
     library: Library,
-    /// What `config` was given. nbdkit keeps it to the end, and there are plugins that count on it.
+    /// The arguments of `config`. nbdkit keeps them to the end, and some plugins rely on that.
     parameters: Vec<CString>,
     _turn: Turn,
 }
@@ -97,11 +97,11 @@ impl std::fmt::Debug for Plugin {
 }
 
 impl Plugin {
-    /// Loads a `.so` and does all that nbdkit does before there is a client. The parameters are
-    /// the words behind the plugin on nbdkit's command line.
+    /// Loads a `.so` and does everything that nbdkit does before the first client. The parameters
+    /// are the words after the plugin on nbdkit's command line.
     ///
     /// # Errors
-    /// Whatever would end nbdkit.
+    /// Anything that would end nbdkit.
     pub fn load(path: &str, parameters: &[String]) -> Result<Plugin, Box<dyn Error>> {
         let words = parameters.iter().map(|word| Parameter::Word(word.into()));
         let command_line = CommandLine { parameters: words.collect(), ..Default::default() };
@@ -120,8 +120,8 @@ impl Plugin {
         Plugin::start(turn, Library::linked::<R>()?, command_line)
     }
 
-    /// The one step of nbdkit's that is left out is to go to the background, between `get_ready`
-    /// and `after_fork`.
+    /// Does all of nbdkit's steps except going to the background, between `get_ready` and
+    /// `after_fork`.
     fn start(
         turn: Turn,
         (library, table): (Library, PluginTable),
@@ -129,7 +129,7 @@ impl Plugin {
     ) -> Result<Plugin, Failure> {
         let _calling = Calling::for_nobody();
         let thread_model = thread_model(table.thread_model)?;
-        // From here on the plugin is unloaded whatever happens.
+        // From here on, the plugin is unloaded whatever happens.
         let mut plugin = Plugin {
             table,
             thread_model,
@@ -144,13 +144,13 @@ impl Plugin {
         let table = plugin.table;
         plugin.set_debug_flags(&command_line.debug_flags);
         if let Some(load) = table.load {
-            // SAFETY: it is called once and first.
+            // SAFETY: called once, before anything else.
             unsafe { load() };
         }
         plugin.configure(&command_line.parameters)?;
         step("config_complete", table.config_complete)?;
         if let Some(callback) = table.thread_model_callback {
-            // SAFETY: nbdkit's order.
+            // SAFETY: called in nbdkit's order.
             match unsafe { callback() } {
                 -1 => return Err(Failure::of_setup("thread_model", "")),
                 answer => {
@@ -179,8 +179,8 @@ impl Plugin {
         }
     }
 
-    /// Hands the parameters over. One without a key gets the plugin's magic key, and, where there
-    /// is no such key, the first one is the script.
+    /// Passes the parameters on. A parameter without a key gets the plugin's magic key. If there is
+    /// none, the first such parameter is the script.
     fn configure(&mut self, parameters: &[Parameter]) -> Result<(), Failure> {
         let magic = self.about().magic_config_key;
         for (index, parameter) in parameters.iter().enumerate() {
@@ -213,16 +213,16 @@ impl Plugin {
         else {
             return Err(refused("no command line has a NUL byte in it"));
         };
-        // SAFETY: between `load` and `config_complete`, with two C strings that are kept.
+        // SAFETY: between `load` and `config_complete`, with two C strings that we keep.
         let returned = unsafe { config(key_text.as_ptr(), value_text.as_ptr()) };
         self.parameters.extend([key_text, value_text]);
         if returned == -1 { Err(refused("")) } else { Ok(()) }
     }
 
-    /// Connects as a client would, to the default export.
+    /// Connects like a client, to the default export.
     ///
     /// # Errors
-    /// Whatever would make nbdkit refuse the client.
+    /// Anything that would make nbdkit refuse the client.
     pub fn connect(&self) -> Result<Connection<'_>, Box<dyn Error>> {
         let client = Arc::default();
         self.preconnect(&client, false)?;
@@ -232,14 +232,14 @@ impl Plugin {
     pub(crate) fn preconnect(&self, client: &Arc<Known>, readonly: bool) -> Result<(), Failure> {
         let Some(preconnect) = self.table.preconnect else { return Ok(()) };
         let _calling = Calling::before_open(client);
-        // SAFETY: after `after_fork`.
+        // SAFETY: called after `after_fork`.
         match unsafe { preconnect(readonly.into()) } {
             -1 => Err(Failure::of_setup("preconnect", "")),
             _ => Ok(()),
         }
     }
 
-    /// The exports that a client is told of.
+    /// The exports that a client is told about.
     pub(crate) fn list_exports(
         &self,
         client: &Arc<Known>,
@@ -248,7 +248,7 @@ impl Plugin {
         let _calling = Calling::before_open(client);
         let mut exports = Exports::default();
         if let Some(list) = self.table.list_exports {
-            // SAFETY: after `after_fork`, with a list that is the plugin's for this call.
+            // SAFETY: called after `after_fork`, with a list that only this call uses.
             if unsafe { list(readonly.into(), client.tls.into(), &mut exports) } == -1 {
                 return Err(Failure::of_setup("list_exports", ""));
             }
@@ -273,24 +273,24 @@ impl Plugin {
         &self.table
     }
 
-    /// The concurrency that it is to be called with.
+    /// The thread model that applies to the plugin.
     pub fn thread_model(&self) -> ThreadModel {
         self.thread_model
     }
 
-    /// nbdkit's name for that.
+    /// nbdkit's name for the thread model.
     pub fn thread_model_name(&self) -> &'static str {
         let named = ThreadModel::ALL.iter().find(|(model, ..)| *model == self.thread_model);
         named.map_or("", |(.., word)| word)
     }
 
-    /// The name that nbdkit knows it by.
+    /// The name that nbdkit uses for the plugin.
     pub fn name(&self) -> String {
         // SAFETY: a C string that lives as long as the plugin.
         unsafe { text(self.table.name) }.unwrap_or_default()
     }
 
-    /// What it says of itself.
+    /// What the plugin says about itself.
     pub fn about(&self) -> About {
         let table = &self.table;
         // SAFETY: null, or C strings that live as long as the plugin.
@@ -306,7 +306,7 @@ impl Plugin {
         }
     }
 
-    /// 1 or 2: which generation of the data callbacks it has.
+    /// The API version of its data callbacks, 1 or 2.
     pub fn api_version(&self) -> c_int {
         self.table.api_version
     }
@@ -315,7 +315,7 @@ impl Plugin {
 impl Drop for Plugin {
     fn drop(&mut self) {
         let _calling = Calling::for_nobody();
-        // SAFETY: the connections borrow the plugin, so no request runs any more.
+        // SAFETY: connections borrow the plugin, so no request is running any more.
         unsafe {
             if let Some(cleanup) = self.table.cleanup.filter(|_| self.serving) {
                 cleanup();
@@ -343,7 +343,7 @@ fn thread_model(number: c_int) -> Result<ThreadModel, Failure> {
         .map_err(|_| Failure::of_setup("thread_model", &format!("{number} is no thread model")))
 }
 
-/// Splits `key=value`, where the key is what nbdkit takes for one.
+/// Splits `key=value`, if nbdkit would accept the key.
 pub(crate) fn key_and_value(parameter: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let bytes = parameter.as_bytes();
     let (key, value) = bytes.split_at(bytes.iter().position(|byte| *byte == b'=')?);

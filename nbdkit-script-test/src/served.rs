@@ -1,4 +1,4 @@
-//! A plugin that is served, as its clients share it.
+//! A plugin while it is served: what its clients share.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -14,7 +14,7 @@ pub(crate) struct Served {
     plugin: SharedPlugin,
     pub(crate) locks: Locks,
     pub(crate) readonly: bool,
-    /// Which thread's client is connected, where there may be only one.
+    /// The thread whose client is connected, if there can be only one.
     connected: Mutex<Option<ThreadId>>,
     left: Condvar,
 }
@@ -52,7 +52,7 @@ impl Served {
     }
 }
 
-/// The right to be connected.
+/// Permission to be connected.
 #[derive(Debug)]
 pub(crate) struct Place<'disk> {
     of: Option<&'disk Served>,

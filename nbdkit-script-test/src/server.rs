@@ -1,7 +1,7 @@
-//! What there is once in a server: its phase, its end, and the strings that live as long as it.
+//! What a server has once: its phase, its shutdown, and the strings that live as long as it does.
 //!
-//! A process has one server at a time, as plugins and nbdkit count on it. Tests that run in threads
-//! of one process wait for each other.
+//! A process has one server at a time, as plugins and nbdkit expect. Tests that run in threads of
+//! one process wait for each other.
 
 use std::ffi::CString;
 use std::io::{PipeReader, PipeWriter, Write, pipe};
@@ -13,13 +13,14 @@ use crate::failure::Failure;
 use crate::log;
 
 struct Server {
-    /// Whose it is.
+    /// The thread that has the server.
     thread: Option<ThreadId>,
-    /// The parameters are taken: standard input and output are not the plugin's any more.
+    /// Whether all parameters are taken, after which the plugin must not use standard input and
+    /// output.
     configured: bool,
-    /// It is ending.
+    /// Whether the server is shutting down.
     quit: bool,
-    /// By which nbdkit tells itself that it ends, and the framework finds out.
+    /// The pipe that tells nbdkit, and so the framework, about the shutdown.
     pipe: Option<(PipeReader, PipeWriter)>,
     interned: Vec<CString>,
 }
@@ -37,15 +38,15 @@ fn server() -> MutexGuard<'static, Server> {
     SERVER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// While it lives, the process's one server is the holder's.
+/// While this exists, its holder has the process's one server.
 #[derive(Debug)]
 pub(crate) struct Turn(());
 
 impl Turn {
-    /// Waits until no other thread has one.
+    /// Waits until no other thread has the server.
     ///
     /// # Errors
-    /// If this thread has one already: it would wait for itself.
+    /// If this thread already has it: it would wait for itself.
     pub(crate) fn wait() -> Result<Turn, Failure> {
         let mut server = server();
         let own = thread::current().id();
@@ -87,7 +88,7 @@ pub(crate) fn is_configured() -> bool {
     server().configured
 }
 
-/// Begins the end of the server.
+/// Begins the server's shutdown.
 pub(crate) fn shut_down() {
     let mut server = server();
     server.quit = true;
@@ -97,9 +98,9 @@ pub(crate) fn shut_down() {
     CHANGED.notify_all();
 }
 
-/// Wakes whoever sleeps.
+/// Wakes all sleeping callbacks.
 pub(crate) fn wake() {
-    // With the lock: who is about to sleep has looked before, or looks after.
+    // Locked, so that a thread about to sleep either has not looked yet or already waits.
     let _server = server();
     CHANGED.notify_all();
 }
@@ -119,7 +120,7 @@ pub(crate) enum Woken {
     ClientIsGone,
 }
 
-/// Sleeps, but not past the end of the server or of the client.
+/// Sleeps until the time is up, the server shuts down or the client is gone.
 pub(crate) fn sleep(time: Duration, is_gone: impl Fn() -> bool) -> Result<(), Woken> {
     let end = Instant::now() + time;
     let mut server = server();

@@ -1,4 +1,4 @@
-//! Which client the plugin is called for on this thread, and the errno that it chose.
+//! The client that this thread calls the plugin for, and the errno that the plugin set.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::peer::Peer;
 
-/// What nbdkit knows of a client.
+/// What nbdkit knows about a client.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) peer: Peer,
     pub(crate) tls: bool,
     /// Known from `open` on.
     pub(crate) export: OnceLock<CString>,
-    /// The plugin has asked for its end.
+    /// The plugin has asked nbdkit to disconnect it.
     gone: AtomicBool,
     /// Strings that live as long as the connection.
     interned: Mutex<Vec<CString>>,
@@ -41,7 +41,7 @@ impl Known {
 #[derive(Debug, Default, Clone)]
 struct Current {
     client: Option<Arc<Known>>,
-    /// Whether it is in the plugin's `open` or after: some things are known only then.
+    /// Whether the plugin's `open` has begun: some facts are known only from then on.
     opened: bool,
 }
 
@@ -55,7 +55,7 @@ thread_local! {
     static ERROR: Cell<i32> = const { Cell::new(0) };
 }
 
-/// While it lives, this thread calls the plugin, for a client or for none.
+/// While this exists, the thread is calling the plugin, on behalf of a client or of none.
 pub(crate) struct Calling {
     outer: Current,
 }
@@ -107,12 +107,12 @@ pub(crate) fn opened_client() -> Option<Arc<Known>> {
     CURRENT.try_with(found).ok().flatten()
 }
 
-/// The errno that the plugin chose on this thread; 0 for none.
+/// The errno that the plugin set on this thread; 0 for none.
 pub(crate) fn error() -> i32 {
     ERROR.get()
 }
 
-/// Chooses an errno, or with 0 forgets it.
+/// Sets an errno; 0 clears it.
 pub(crate) fn set_error(errno: i32) {
     let _ = ERROR.try_with(|error| error.set(errno));
 }

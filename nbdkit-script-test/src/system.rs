@@ -1,4 +1,4 @@
-//! What the C library is asked for.
+//! Calls into the C library.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -20,6 +20,6 @@ pub(crate) fn close_stdin() {
 
 /// The user and the group of this process.
 pub(crate) fn user() -> (i64, i64) {
-    // SAFETY: they take nothing and cannot fail.
+    // SAFETY: these functions take no arguments and cannot fail.
     unsafe { (libc::geteuid().into(), libc::getegid().into()) }
 }

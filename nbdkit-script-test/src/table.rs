@@ -13,8 +13,8 @@ type Step = Option<unsafe extern "C" fn() -> c_int>;
 type Notice = Option<unsafe extern "C" fn()>;
 type Data = Option<unsafe extern "C" fn(Handle, u32, u64, u32) -> c_int>;
 
-/// The table that a plugin's `plugin_init` returns. Both generations of the data callbacks have
-/// their slots; which of them a plugin has filled, `api_version` says.
+/// The table that a plugin's `plugin_init` returns. It has slots for the data callbacks of both API
+/// versions; `api_version` says which ones the plugin filled.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PluginTable {
@@ -71,12 +71,12 @@ pub(crate) struct PluginTable {
 }
 
 impl PluginTable {
-    /// Copies a plugin's table: as much of it as both sides know, and zeroes for the rest, so that
-    /// an older plugin has none of the newer callbacks.
+    /// Copies as much of a plugin's table as both sides know, and zeroes the rest, so that an older
+    /// plugin has none of the newer callbacks.
     ///
     /// # Errors
-    /// What nbdkit refuses a plugin for: an unknown version, a required callback missing, or a name
-    /// that will not do.
+    /// Anything that makes nbdkit refuse a plugin: an unknown version, a missing required callback,
+    /// or a name that is not allowed.
     ///
     /// # Safety
     /// `table` must be what the `plugin_init` of an nbdkit plugin returned.
@@ -109,7 +109,7 @@ impl PluginTable {
         if copy.pread.is_none() && copy.pread_v1.is_none() {
             return refused("plugin must have a .pread callback");
         }
-        // SAFETY: a C string of the plugin's, if there is one.
+        // SAFETY: null, or a C string of the plugin's.
         match unsafe { text(copy.name) } {
             None => refused("plugin must have a .name field"),
             Some(name) if !is_name(&name) => {

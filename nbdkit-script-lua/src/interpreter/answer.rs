@@ -1,7 +1,7 @@
 //! Returns an answer from a C function to Lua, or raises an error.
 //!
-//! A Lua error drops nothing in the frames that it unwinds. So what owns memory, such as a string
-//! or an error, stays in a frame outside of a `lua_pcall`, and [`returner`] pushes it inside.
+//! A Lua error drops nothing in the frames that it unwinds. So anything that owns memory, such as a
+//! string or an error, stays in a frame outside a `lua_pcall`, and [`returner`] pushes it inside.
 
 use std::ffi::{c_char, c_int};
 use std::mem::ManuallyDrop;
@@ -16,10 +16,10 @@ use nbdkit_script::{Error, Extent, Number, memory};
 use super::block::{DiskBlock, FileBlock, Known, Returning, Seal};
 use super::{DOUBLES, lend};
 
-/// What a function says whose upvalues are not its own any more.
+/// The message of a function whose upvalues a script has replaced.
 const CHANGED: &str = "the debug library has changed this function: it cannot be called any more";
 
-/// Ends a C function. What a script may call for every few bytes is pushed here.
+/// Ends a C function. Pushes the answers that scripts ask for every few bytes.
 ///
 /// # Safety
 /// Only at the end of a C function that Lua calls, where nothing else needs to be dropped.
@@ -29,10 +29,10 @@ pub(super) unsafe fn end(
     known: &Known,
     result: nbdkit_script::Result<Answer<'_>>,
 ) -> c_int {
-    // SAFETY: the caller's. A C function may use 20 places of the stack. The answers that are
-    // matched here own nothing: they borrow from the arguments.
+    // SAFETY: the caller's. A C function may use 20 places of the stack. The answers matched here
+    // own nothing: they borrow from the arguments.
     unsafe {
-        // So there is nothing to drop, and the compiler need not look for it.
+        // Nothing needs to be dropped here, and this tells the compiler.
         let result = ManuallyDrop::new(result);
         match &*result {
             Ok(Answer::Nothing) => return 0,
@@ -56,17 +56,17 @@ pub(super) unsafe fn end(
     1
 }
 
-/// The same as [`end`], for what owns memory, and for what need not be fast.
+/// Like [`end`], for answers that own memory or need not be fast.
 ///
 /// # Safety
-/// That of [`end`].
+/// As for [`end`].
 pub(super) unsafe fn end_owned(
     state: *mut lua_State,
     known: &Known,
     returning: Returning<'_>,
 ) -> c_int {
-    // SAFETY: the caller's. The registry has the function. Whatever it raises ends in lua_pcall,
-    // and `returning` lives longer.
+    // SAFETY: the caller's. The registry has the function. lua_pcall catches any error that it
+    // raises, and `returning` outlives the call.
     let (status, count) = unsafe {
         let before = known.returning.replace(ptr::from_ref(&returning).cast());
         let top = ffi::lua_gettop(state);
@@ -90,7 +90,7 @@ pub(super) unsafe fn end_owned(
 /// Raises a text, with the position in the script.
 ///
 /// # Safety
-/// That of [`end`].
+/// As for [`end`].
 #[cold]
 pub(super) unsafe fn raise_changed(state: *mut lua_State) -> c_int {
     // SAFETY: the caller's.
@@ -102,10 +102,10 @@ pub(super) unsafe fn raise_changed(state: *mut lua_State) -> c_int {
     }
 }
 
-/// Pushes what is being returned, or the error. Its upvalue is the [`Known`].
+/// Pushes the value to return, or the error. Its upvalue is the [`Known`].
 pub(super) unsafe extern "C-unwind" fn returner(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with room for 20 values. `end_owned`, which alone sets the pointer,
-    // waits for this; it has cleared it if anybody else calls this.
+    // SAFETY: Lua calls this with room for 20 values. Only `end_owned` sets the pointer, and it
+    // waits for this function; if anybody else calls this, the pointer is null.
     unsafe {
         let known = Known::of_function(state);
         match known.and_then(|known| Some((known, known.returning.get().as_ref()?))) {
@@ -142,7 +142,7 @@ unsafe fn push(
                     ffi::lua_rawseti(state, -2, place);
                 }
             }
-            // As in OpenResty: what is not done is nil, or false, and the reason.
+            // As in OpenResty: a refused operation returns nil or false, and the reason.
             Answer::Done => ffi::lua_pushboolean(state, 1),
             Answer::Tried(result) => {
                 ffi::lua_pushboolean(state, result.is_ok().into());
@@ -175,7 +175,7 @@ unsafe fn push(
                 block.write(FileBlock { seal: Seal::of(block), file: None });
                 ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, known.places.file.0.into());
                 ffi::lua_setmetatable(state, -2);
-                // From here on there is a finalizer for it.
+                // From here on, it has a finalizer.
                 (*block).file = Some(Arc::clone(file));
             }
             Answer::Read(range) => {
@@ -183,14 +183,14 @@ unsafe fn push(
                 let block = ffi::lua_newuserdata(state, count.max(1)).cast::<u8>();
                 block.write_bytes(0, count);
                 if let Err(error) = range.fill(std::slice::from_raw_parts_mut(block, count)) {
-                    // Owned outside: what follows may raise an error.
+                    // The caller's frame owns it, because what follows may raise an error.
                     let error = returning.failed.get_or_init(|| error);
                     return push_error(state, known, error, returning.level);
                 }
                 ffi::lua_pushlstring(state, block.cast::<c_char>(), count);
             }
             Answer::Extents(extents) => push_extents(state, extents),
-            // The others are pushed by `end`, or are excluded by `largest_integer`.
+            // `end` pushes the others, or `largest_integer` rules them out.
             _ => return 0,
         }
     }
@@ -220,7 +220,7 @@ pub(super) unsafe fn push_string(state: *mut lua_State, bytes: &[u8]) {
 }
 
 /// # Safety
-/// That of [`push`].
+/// As for [`push`].
 unsafe fn push_stored(state: *mut lua_State, value: &Value) {
     // SAFETY: the caller's.
     unsafe {
@@ -236,7 +236,7 @@ unsafe fn push_stored(state: *mut lua_State, value: &Value) {
 /// A list of `{offset, length, type}`.
 ///
 /// # Safety
-/// That of [`push`].
+/// As for [`push`].
 unsafe fn push_extents(state: *mut lua_State, extents: &[Extent]) {
     // SAFETY: the caller's.
     unsafe {
@@ -254,8 +254,9 @@ unsafe fn push_extents(state: *mut lua_State, extents: &[Extent]) {
 }
 
 /// Pushes an error as `nbdkit.error` throws it: `{errno = ..., message = ...}`, with a metatable.
-/// Without memory for others it is Lua's own text. That exists already: a script that catches
-/// errors for ever must not have all of Lua's memory walked for each. Returns the number of values.
+/// If memory ran out elsewhere, pushes Lua's own text, which already exists: otherwise a script
+/// that catches errors in a loop would make Lua walk all its memory for each. Returns the number of
+/// values.
 ///
 /// # Safety
 /// Only from [`returner`]: it may raise a Lua error.

@@ -13,7 +13,7 @@ use nbdkit_script::{Number, Result};
 use super::block::{Block, DiskBlock, FileBlock, Header, Known, block_at};
 use super::{DOUBLES, EXACT};
 
-/// The arguments of the C function that runs.
+/// The arguments of the running C function.
 pub(super) struct Arguments<'a> {
     state: *mut lua_State,
     known: &'a Known,
@@ -24,7 +24,7 @@ pub(super) struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     /// # Safety
-    /// Only in a C function, which lets the values stay where they are for `'a`.
+    /// Only in a C function that leaves the values where they are for `'a`.
     #[inline]
     pub(super) unsafe fn new(state: *mut lua_State, known: &'a Known, skipped: c_int) -> Self {
         Arguments { state, known, skipped, borrowed: Borrowed::default() }
@@ -37,20 +37,20 @@ impl<'a> Arguments<'a> {
 
     #[inline]
     fn type_of(&self, index: usize) -> c_int {
-        // SAFETY: looks at a type; there need not be a value.
+        // SAFETY: only reads a type, which Lua allows even without a value.
         unsafe { ffi::lua_type(self.state, self.place(index)) }
     }
 
     #[inline]
     fn block<B: Block>(&self, index: usize) -> Option<*mut B> {
-        // SAFETY: looks at a value.
+        // SAFETY: only reads a value.
         unsafe { block_at(self.state, self.place(index)) }
     }
 
-    /// The header of an argument that is a buffer.
+    /// The header of an argument, if it is a buffer.
     #[inline]
     fn header(&self, index: usize) -> Option<*mut Header> {
-        // SAFETY: looks at a value.
+        // SAFETY: only reads a value.
         let block = unsafe { ffi::lua_touserdata(self.state, self.place(index)) };
         let lent = self.known.lent.get();
         if !block.is_null() && block == lent.cast() { Some(lent) } else { self.block(index) }
@@ -75,7 +75,7 @@ impl<'a> Call<'a> for Arguments<'a> {
             return None;
         }
         let place = self.place(index);
-        // SAFETY: for a number the conversions change nothing and raise no error.
+        // SAFETY: on a number, these conversions change nothing and raise no error.
         unsafe {
             if !DOUBLES {
                 let mut is_integer = 0;
@@ -89,7 +89,7 @@ impl<'a> Call<'a> for Arguments<'a> {
     }
 
     fn exact_number(&self, index: usize) -> Option<Number> {
-        // SAFETY: looks at a value.
+        // SAFETY: only reads a value.
         let is_integer =
             !DOUBLES && unsafe { ffi::lua_isinteger(self.state, self.place(index)) } != 0;
         match self.number(index)? {
@@ -99,7 +99,7 @@ impl<'a> Call<'a> for Arguments<'a> {
     }
 
     fn boolean(&self, index: usize) -> Option<bool> {
-        // SAFETY: looks at a value.
+        // SAFETY: only reads a value.
         (self.type_of(index) == ffi::LUA_TBOOLEAN)
             .then(|| unsafe { ffi::lua_toboolean(self.state, self.place(index)) != 0 })
     }
@@ -126,9 +126,9 @@ impl<'a> Call<'a> for Arguments<'a> {
         let Some(header) = self.header(index) else {
             return Err(self.wrong_type(index, "a buffer"));
         };
-        // SAFETY: the argument keeps the header alive while the function runs, and the bytes behind
-        // it with it; a lent buffer is made `Gone` before its request ends. Nobody else has a
-        // reference to these bytes, because Lua is running one function.
+        // SAFETY: the argument keeps the header and the bytes behind it alive while the function
+        // runs; a lent buffer becomes `Gone` before its request ends. Nobody else has a reference
+        // to these bytes, because Lua is running one function.
         unsafe { (*header).memory.borrow(header, &self.borrowed) }
     }
 
@@ -151,7 +151,7 @@ impl<'a> Call<'a> for Arguments<'a> {
     }
 
     fn same(&self, one: usize, other: usize) -> bool {
-        // SAFETY: compares two values without asking metatables.
+        // SAFETY: compares two values without calling metamethods.
         unsafe { ffi::lua_rawequal(self.state, self.place(one), self.place(other)) != 0 }
     }
 
@@ -160,7 +160,7 @@ impl<'a> Call<'a> for Arguments<'a> {
             (Some(number), _) => number.to_string().into(),
             (None, ffi::LUA_TNONE) => "nothing".into(),
             (None, kind) => {
-                // SAFETY: the names of types are strings of Lua's own code.
+                // SAFETY: the names of types are strings in Lua's own code.
                 let name = unsafe { CStr::from_ptr(ffi::lua_typename(self.state, kind)) };
                 name.to_string_lossy()
             }

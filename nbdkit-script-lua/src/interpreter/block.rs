@@ -1,5 +1,5 @@
-//! What a userdata of ours begins with, how it is told from any other, and what all C functions of
-//! ours know.
+//! The header of our userdata, the seal that tells it from any other, and the state that all our C
+//! functions use.
 
 use std::cell::{Cell, OnceCell};
 use std::ffi::{c_int, c_void};
@@ -20,7 +20,7 @@ use super::stopper::Stopper;
 /// The beginning of a buffer's userdata.
 #[repr(C)]
 pub(super) struct Header {
-    /// First, because `window.lua` looks here.
+    /// First, because `window.lua` expects it here.
     #[cfg(feature = "luajit")]
     pub(super) window: Window,
     pub(super) seal: Seal,
@@ -28,7 +28,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Writes the beginning of a buffer's userdata.
+    /// Writes the header of a buffer's userdata.
     ///
     /// # Safety
     /// There must be room for a header.
@@ -45,8 +45,8 @@ impl Header {
     }
 }
 
-/// Tells a userdata of ours from any other: it combines the userdata's address and its type. A
-/// metatable would not do, because `debug.setmetatable` gives one to any value.
+/// Tells our userdata from any other: it combines the userdata's address and its type. A metatable
+/// would not do, because `debug.setmetatable` gives one to any value.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[repr(transparent)]
 pub(super) struct Seal(usize);
@@ -58,11 +58,11 @@ impl Seal {
     }
 }
 
-/// What has a [`Seal`].
+/// A type of userdata with a [`Seal`].
 pub(super) trait Block: Sized {
-    /// Tells the types apart.
+    /// Tells these types apart.
     const TYPE: usize;
-    /// Where the seal is, in bytes from the beginning.
+    /// The offset of the seal, in bytes.
     const SEAL: usize;
 }
 
@@ -82,10 +82,10 @@ blocks! {
     Known: b"know"
 }
 
-/// The userdata at this place of the stack, if it is one of these.
+/// The userdata at this place of the stack, if it has this type.
 ///
 /// # Safety
-/// The place may be looked at; there need not be a value.
+/// The place must be acceptable to Lua; it need not have a value.
 #[inline]
 pub(super) unsafe fn block_at<B: Block>(state: *mut lua_State, place: c_int) -> Option<*mut B> {
     // SAFETY: the caller's. The seal is only read if there is room for the whole block; a light
@@ -110,24 +110,24 @@ pub(super) struct DiskBlock {
 #[repr(C)]
 pub(super) struct FileBlock {
     pub(super) seal: Seal,
-    /// `None` once the finalizer has run, which a script may make happen while it has the object.
+    /// `None` once the finalizer has run, which a script can trigger while it still has the object.
     pub(super) file: Option<Arc<Closable>>,
 }
 
-/// What all C functions of ours know of their interpreter. It never moves.
+/// The state that all our C functions use, one per interpreter. It never moves.
 #[repr(C)]
 pub(super) struct Known {
-    /// First: of a foreign userdata, no more than this is read.
+    /// First, because we read no more than this of a foreign userdata.
     seal: Cell<Seal>,
-    /// The buffer that is lent now. It stays alive until it is taken back, so nothing else can have
+    /// The buffer that is lent now. It stays alive until we take it back, so nothing else can have
     /// its address, and its seal need not be checked.
     pub(super) lent: Cell<*mut Header>,
     pub(super) places: Places,
-    /// What the script has set with `nbdkit.set_error`; 0 for nothing.
+    /// The errno from `nbdkit.set_error`; 0 for none.
     pub(super) pending_errno: Cell<i32>,
     /// What a C function is about to return or raise: see `answer.rs`.
     pub(super) returning: Cell<*const Returning<'static>>,
-    /// How much memory Lua used after its garbage was last collected for lack of memory, in bytes.
+    /// How many bytes Lua used after we last collected its garbage for lack of memory.
     pub(super) used_before: Cell<usize>,
     /// Whether mlua's function at [`Places::describe`] can be called.
     pub(super) describes: Cell<bool>,
@@ -137,9 +137,10 @@ pub(super) struct Known {
 /// What a C function is about to return or raise.
 pub(super) struct Returning<'a> {
     pub(super) result: Result<Answer<'a>>,
-    /// The level of the function whose position an error gets, as `luaL_where` counts.
+    /// The level of the function whose position goes in front of an error, counted as in
+    /// `luaL_where`.
     pub(super) level: c_int,
-    /// The error of an answer that could not be made after all.
+    /// The error, if the answer could not be made after all.
     pub(super) failed: OnceCell<Error>,
 }
 
@@ -170,10 +171,10 @@ impl Known {
         }
     }
 
-    /// Puts it into the registry.
+    /// Puts its address into the registry.
     ///
     /// # Safety
-    /// Only where Lua protects it, with room on the stack. It must outlive the state.
+    /// Only where Lua catches errors, with room on the stack. It must outlive the state.
     pub(super) unsafe fn register(&self, state: *mut lua_State) {
         self.seal.set(Seal::of(self));
         // SAFETY: the caller's.
@@ -184,7 +185,7 @@ impl Known {
         }
     }
 
-    /// Pushes its address, an upvalue for functions.
+    /// Pushes its address, as an upvalue for functions.
     ///
     /// # Safety
     /// With room on the stack. A light userdata needs no memory.
@@ -193,13 +194,13 @@ impl Known {
         unsafe { ffi::lua_pushlightuserdata(state, ptr::from_ref(self).cast_mut().cast()) };
     }
 
-    /// That of the state, from the registry.
+    /// Gets a state's from the registry.
     ///
     /// # Safety
     /// Only in a C function or a hook that Lua runs, with room on the stack.
     pub(super) unsafe fn of_state<'a>(state: *mut lua_State) -> &'a Known {
-        // SAFETY: `register` has put it there, under a key that nobody else has. A light userdata
-        // needs no memory, and a table without metamethods raises no error.
+        // SAFETY: `register` put it there, under a key that nobody else has. A light userdata needs
+        // no memory, and a table without metamethods raises no error.
         unsafe {
             ffi::lua_pushlightuserdata(state, ptr::from_ref(&KEY).cast_mut().cast());
             ffi::lua_rawget(state, ffi::LUA_REGISTRYINDEX);
@@ -209,15 +210,15 @@ impl Known {
         }
     }
 
-    /// That of the function that runs, from its first upvalue. `None` if `debug.setupvalue` has
-    /// replaced it.
+    /// Gets the running function's from its first upvalue. `None` if a script replaced that with
+    /// `debug.setupvalue`.
     ///
     /// # Safety
-    /// Only in a C function that [`push`](Self::push) gave its first upvalue.
+    /// Only in a C function whose first upvalue came from [`push`](Self::push).
     #[inline]
     pub(super) unsafe fn of_function<'a>(state: *mut lua_State) -> Option<&'a Known> {
-        // SAFETY: the caller's. It lives in the `Interpreter` that owns the state, and is dropped
-        // after that. Of any other userdata in its place, only the seal is read.
+        // SAFETY: the caller's. It belongs to the `Interpreter` that owns the state, and is dropped
+        // after the state. If another userdata is in its place, we read only the seal.
         unsafe {
             let known: *mut c_void = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
             let known = known.cast::<Known>().cast_const();

@@ -90,8 +90,8 @@ unsafe extern "C-unwind" fn resume_wrapped(state: *mut lua_State) -> c_int {
     }
 }
 
-/// Raises the error on top. Lua's own function puts the position of its caller before a message.
-/// The caller is our function, which has no position, so this adds that of the script.
+/// Raises the error on top. Lua's own function prefixes a message with its caller's position. Its
+/// caller is our function, which has none, so this adds the script's position.
 ///
 /// # Safety
 /// Only at the end of a C function that Lua calls.
@@ -107,8 +107,8 @@ unsafe fn raise_here(state: *mut lua_State, status: c_int) -> c_int {
     }
 }
 
-/// Calls the first upvalue with all values on the stack, and notes meanwhile that this coroutine
-/// runs. Leaves the results on the stack, or the error on top.
+/// Calls the first upvalue with all values on the stack, and records during the call that this
+/// coroutine runs. Leaves the results on the stack, or the error on top.
 ///
 /// # Safety
 /// Only from a C function that Lua calls. The coroutine must stay alive, or be null for none.

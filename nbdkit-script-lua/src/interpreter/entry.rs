@@ -18,7 +18,7 @@ pub(super) enum Task<'a> {
         target: Target,
         arguments: &'a [Argument<'a>],
         defined: bool,
-        /// Where to put the registry key of the first result, if it is to be kept.
+        /// Where to put the registry key of the first result, to keep it.
         keep: Option<&'a mut RegistryKey>,
     },
     /// Finds out whether a callback is defined.

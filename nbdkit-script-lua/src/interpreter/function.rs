@@ -1,7 +1,7 @@
 //! The C functions that Lua calls: methods, and the functions of the module.
 //!
-//! mlua's own way to make functions takes several times as long for each call, and scripts call
-//! methods for every few bytes of a buffer.
+//! A function made by mlua takes several times as long to call, and scripts call methods for every
+//! few bytes of a buffer.
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -17,22 +17,22 @@ use super::arguments::Arguments;
 use super::block::{FileBlock, Known, block_at};
 use super::{Interpreter, RegistryKey};
 
-/// A method under its name.
+/// A method and its name.
 type Named = (&'static str, ffi::lua_CFunction);
 
 /// The C function of a method.
 unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
-    // SAFETY: `push_closure` has made this function. Lua calls it, and this is its end.
+    // SAFETY: `push_closure` made this function. Lua calls it, and it ends here.
     unsafe {
         let Some(known) = Known::of_function(state) else { return raise_changed(state) };
         end(state, known, api::run::<M>(&Arguments::new(state, known, 0)))
     }
 }
 
-/// A module of functions, as scripts call it.
+/// A module of functions that scripts call.
 trait Module {
     const FUNCTIONS: &'static [Function];
-    /// What the name of a function begins with.
+    /// The prefix of its functions' names.
     const PREFIX: &'static str;
     /// Whether the first argument is the module itself.
     const HAS_SELF: bool;
@@ -62,10 +62,10 @@ impl Module for Client {
     const HAS_SELF: bool = true;
 }
 
-/// The C function of all functions of a module. The second upvalue is the function's place in it.
+/// The C function behind all functions of a module. The second upvalue is the function's index.
 unsafe extern "C-unwind" fn function<M: Module>(state: *mut lua_State) -> c_int {
-    // SAFETY: `push_closure` has made this function. Lua calls it, and this is its end. What may
-    // raise a Lua error before that comes while nothing is owned.
+    // SAFETY: `push_closure` made this function. Lua calls it, and it ends here. Until then, code
+    // that may raise a Lua error runs only while this owns nothing.
     unsafe {
         let place = ffi::lua_tointeger(state, ffi::lua_upvalueindex(2)) as usize;
         let (Some(known), Some(function)) = (Known::of_function(state), M::FUNCTIONS.get(place))
@@ -103,11 +103,11 @@ unsafe fn call<'a, M: Module>(
     Err(Error::new(libc::EINVAL, format!("{name}: call it with a colon: {name}(...)")))
 }
 
-/// Lua does not know when there is no memory for others. This collects its garbage if there may be
+/// Lua does not notice that memory runs out elsewhere. This collects its garbage if there may be
 /// enough of it.
 ///
 /// # Safety
-/// Only in a C function, while nothing is owned: a finalizer may raise an error.
+/// Only in a C function that owns nothing now: a finalizer may raise an error.
 #[cold]
 unsafe fn collect_garbage(state: *mut lua_State, known: &Known) {
     const WORTH: usize = 1 << 20;
@@ -124,7 +124,7 @@ unsafe fn collect_garbage(state: *mut lua_State, known: &Known) {
 /// Converts an argument as Lua's own functions would.
 ///
 /// # Safety
-/// Only in a C function, while nothing is owned: it may raise a Lua error.
+/// Only in a C function that owns nothing now: it may raise a Lua error.
 unsafe fn coerce(state: *mut lua_State, known: &Known, place: c_int, coerced: Coerced) {
     // SAFETY: the caller's. There is a value at the place, unless its type is LUA_TNONE.
     unsafe {
@@ -156,7 +156,7 @@ const BUFFER: &str = "nbdkit.buffer";
 const DISK: &str = "nbdkit.disk";
 const FILE: &str = "nbdkit.file";
 
-/// `tostring` of an object: what it is, not what is in it.
+/// `tostring` of an object: its kind, not its contents.
 unsafe extern "C-unwind" fn describe(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with room for 20 values. This owns nothing.
     unsafe {
@@ -168,9 +168,9 @@ unsafe extern "C-unwind" fn describe(state: *mut lua_State) -> c_int {
     1
 }
 
-/// The finalizer of files. A script may call it for any value, and may use a file after it.
+/// The finalizer of files. A script may call it with any value, and may use the file afterwards.
 unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this. The value is looked at if it is as long as a file, and only
+    // SAFETY: Lua calls this. The value is read only if it is as long as a file, and only
     // `answer.rs` makes one with this seal. Nothing here raises an error.
     unsafe {
         if let Some(block) = block_at::<FileBlock>(state, 1) {

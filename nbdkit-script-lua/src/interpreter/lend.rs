@@ -12,8 +12,8 @@ use nbdkit_script::script::api::{Lease, MadeIn, Memory};
 use super::Interpreter;
 use super::block::{Header, Known};
 
-/// Pushes a buffer, and puts it into its place in the registry as well, where it stays alive until
-/// it is taken back.
+/// Pushes a buffer, and also puts it into its place in the registry, which keeps it alive until we
+/// take it back.
 ///
 /// # Safety
 /// Only from `entry::entry`: it may raise a Lua error. `take_back` must follow.
@@ -32,31 +32,30 @@ pub(super) unsafe fn push(state: *mut lua_State, known: &Known, lent: &Lease<'_>
 }
 
 impl Interpreter {
-    /// After a call, whether it failed or not: its buffer is gone.
+    /// After a call, successful or not: takes its buffer away.
     pub(super) fn take_back(&self) {
         let header = self.known.lent.replace(ptr::null_mut());
         if !header.is_null() {
-            // SAFETY: `push` has put it into a place of the registry as well, which keeps it alive.
+            // SAFETY: `push` also put it into a place of the registry, which keeps it alive.
             unsafe { Header::put(header, Memory::Gone) };
         }
     }
 }
 
-/// What the address of a script's own bytes is a multiple of: the length of a line of a processor's
-/// cache. The C library copies many bytes by `rep movsb`. On AMD's Zen 3 and 4 that takes 13 times
-/// as long where the target is 8 bytes past the source, modulo 4096, and a fifth longer at other
-/// distances that are no multiple of 16. What nbdkit and the C library allocate is at multiples of
-/// 16; a userdata is not.
+/// The alignment of a script's own bytes: a cache line. The C library copies long blocks with `rep
+/// movsb`. On AMD's Zen 3 and 4 that takes 13 times as long if the target is 8 bytes past the
+/// source, modulo 4096, and a fifth longer at other distances that are not multiples of 16. nbdkit
+/// and the C library allocate at multiples of 16; Lua does not do so for userdata.
 const ALIGNMENT: usize = 64;
 
-/// Pushes a buffer of a script's own, and returns where its bytes are, which are not yet set.
+/// Pushes a script's own buffer, and returns the address of its bytes, which are not initialized.
 ///
 /// # Safety
-/// Only where a Lua error drops nothing: it may raise one. The caller writes all the bytes.
+/// Only where a Lua error drops nothing: it may raise one. The caller must write all the bytes.
 pub(super) unsafe fn new_own(state: *mut lua_State, known: &Known, size: usize) -> *mut u8 {
-    // SAFETY: the userdata has room for the header, for the bytes, and for those that are skipped
-    // between the two. A size that overflows is more than Lua takes, which raises an error, as for
-    // any that there is no memory for.
+    // SAFETY: the userdata has room for the header, the bytes, and the padding between them. A size
+    // that overflows is more than Lua accepts, so Lua raises an error, as it does when memory runs
+    // out.
     unsafe {
         let whole = size.saturating_add(size_of::<Header>() + ALIGNMENT - 1);
         let header = ffi::lua_newuserdata(state, whole).cast::<Header>();

@@ -1,4 +1,4 @@
-//! What a command in Rust returns, as a value of Tcl's.
+//! Converts the answer of a command in Rust to a Tcl value.
 
 use std::alloc::Layout;
 
@@ -10,15 +10,15 @@ use nbdkit_script::{Error, Extent, Number, Result, memory};
 use super::buffer::{Buffer, Content};
 use super::object::{MOST_BYTES, Object};
 
-/// A value for Tcl.
+/// An answer for Tcl.
 pub(super) enum Made {
     Value(Object),
-    /// An object that is a command itself.
+    /// An object, which becomes a command.
     Command(Content),
 }
 
 /// # Errors
-/// A refusal of the dictionary; if there is no memory, or if a value of Tcl cannot hold it.
+/// If the dictionary refused the operation, if memory runs out, or if no Tcl value can hold it.
 pub(super) fn made(answer: Answer<'_>) -> Result<Made> {
     Ok(Made::Value(match answer.single()? {
         Answer::Boolean(boolean) => Object::integer(boolean.into()),
@@ -49,7 +49,7 @@ pub(super) fn made(answer: Answer<'_>) -> Result<Made> {
             memory::room_for(extents.len() * SIZE_OF_EXTENT, LIST)?;
             list(extents.iter().map(extent))?
         }
-        // `single` has replaced the last three.
+        // `single` has already replaced the last three.
         Answer::Nothing | Answer::None | Answer::Done | Answer::Tried(_) | Answer::Refused(_) => {
             Object::string("")
         }
@@ -69,12 +69,12 @@ fn buffer(bytes: Vec<u8>) -> Made {
     Made::Command(Content::Buffer(Buffer::own(bytes)))
 }
 
-/// Zeroes, for which the system gives memory only when they are touched.
+/// Zeroes. The system provides their memory only once they are touched.
 fn zeroed(size: usize) -> Result<Vec<u8>> {
     match Layout::array::<u8>(size) {
         Ok(layout) if size > 0 => {
-            // SAFETY: the layout is not empty. What is allocated so is what a vector of this
-            // capacity has allocated, and all of its bytes are there.
+            // SAFETY: the layout is not empty. A vector of this capacity has the same allocation,
+            // and all of its bytes are initialized.
             unsafe {
                 let bytes = std::alloc::alloc_zeroed(layout);
                 if bytes.is_null() {
@@ -104,13 +104,13 @@ fn within(count: usize) -> Result<usize> {
     ))
 }
 
-/// What there is no memory for, in a message.
+/// What we need memory for, in a message.
 const LIST: &str = "a list";
 
-/// About as much as Tcl takes for an extent: a list and three numbers.
+/// Roughly the memory that Tcl needs for an extent: a list and three numbers.
 const SIZE_OF_EXTENT: usize = 320;
 
-/// About as much as Tcl takes for an element of a list, without its bytes.
+/// Roughly the memory that Tcl needs for an element of a list, without its bytes.
 const SIZE_OF_VALUE: usize = 80;
 
 fn list(values: impl ExactSizeIterator<Item = Object>) -> Result<Object> {

@@ -1,5 +1,5 @@
-//! Implements the framework's `Call`: how a function in Rust sees the words of a command; and what
-//! is behind a command of ours.
+//! Implements the framework's `Call`: how a function in Rust sees the words of a command, and what
+//! our commands carry.
 
 use std::borrow::Cow;
 use std::ptr;
@@ -19,7 +19,7 @@ use crate::ffi::{self, Tcl_CmdInfo, Tcl_Interp, Tcl_Obj};
 /// A function in Rust.
 pub(super) type Function = Box<dyn for<'a> Fn(Arguments<'a>) -> Result<Answer<'a>>>;
 
-/// What is behind a command of ours.
+/// What one of our commands stands for.
 pub(super) struct Instance {
     pub(super) kind: Kind,
     pub(super) shared: Rc<Shared>,
@@ -30,12 +30,12 @@ pub(super) enum Kind {
     Object(Content),
 }
 
-/// The words of a command that is running; the first is its name.
+/// The words of a running command. The first is the command's name.
 #[derive(Clone, Copy)]
 pub struct Words<'a> {
     pub(super) words: &'a [*mut Tcl_Obj],
     pub(super) interp: *mut Tcl_Interp,
-    /// The function that all our commands have.
+    /// The function that implements all our commands.
     pub(super) run: ffi::Tcl_ObjCmdProc,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Words<'a> {
         self.words.get(index).map(|word| unsafe { Value::new(*word) })
     }
 
-    /// What is behind the command that a word names, if it is one of ours.
+    /// What the command named by a word stands for, if it is one of ours.
     pub(super) fn instance(&self, index: usize) -> Option<&'a Instance> {
         let name = c_name(std::str::from_utf8(self.get(index)?.raw()).ok()?);
         let mut info = Tcl_CmdInfo {
@@ -70,8 +70,8 @@ impl<'a> Words<'a> {
             rest: [ptr::null_mut(); 9],
         };
         // SAFETY: a living interpreter, a C string, and a structure at least as large as Tcl's.
-        // Only `command::create` makes commands of this function, whose data is an instance, and a
-        // command is not deleted while a method runs, for that runs no script.
+        // Only `command::create` makes commands with this function, and their data is an instance.
+        // The command is not deleted while a method runs, because a method runs no script.
         unsafe {
             if ffi::Tcl_GetCommandInfo(self.interp, name.as_ptr(), &mut info) == 0 {
                 return None;
@@ -82,12 +82,12 @@ impl<'a> Words<'a> {
     }
 }
 
-/// What the strings of a function are made of.
+/// What the strings of a function hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strings {
-    /// Bytes that mean something outside of Tcl, such as those of a path.
+    /// Bytes with a meaning outside Tcl, such as a path.
     FromOutside,
-    /// Any characters, to be given back to Tcl.
+    /// Any characters, to be returned to Tcl.
     Any,
 }
 
@@ -98,7 +98,7 @@ pub struct Arguments<'a> {
     /// The other arguments.
     words: Words<'a>,
     strings: Strings,
-    /// The argument that is never data; 0 if there is none.
+    /// The index of the argument that is never data; 0 if there is none.
     not_data: usize,
     shared: &'a Shared,
     borrowed: Borrowed,
@@ -110,7 +110,7 @@ impl<'a> Arguments<'a> {
         Arguments { itself, words, strings, not_data: 0, shared, borrowed }
     }
 
-    /// The argument of this number is the name of a buffer, not data.
+    /// Marks this argument as the name of a buffer, not data.
     pub(super) fn not_data(self, index: usize) -> Self {
         Arguments { not_data: index, ..self }
     }
@@ -120,7 +120,7 @@ impl<'a> Arguments<'a> {
         Arguments { strings, ..self }
     }
 
-    /// Without the first argument, the name of an operation; and that name.
+    /// Removes the first argument, the name of an operation, and returns that name.
     pub fn operation(self) -> (Option<Value<'a>>, Self) {
         (self.words.get(0), Arguments { words: self.words.after(1), ..self })
     }
@@ -130,12 +130,12 @@ impl<'a> Arguments<'a> {
         Arguments { words: self.words.before(count), ..self }
     }
 
-    /// The word of an argument.
+    /// The word that holds an argument.
     pub fn word(&self, index: usize) -> Option<Value<'a>> {
         self.words.get(self.place(index)?)
     }
 
-    /// The place of an argument among the words.
+    /// The index of an argument among the words.
     fn place(&self, index: usize) -> Option<usize> {
         self.position(index).checked_sub(1)
     }
@@ -187,8 +187,8 @@ impl<'a> Call<'a> for Arguments<'a> {
         })
     }
 
-    /// In Tcl a number is what looks like one. It is stored as one only if it comes back as the
-    /// same text, so that nobody sees which it was.
+    /// In Tcl, anything that looks like a number is one. It is stored as a number only if that
+    /// gives back the same text, so that nobody can tell the difference.
     fn stored(&self, index: usize) -> Result<Option<store::Value>> {
         let Some(word) = self.word(index) else { return Ok(None) };
         if let Some(number) = word.number()
@@ -214,7 +214,7 @@ impl<'a> Call<'a> for Arguments<'a> {
         else {
             return Err(self.wrong_type(index, "the name of a buffer"));
         };
-        // SAFETY: a command's memory is there while it runs. Nobody else has a reference to these
+        // SAFETY: a command keeps its memory while it runs. Nobody else has a reference to these
         // bytes, because Tcl is running one command. Lent memory lasts until `take_back` has
         // deleted the command.
         unsafe { buffer.memory.borrow(instance, &self.borrowed) }
@@ -256,7 +256,7 @@ impl<'a> Call<'a> for Arguments<'a> {
         self.shared.pending_errno.set(errno);
     }
 
-    /// Every word is a string here; what makes one no data is a character that is no byte.
+    /// Every word is a string. It is not data if it has a character that is not a byte.
     fn wrong_type(&self, index: usize, expected: &str) -> Error {
         let argument = self.position(index);
         Error::invalid(match self.word(index).map(Value::bytes) {

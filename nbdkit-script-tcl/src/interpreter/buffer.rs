@@ -1,4 +1,4 @@
-//! The buffers, disks and files that commands stand for.
+//! The buffers, disks and files behind our commands.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use nbdkit_script::file::Closable;
 use nbdkit_script::script::api::{MadeIn, Memory};
 use nbdkit_script::script::store::Disk;
 
-/// What a command with methods stands for.
+/// The object behind a command with methods.
 pub(super) enum Content {
     Buffer(Buffer),
     Disk(&'static Disk),
@@ -14,7 +14,7 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// What scripts call it.
+    /// The name of its type, for scripts.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Content::Buffer(_) => "buffer",
@@ -43,7 +43,7 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Memory::Own(bytes, _) = self.memory {
-            // SAFETY: `own` has made it of a box.
+            // SAFETY: `own` made it from a box.
             drop(unsafe { Box::from_raw(bytes) });
         }
     }

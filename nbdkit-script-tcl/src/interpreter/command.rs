@@ -1,4 +1,4 @@
-//! Commands in Rust: functions, and the objects that are commands themselves.
+//! Commands in Rust: functions, and objects whose name is a command.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +28,7 @@ impl Interpreter {
         create(self.raw.as_ptr(), &self.shared, &c_name(name), Kind::Function(Box::new(function)));
     }
 
-    /// Makes a command over nbdkit's memory, and returns its name.
+    /// Makes a command for a buffer over nbdkit's memory, and returns its name.
     pub(super) fn lend(&self, memory: Memory) -> Object {
         let raw = self.raw.as_ptr();
         let (name, token) = create_object(raw, &self.shared, Content::Buffer(Buffer::lent(memory)));
@@ -36,7 +36,7 @@ impl Interpreter {
         name
     }
 
-    /// Deletes the command that `lend` has made, unless the script has.
+    /// Deletes the command that `lend` made, unless the script already has.
     pub(super) fn take_back(&self) {
         let token = self.shared.lent.replace(ptr::null_mut());
         if !token.is_null() {
@@ -46,9 +46,8 @@ impl Interpreter {
     }
 }
 
-/// Makes a command for an object, under a name that nobody has had before, and that the script has
-/// not taken meanwhile: Tcl would delete what is there, and what traces that could leave
-/// it with a command that is freed.
+/// Makes a command for an object, under a name that is new and that the script has not taken:
+/// otherwise Tcl would delete the existing command, whose traces could leave Tcl with a freed one.
 pub(super) fn create_object(
     interp: *mut Tcl_Interp,
     shared: &Rc<Shared>,
@@ -60,7 +59,7 @@ pub(super) fn create_object(
         shared.made.set(number);
         let name = format!("::nbdkit::{what}{number}");
         let c_name = c_name(&name);
-        // SAFETY: a living interpreter and a C string. Its namespace is in the name.
+        // SAFETY: a living interpreter and a C string. The name includes its namespace.
         let taken = unsafe { ffi::Tcl_FindCommand(interp, c_name.as_ptr(), ptr::null_mut(), 0) };
         if taken.is_null() {
             let token = create(interp, shared, &c_name, Kind::Object(content));
@@ -80,7 +79,7 @@ fn create(
     unsafe { ffi::Tcl_CreateObjCommand(interp, name.as_ptr(), RUN, data.cast(), Some(delete)) }
 }
 
-/// The one function that all our commands have.
+/// The function that implements all our commands.
 const RUN: ffi::Tcl_ObjCmdProc = run;
 
 /// Runs a command. No panic leaves it.
@@ -90,7 +89,7 @@ unsafe extern "C" fn run(
     count: c_int,
     words: *const *mut Tcl_Obj,
 ) -> c_int {
-    // SAFETY: `create` has made the data. Tcl keeps the words, and the command, while it runs.
+    // SAFETY: `create` made the data. Tcl keeps the words and the command while it runs.
     let (instance, words) = unsafe {
         let words = slice::from_raw_parts(words, count as usize);
         (&*data.cast::<Instance>(), Words { words, interp, run: RUN })
@@ -117,8 +116,8 @@ unsafe extern "C" fn run(
             TCL_OK
         }
         Err(error) => {
-            // A method's error is as one of the script's own: what it set with `nbdkit::set_error`
-            // goes before the number that stands for none.
+            // A method's error counts as the script's own: an errno from `nbdkit::set_error` takes
+            // precedence over the default one.
             let function = matches!(instance.kind, Kind::Function(_));
             raise(interp, &error, function || error.errno() != libc::EIO);
             TCL_ERROR
@@ -126,7 +125,7 @@ unsafe extern "C" fn run(
     }
 }
 
-/// Leaves an error in the interpreter, with a code as Tcl's own commands have it, or without.
+/// Leaves an error in the interpreter. Its code, if any, has the form of Tcl's own.
 fn raise(interp: *mut Tcl_Interp, error: &Error, with_code: bool) {
     let message = Object::string(error.message());
     // SAFETY: a living interpreter and living values.
@@ -143,9 +142,9 @@ fn raise(interp: *mut Tcl_Interp, error: &Error, with_code: bool) {
     }
 }
 
-/// Tcl deletes a command: by `rename`, for it is taken back, or with the interpreter.
+/// Tcl deletes a command: by `rename`, because we take it back, or with the interpreter.
 unsafe extern "C" fn delete(data: *mut c_void) {
-    // SAFETY: `create` has made it, and this is the end of it.
+    // SAFETY: `create` made the data, and nobody uses it after this.
     let instance = unsafe { Box::from_raw(data.cast::<Instance>()) };
     if let Kind::Object(Content::Buffer(buffer)) = &instance.kind
         && !matches!(buffer.memory, Memory::Own(..))

@@ -21,8 +21,8 @@ impl Inside<'_> {
     /// The error left by a command that ended with this status. At the top level, Tcl itself turns
     /// `return -code break` and the like into errors.
     ///
-    /// The errno is that of the error code, else that of an interruption or of `nbdkit::set_error`,
-    /// else `EIO`.
+    /// The errno comes from the error code, else from an interruption or `nbdkit::set_error`, else
+    /// it is `EIO`.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Error {
         // A shortened copy: a script's message may have any length.
@@ -75,7 +75,7 @@ impl Inside<'_> {
             Body::File(file) => Some(Position { file: (*file).into(), line: *line }),
             Body::Method(class, name) => self.place_of(&["method", class, name], *line),
             Body::ObjectMethod(object, name) => self.place_of(&["objmethod", object, name], *line),
-            // The name as it was called: relative to the namespace of a caller, if that has such a
+            // The name as it was called: relative to the caller's namespace, if that has such a
             // procedure.
             Body::Procedure(name) => frames[index + 1..]
                 .iter()

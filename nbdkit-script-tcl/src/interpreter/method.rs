@@ -9,8 +9,8 @@ use once_cell::sync::Lazy;
 use super::arguments::{Arguments, Instance, Kind, Words};
 use super::buffer::Content;
 
-/// Precedes the argument of a method of a disk or a file that is the name of a buffer. Without it,
-/// what stands there is data, which a client may have chosen.
+/// Goes in front of an argument of a disk's or file's method that is the name of a buffer. Any
+/// other argument is data, which a client may have chosen.
 const BUFFER: &[u8] = b"-buffer";
 
 type Run = for<'a> fn(&Arguments<'a>) -> Result<Answer<'a>>;

@@ -64,7 +64,7 @@ pub struct Identity {
     values: Cell<Values>,
     /// Tcl knows the thread by this address. No other thread has it.
     name: Box<u8>,
-    /// The thread that made it.
+    /// The thread that created it.
     thread: libc::pthread_t,
 }
 

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int};
 use crate::lists::{Exports, Extents};
 use crate::table::text;
 
-/// What a function of nbdkit's returns, with errno set.
+/// The return value of an nbdkit function. Sets errno for an error.
 fn status(result: Result<(), i32>) -> c_int {
     match result {
         Ok(()) => 0,
@@ -20,7 +20,7 @@ fn status(result: Result<(), i32>) -> c_int {
 /// Adds an extent.
 ///
 /// # Safety
-/// `extents` must be what the plugin was given.
+/// `extents` must be the list that nbdkit gave to the plugin.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbdkit_add_extent(
     extents: *mut Extents,
@@ -35,7 +35,8 @@ pub unsafe extern "C" fn nbdkit_add_extent(
 /// Adds an export.
 ///
 /// # Safety
-/// `exports` must be what the plugin was given, `name` a C string, `description` one or null.
+/// `exports` must be the list that nbdkit gave to the plugin, `name` a C string, `description` a C
+/// string or null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbdkit_add_export(
     exports: *mut Exports,
@@ -50,7 +51,7 @@ pub unsafe extern "C" fn nbdkit_add_export(
 /// Names the default export.
 ///
 /// # Safety
-/// `exports` must be what the plugin was given.
+/// `exports` must be the list that nbdkit gave to the plugin.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbdkit_use_default_export(exports: *mut Exports) -> c_int {
     // SAFETY: the caller's promise.
@@ -58,7 +59,7 @@ pub unsafe extern "C" fn nbdkit_use_default_export(exports: *mut Exports) -> c_i
     0
 }
 
-/// Frees a list of a filter's. A plugin makes none, but nbdkit's own look for the function.
+/// Frees a filter's list. Plugins make none, but nbdkit's own look for the function.
 #[unsafe(no_mangle)]
 pub extern "C" fn nbdkit_extents_free(_: *mut Extents) {}
 

@@ -1,10 +1,10 @@
-//! `nbdkit_error`, `nbdkit_debug` and the other functions that take a format as printf(3) does.
+//! `nbdkit_error`, `nbdkit_debug` and the other functions that take a format like printf(3).
 //!
-//! Stable Rust cannot define a function with `...`. Those here have five fixed arguments of a
-//! register's width instead and hand them on to the C library's own `asprintf`. On Linux for
-//! x86-64 and for aarch64 that is the same to the caller as long as a message takes at most five
-//! numbers or pointers: both pass the arguments of `...` where they pass fixed ones. What it cannot
-//! do is `%f`, or a sixth argument; such a message is logged as its bare format.
+//! Stable Rust cannot define a function with `...`. The functions here have five fixed arguments as
+//! wide as a register instead, and pass them on to the C library's `asprintf`. On Linux for x86-64
+//! and aarch64, the caller sees no difference as long as a message takes at most five numbers or
+//! pointers: both pass variable arguments in the same places as fixed ones. `%f` and a sixth
+//! argument do not work; such a message is logged as its bare format.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
@@ -15,11 +15,11 @@ const MOST_ARGUMENTS: usize = 5;
 
 unsafe extern "C" {
     fn asprintf(text: *mut *mut c_char, format: *const c_char, ...) -> c_int;
-    /// The C type of the last one is `va_list`, which both systems pass as a pointer.
+    /// In C, the last argument is a `va_list`, which both systems pass as a pointer.
     fn vasprintf(text: *mut *mut c_char, format: *const c_char, arguments: *mut c_void) -> c_int;
 }
 
-/// Fixed arguments that stand for `...`.
+/// Defines a function with fixed arguments in place of `...`.
 macro_rules! printf_like {
     (
         $(#[doc = $doc:literal])*
@@ -40,8 +40,8 @@ macro_rules! printf_like {
         ) -> $result {
             let $text = || {
                 let mut text = std::ptr::null_mut();
-                // SAFETY: the caller gave what the format asks for, which is not more than is
-                // handed on here.
+                // SAFETY: the caller passed what the format asks for, and that is no more than we
+                // pass on here.
                 let length = unsafe {
                     if !takes_few_words(CStr::from_ptr($format)) {
                         asprintf(&mut text, c"%s".as_ptr(), $format)
@@ -73,7 +73,7 @@ macro_rules! vprintf_like {
         ) -> $result {
             let $text = || {
                 let mut text = std::ptr::null_mut();
-                // SAFETY: the caller gave what the format asks for.
+                // SAFETY: the caller passed what the format asks for.
                 let length = unsafe { vasprintf(&mut text, $format, arguments) };
                 allocated(text, length)
             };
@@ -87,11 +87,11 @@ printf_like! {
     nbdkit_error(format, text) -> () { write(Level::Error, text()) }
 }
 printf_like! {
-    /// Logs for who looks for a fault.
+    /// Logs a debug message.
     nbdkit_debug(format, text) -> () { write(Level::Debug, text()) }
 }
 printf_like! {
-    /// A string that nobody has to free.
+    /// Formats a string that nobody has to free.
     nbdkit_printf_intern(format, text) -> *const c_char { intern(owned(text())) }
 }
 vprintf_like! {
@@ -99,15 +99,15 @@ vprintf_like! {
     nbdkit_verror(format, text) -> () { write(Level::Error, text()) }
 }
 vprintf_like! {
-    /// Logs for who looks for a fault.
+    /// Logs a debug message.
     nbdkit_vdebug(format, text) -> () { write(Level::Debug, text()) }
 }
 vprintf_like! {
-    /// A string that nobody has to free.
+    /// Formats a string that nobody has to free.
     nbdkit_vprintf_intern(format, text) -> *const c_char { intern(owned(text())) }
 }
 
-/// Whether a format takes no more than there is room for, and only numbers and pointers.
+/// Whether a format takes only numbers and pointers, and no more than we pass on.
 fn takes_few_words(format: &CStr) -> bool {
     let mut taken = 0;
     let mut bytes = format.to_bytes().iter().copied();
@@ -133,12 +133,12 @@ fn takes_few_words(format: &CStr) -> bool {
     taken <= MOST_ARGUMENTS
 }
 
-/// What `asprintf` made; null if it could not.
+/// The string that `asprintf` made, or null if it failed.
 fn allocated(text: *mut c_char, length: c_int) -> *mut c_char {
     if length < 0 { std::ptr::null_mut() } else { text }
 }
 
-/// Takes over what `asprintf` made.
+/// Takes ownership of the string that `asprintf` made.
 fn owned(text: *mut c_char) -> Option<CString> {
     if text.is_null() {
         return None;
@@ -151,7 +151,7 @@ fn owned(text: *mut c_char) -> Option<CString> {
     }
 }
 
-/// Logs a line. `errno` is as it was, for that is what a plugin may look at next.
+/// Logs a line. Preserves `errno`, which the plugin may look at next.
 fn write(level: Level, text: *mut c_char) {
     let Some(text) = owned(text) else { return };
     // SAFETY: errno is this thread's own.

@@ -1,8 +1,8 @@
-//! nbdkit's own functions, which plugins call: all that nbdkit 1.32 has for them, and
-//! `nbdkit_disconnect`.
+//! The functions of nbdkit that plugins call: all that nbdkit 1.32 has, and `nbdkit_disconnect`.
 //!
-//! A plugin that is linked in finds them by a table here. One that is loaded later finds them if
-//! the linker has put them into the program's dynamic table: see [`Nbdkit::load`](crate::Nbdkit).
+//! A plugin that is linked in finds them through a table here. One that is loaded later finds them
+//! if the linker put them into the program's dynamic symbol table: see
+//! [`Nbdkit::load`](crate::Nbdkit).
 #![allow(unsafe_code)]
 #![allow(unreachable_pub, reason = "plugins reach them, by way of the linker")]
 
@@ -52,12 +52,12 @@ fn find(wanted: &CStr) -> Option<NonNull<c_void>> {
 }
 
 extern "C" fn provide_functions() {
-    // SAFETY: they are nbdkit's, with nbdkit's types.
+    // SAFETY: these are nbdkit's functions, with nbdkit's types.
     unsafe { provide(find) };
 }
 
-/// Before `main`, so that a test may call what reads parameters without any plugin.
-// SAFETY: the section holds pointers to functions that take nothing, which is what this is.
+/// Runs before `main`, so that a test can parse parameters without any plugin.
+// SAFETY: the section holds pointers to functions without arguments, and this is one.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_START: extern "C" fn() = provide_functions;

@@ -1,4 +1,4 @@
-//! Parameters that are numbers, sizes and booleans, by nbdkit's rules, which the framework has.
+//! Parameters that are numbers, sizes and booleans. The framework implements nbdkit's rules.
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
 
@@ -7,12 +7,12 @@ use nbdkit_script::host::Integer;
 
 use crate::log;
 
-/// What the rules make of a text. An error is logged.
+/// Applies the rules, and logs an error.
 fn read<T>(result: Result<T, String>) -> Option<T> {
     result.map_err(log::error).ok()
 }
 
-/// A number of bytes with an optional unit; -1 if it is none.
+/// Parses a number of bytes with an optional unit; -1 if it is not one.
 ///
 /// # Safety
 /// `size` must be a C string.
@@ -22,7 +22,7 @@ pub unsafe extern "C" fn nbdkit_parse_size(size: *const c_char) -> i64 {
     read(rules::size(unsafe { CStr::from_ptr(size) })).unwrap_or(-1)
 }
 
-/// 1 or 0; -1 if it is neither.
+/// Parses a boolean to 1 or 0; -1 if it is not one.
 ///
 /// # Safety
 /// `value` must be a C string.
@@ -32,14 +32,14 @@ pub unsafe extern "C" fn nbdkit_parse_bool(value: *const c_char) -> c_int {
     read(rules::boolean(unsafe { CStr::from_ptr(value) })).map_or(-1, c_int::from)
 }
 
-/// One function for every type of C that a plugin may want a number as.
+/// One function for each C type of number that a plugin may want.
 macro_rules! parse_integers {
     ($($name:ident: $type:ty;)*) => {
         $(
-            /// A number of this type; -1 if the text holds none.
+            /// Parses a number of this type; -1 if the text is not one.
             ///
             /// # Safety
-            /// `what` and `value` must be C strings, `result` null or a place for the number.
+            /// `what` and `value` must be C strings, `result` null or valid for writing the number.
             #[unsafe(no_mangle)]
             pub unsafe extern "C" fn $name(
                 what: *const c_char,

@@ -1,4 +1,4 @@
-//! Passwords that may be in files.
+//! Passwords, which may be in files.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::fs::File;
@@ -11,11 +11,11 @@ use super::text::duplicate;
 use crate::failure::error_text;
 use crate::log;
 
-/// The password that a parameter holds, that is in the file of `+FILE`, or that the descriptor of
-/// `-FD` tells. There is no terminal to ask at, so `-` is an error. The plugin frees it.
+/// Gets the password in a parameter: as it is, from the file in `+FILE`, or from the descriptor in
+/// `-FD`. There is no terminal to ask at, so `-` is an error. The plugin frees the result.
 ///
 /// # Safety
-/// `value` must be a C string and `password` a place for one.
+/// `value` must be a C string, and `password` valid for writing a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nbdkit_read_password(
     value: *const c_char,
@@ -46,18 +46,18 @@ pub unsafe extern "C" fn nbdkit_read_password(
 fn from_descriptor(number: &[u8]) -> Result<Vec<u8>, String> {
     let text = CString::new(number).unwrap_or_default();
     let mut descriptor = 0;
-    // SAFETY: two C strings and a place for the number.
+    // SAFETY: two C strings, and a variable for the number.
     let status = unsafe {
         nbdkit_parse_int(c"password file descriptor".as_ptr(), text.as_ptr(), &mut descriptor)
     };
     if status == -1 {
-        // That is logged.
+        // The parser has logged the error.
         return Err(String::new());
     }
     if (0..=2).contains(&descriptor) {
         return Err("cannot use password -FD for stdin/stdout/stderr".into());
     }
-    // SAFETY: fcntl(2) takes any number. One that is open is the user's to give away.
+    // SAFETY: fcntl(2) takes any number. If the descriptor is open, the user meant us to have it.
     let file = unsafe {
         if libc::fcntl(descriptor, libc::F_GETFD) == -1 {
             let why = error_text(libc::EBADF);

@@ -1,4 +1,4 @@
-//! What nbdkit knows of the client, the errno of a request, and the end of both.
+//! What nbdkit knows about the client, the errno of a request, and the end of client and server.
 
 use std::ffi::{c_char, c_int, c_uint};
 use std::mem::offset_of;
@@ -18,7 +18,7 @@ fn set_errno(errno: c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
-/// The client, or an error in the log.
+/// Returns the client, or logs an error if there is none.
 fn found(client: Option<Arc<Known>>) -> Option<Arc<Known>> {
     if client.is_none() {
         log::error("no connection in this thread");
@@ -26,13 +26,13 @@ fn found(client: Option<Arc<Known>>) -> Option<Arc<Known>> {
     client
 }
 
-/// Chooses the errno of the request that is about to fail.
+/// Sets the errno of the request that is about to fail.
 #[unsafe(no_mangle)]
 pub extern "C" fn nbdkit_set_error(errno: c_int) {
     session::set_error(errno);
 }
 
-/// The export that the client asked for. It lives as long as the connection.
+/// The export that the client asked for. The string lives as long as the connection.
 #[unsafe(no_mangle)]
 pub extern "C" fn nbdkit_export_name() -> *const c_char {
     let client = found(session::opened_client());
@@ -46,7 +46,7 @@ pub extern "C" fn nbdkit_is_tls() -> c_int {
     found(session::opened_client()).map_or(-1, |client| client.tls.into())
 }
 
-/// Whether standard input and output are free: until the parameters are taken.
+/// Whether the plugin may use standard input and output: until all parameters are taken.
 #[unsafe(no_mangle)]
 pub extern "C" fn nbdkit_stdio_safe() -> c_int {
     (!server::is_configured()).into()
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn nbdkit_peer_name(
 ) -> c_int {
     let Some(client) = found(session::client()) else { return -1 };
     let (address, size) = address(&client.peer);
-    // SAFETY: there is room for `length` bytes, and the address has at least as many as are copied.
+    // SAFETY: there is room for `length` bytes, and the address has at least as many as we copy.
     unsafe {
         let copied = size.min(*length as usize);
         place.cast::<u8>().copy_from_nonoverlapping((&raw const address).cast(), copied);
@@ -77,7 +77,7 @@ fn address(peer: &Peer) -> (libc::sockaddr_storage, usize) {
     // SAFETY: zeroes are an address of no family.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
     let place = &raw mut storage;
-    // SAFETY: the storage is large enough for any address, and aligned as each.
+    // SAFETY: the storage is large enough and aligned for any address.
     let size = unsafe {
         match peer {
             Peer::Unix { path, .. } => {
@@ -87,7 +87,7 @@ fn address(peer: &Peer) -> (libc::sockaddr_storage, usize) {
                 for (to, from) in unix.sun_path.iter_mut().zip(path) {
                     *to = *from as c_char;
                 }
-                // With the NUL at the end, where there is a path.
+                // Includes the NUL at the end, if there is a path.
                 let length = path.len() + usize::from(!path.is_empty());
                 offset_of!(libc::sockaddr_un, sun_path) + length.min(unix.sun_path.len())
             }
@@ -129,13 +129,13 @@ pub extern "C" fn nbdkit_peer_gid() -> i64 {
     found(session::client()).map_or(-1, |client| client.peer.gid())
 }
 
-/// Asks the server to end.
+/// Asks the server to shut down.
 #[unsafe(no_mangle)]
 pub extern "C" fn nbdkit_shutdown() {
     server::shut_down();
 }
 
-/// Ends the client's connection. Here all its further requests fail, whether `force` or not.
+/// Ends the client's connection. Here all its later requests fail, with or without `force`.
 #[unsafe(no_mangle)]
 pub extern "C" fn nbdkit_disconnect(_force: c_int) {
     if let Some(client) = found(session::client()) {
@@ -144,7 +144,7 @@ pub extern "C" fn nbdkit_disconnect(_force: c_int) {
     }
 }
 
-/// Sleeps, but not past the end of the server or of the client.
+/// Sleeps until the time is up, the server shuts down or the client is gone.
 #[unsafe(no_mangle)]
 pub extern "C" fn nbdkit_nanosleep(seconds: c_uint, nanoseconds: c_uint) -> c_int {
     let time = Duration::new(seconds.into(), 0) + Duration::from_nanos(nanoseconds.into());

@@ -7,7 +7,7 @@ use std::ptr;
 use crate::failure::error_text;
 use crate::{log, server, session};
 
-/// Keeps a string as long as the connection, or the server where there is none.
+/// Keeps a string as long as the connection, or as long as the server if there is no connection.
 pub(super) fn intern(text: Option<CString>) -> *const c_char {
     let Some(text) = text else { return ptr::null() };
     let pointer = text.as_ptr();
@@ -25,7 +25,7 @@ fn no_string(function: &str) -> *const c_char {
     ptr::null()
 }
 
-/// A copy that the plugin need not free.
+/// Copies a string. The plugin need not free it.
 ///
 /// # Safety
 /// `text` must be null or a C string.
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn nbdkit_strdup_intern(text: *const c_char) -> *const c_c
     intern(Some(unsafe { CStr::from_ptr(text) }.to_owned()))
 }
 
-/// The same for the first `length` bytes.
+/// The same for at most the first `length` bytes.
 ///
 /// # Safety
 /// `text` must be null or a C string, or hold `length` bytes.
@@ -50,12 +50,12 @@ pub unsafe extern "C" fn nbdkit_strndup_intern(
     if text.is_null() {
         return no_string("nbdkit_strndup_intern");
     }
-    // SAFETY: the caller's promise; strnlen(3) looks at no more bytes than these.
+    // SAFETY: the caller's promise; strnlen(3) looks at no more than `length` bytes.
     let bytes = unsafe { std::slice::from_raw_parts(text.cast(), libc::strnlen(text, length)) };
     intern(CString::new(bytes).ok())
 }
 
-/// A path that begins at the root. The plugin frees it.
+/// Makes a path absolute. The plugin frees it.
 ///
 /// # Safety
 /// `path` must be null or a C string.
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn nbdkit_absolute_path(path: *const c_char) -> *mut c_cha
     }
 }
 
-/// The same with no link in it, of a file that exists. The plugin frees it.
+/// The same without symbolic links, for a file that exists. The plugin frees it.
 ///
 /// # Safety
 /// `path` must be null or a C string.
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn nbdkit_realpath(path: *const c_char) -> *mut c_char {
     found
 }
 
-/// A copy that free(3) frees; null for what a C string cannot hold.
+/// A copy for free(3); null if a C string cannot hold the text.
 pub(super) fn duplicate(text: &[u8]) -> *mut c_char {
     match CString::new(text) {
         // SAFETY: it is a C string.

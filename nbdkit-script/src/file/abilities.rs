@@ -1,4 +1,4 @@
-//! What a file has shown that it cannot do, so that it is not asked for it again.
+//! Remembers what a file cannot do, so that we ask only once.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -23,7 +23,7 @@ bitflags::bitflags! {
     }
 }
 
-/// The abilities of one file, from all threads that use it. Each is there until it fails.
+/// What one file can do, for all threads that use it. An ability is present until it fails.
 #[derive(Debug)]
 pub(super) struct Abilities(AtomicU8);
 
@@ -40,12 +40,12 @@ impl Abilities {
         self.0.fetch_and(!ability.bits(), Ordering::Relaxed);
     }
 
-    /// Tries something that needs an ability; interruptions are seen through.
+    /// Tries something that needs an ability, again after each interruption.
     ///
-    /// Returns whether it was done. It was not if the ability is missing, or is from now on.
+    /// Returns false if the ability is missing, or turns out to be.
     ///
     /// # Errors
-    /// Those of `act` but for that it cannot be done.
+    /// Those of `act`, except that it is not supported.
     pub(super) fn attempt(
         &self,
         ability: Ability,
@@ -70,8 +70,8 @@ impl Abilities {
     }
 }
 
-/// A file system says the first. The others come from Linux before 4.9 for a block device, from a
-/// device without the ioctl, and from where the system call is not to be had.
+/// A file system returns the first. The others come from block devices before Linux 4.9, from
+/// devices without the ioctl, and from systems that lack or block the system call.
 fn is_unsupported(errno: Errno) -> bool {
     [Errno::OPNOTSUPP, Errno::NOTSUP, Errno::NODEV, Errno::NOTTY, Errno::NOSYS].contains(&errno)
 }

@@ -1,4 +1,4 @@
-//! A file that a script closes while it still has the object.
+//! A file that a script can close while it still holds the object.
 
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
@@ -7,8 +7,8 @@ use super::failure::could_not_use;
 use super::opened::File;
 use crate::error::Result;
 
-/// A [`File`] that may be closed by a reference, for the objects of scripts. It is closed when this
-/// is dropped, at the latest.
+/// A [`File`] that can be closed through a reference, for the objects of scripts. Dropping this
+/// closes it too.
 #[derive(Debug)]
 pub struct Closable {
     path: Box<Path>,
@@ -22,10 +22,10 @@ impl From<File> for Closable {
 }
 
 impl Closable {
-    /// Uses the file, which stays open meanwhile.
+    /// Uses the file, and keeps it open meanwhile.
     ///
     /// # Errors
-    /// `EBADF` if it is closed; those of `act`.
+    /// `EBADF` if the file is closed; those of `act`.
     #[inline]
     pub fn with<R>(&self, act: impl FnOnce(&File) -> Result<R>) -> Result<R> {
         match &*self.file.read().unwrap_or_else(PoisonError::into_inner) {
@@ -34,7 +34,7 @@ impl Closable {
         }
     }
 
-    /// Closes the file, once nobody uses it. The second time, nothing is done.
+    /// Closes the file once nobody uses it. A second call does nothing.
     pub fn close(&self) {
         let file = self.file.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(file);

@@ -1,4 +1,4 @@
-//! Whether what was written to a file may still be called durable.
+//! Whether the data written to a file can still become durable.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,11 +10,11 @@ use super::identity::Identity;
 /// The files that are open in this process.
 static OPEN: Mutex<BTreeMap<Identity, Weak<Durable>>> = Mutex::new(BTreeMap::new());
 
-/// The errno of the first flush that failed, or 0, of a file that is open, maybe several times.
+/// The errno of the first failed flush of an open file, or 0. All its openings share one of these.
 ///
-/// The system tells once of data that it could not write, and forgets them then: the next flush
-/// succeeds without them. So does the first one of who opens the file only now, such as another
-/// interpreter or a client that connects anew.
+/// The system reports data that it could not write only once, and then drops it: the next flush
+/// succeeds although the data is lost. So does the first flush of anybody who opens the file later,
+/// such as another interpreter or a client that reconnects.
 #[derive(Debug)]
 pub(super) struct Durable {
     identity: Identity,
@@ -22,7 +22,7 @@ pub(super) struct Durable {
 }
 
 impl Durable {
-    /// That of this file, for all who have it open.
+    /// The state of this file, shared by everybody who has it open.
     pub(super) fn of(identity: Identity) -> Arc<Durable> {
         let mut all = open();
         if let Some(durable) = all.get(&identity).and_then(Weak::upgrade) {
@@ -33,7 +33,7 @@ impl Durable {
         durable
     }
 
-    /// Remembers what a flush came to, and returns it.
+    /// Records the result of a flush, and returns it.
     pub(super) fn note(&self, flushed: io::Result<()>) -> io::Result<()> {
         let Err(error) = flushed else { return Ok(()) };
         let errno = error.raw_os_error().unwrap_or(libc::EIO);
@@ -50,7 +50,7 @@ impl Durable {
 impl Drop for Durable {
     fn drop(&mut self) {
         let mut all = open();
-        // Meanwhile somebody may have opened the file anew.
+        // Somebody may have opened the file again meanwhile.
         if all.get(&self.identity).is_some_and(|durable| durable.strong_count() == 0) {
             all.remove(&self.identity);
         }

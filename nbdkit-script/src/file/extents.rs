@@ -10,14 +10,15 @@ use crate::error::Result;
 use crate::memory;
 use crate::values::{Extent, ExtentType, Flags};
 
-/// nbdkit takes no more extents at once.
+/// nbdkit accepts no more extents per request.
 const MOST: usize = 1 << 20;
 
 impl File {
-    /// What is data and what is a hole in a range: at least one extent, in order and without gaps
-    /// from `offset` on. They end with the range, or before it with [`Flags::REQ_ONE`] after the
-    /// first, or after so many that nbdkit takes no more. A block device, and a file system that
-    /// does not know, have data only; past its end, a file has a hole.
+    /// Lists the data and holes in a range: at least one extent, in order and without gaps,
+    /// starting at `offset`. The list ends with the range. It ends early after the first extent
+    /// with [`Flags::REQ_ONE`], or once it has as many as nbdkit accepts. Block devices, and file
+    /// systems that do not track holes, report only data. Everything past the end of a file is a
+    /// hole.
     ///
     /// # Errors
     /// Those of the system; `EINVAL` past 2^63 - 1; `ENOMEM`.
@@ -35,7 +36,7 @@ impl File {
             };
             let length = next - here;
             match extents.last_mut() {
-                // Others write meanwhile.
+                // Others may write meanwhile.
                 Some(last) if last.extent_type == extent_type => last.length += length,
                 _ => {
                     let extent = Extent { offset: here, length, extent_type };
@@ -47,7 +48,7 @@ impl File {
         Ok(extents)
     }
 
-    /// The type of what is at an offset, and where that ends.
+    /// The type of the bytes at an offset, and where that type ends.
     fn next_extent(&self, here: u64, end: u64) -> SystemResult<(ExtentType, u64)> {
         const HOLE: ExtentType = ExtentType::HOLE.union(ExtentType::ZERO);
         const DATA: ExtentType = ExtentType::empty();
@@ -58,7 +59,8 @@ impl File {
             Ok(data) if data > here => Ok((HOLE, data.min(end))),
             Ok(_) => match seek(&self.system, SeekFrom::Hole(here)) {
                 Ok(hole) if hole > here => Ok((DATA, hole.min(end))),
-                // It was made a hole since the first question, or cut off. Data is never wrong.
+                // Since the first question, it became a hole or was cut off. "Data" is always a
+                // safe answer.
                 Ok(_) | Err(Errno::NXIO) => Ok((DATA, end)),
                 Err(error) => Err(error),
             },

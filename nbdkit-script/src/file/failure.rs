@@ -1,4 +1,4 @@
-//! What is said when something cannot be done with a file: what, with which file, and why.
+//! Error messages about files: what failed, on which file, and why.
 
 use std::fmt::Display;
 use std::io;
@@ -7,18 +7,18 @@ use std::path::Path;
 
 use crate::error::{Error, Result, printable};
 
-/// What was attempted, in a message.
+/// An attempted operation, for a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Attempt {
-    /// With the file as a whole: "open".
+    /// On the file as a whole: "open".
     Whole(&'static str),
-    /// With a range of it: "read", the count and the offset.
+    /// On a range of it: "read", the count and the offset.
     Range(&'static str, u64, u64),
-    /// To make it so many bytes long.
+    /// Setting its size in bytes.
     Resize(u64),
 }
 
-/// Something failed, as the system says.
+/// An error for a failure that the system reported.
 #[cold]
 pub(super) fn failed(attempt: Attempt, path: &Path, error: impl Into<io::Error>) -> Error {
     let error = error.into();
@@ -30,20 +30,20 @@ pub(super) fn failed(attempt: Attempt, path: &Path, error: impl Into<io::Error>)
     error.context(could_not(attempt, path))
 }
 
-/// Something cannot be done, as we say.
+/// An error for something that we refuse.
 #[cold]
 pub(super) fn refused(attempt: Attempt, path: &Path, errno: i32, why: impl Display) -> Error {
     Error::new(errno, format!("{}: {why}", could_not(attempt, path)))
 }
 
-/// The file is closed.
+/// The error for a closed file.
 #[cold]
 pub(super) fn could_not_use(path: &Path) -> Error {
     refused(Attempt::Whole("use"), path, libc::EBADF, "it is closed")
 }
 
-/// Whether a range can be: the system has numbers of 63 bits for offsets, and takes larger ones for
-/// negative.
+/// Checks that a range ends within 2^63 - 1: the system's offsets are signed, so larger ones would
+/// be negative.
 #[inline]
 pub(super) fn check_end(attempt: Attempt, path: &Path, offset: u64, count: u64) -> Result<()> {
     if offset.checked_add(count).is_some_and(|end| end <= i64::MAX as u64) {

@@ -1,4 +1,4 @@
-//! Zeroes and holes, without writing them, in the way that the file can.
+//! Zeroes and holes without writing them, by whatever means the file supports.
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io;
@@ -13,20 +13,19 @@ use crate::values::Flags;
 const PUNCH: FallocateFlags = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
 
 impl File {
-    /// Makes a range read as zeroes without writing them: by a hole if [`Flags::MAY_TRIM`] allows
-    /// it, else by blocks that are allocated. In front of the end of the file, that is; past it,
-    /// whether the file gets longer is left open. With [`Flags::FUA`] it is durable when this
-    /// returns. With [`Flags::FAST_ZERO`] nothing is tried for which a device might write zeroes.
+    /// Makes a range read as zeroes without writing them: with a hole if [`Flags::MAY_TRIM`] allows
+    /// it, otherwise with allocated blocks. Past the end of the file, the file may or may not grow.
+    /// With [`Flags::FUA`], the zeroes are durable when this returns. With [`Flags::FAST_ZERO`],
+    /// this tries nothing that might make a device write zeroes.
     ///
     /// # Errors
-    /// `EOPNOTSUPP` if the file cannot: nbdkit, given that, has zeroes written by `pwrite`, or with
-    /// `FAST_ZERO` tells the client. Those of the system, and as
-    /// [`pwrite`](File::pwrite).
+    /// `EOPNOTSUPP` if the file cannot do it: nbdkit then writes zeroes with `pwrite`, or with
+    /// `FAST_ZERO` tells the client. Those of the system and of [`pwrite`](File::pwrite).
     pub fn zero(&self, count: u64, offset: u64, flags: Flags) -> Result<()> {
         let attempt = Attempt::Range("zero", count, offset);
         self.check_writable(attempt)?;
         self.check_end(attempt, offset, count)?;
-        // To the system, a range of no bytes is a mistake.
+        // The system refuses an empty range.
         if count > 0 {
             match self.zeroed(count, offset, flags) {
                 Ok(true) => {}
@@ -40,11 +39,11 @@ impl File {
         if flags.contains(Flags::FUA) { self.flush() } else { Ok(()) }
     }
 
-    /// Whether it was done.
+    /// Returns false if the file cannot do it.
     fn zeroed(&self, count: u64, offset: u64, flags: Flags) -> io::Result<bool> {
         let device = match self.kind {
             Kind::Regular => false,
-            // A part of a sector has to be written.
+            // Part of a sector has to be written.
             Kind::BlockDevice { sector } if !(offset | count).is_multiple_of(sector) => {
                 return Ok(false);
             }
@@ -56,7 +55,8 @@ impl File {
         {
             return Ok(true);
         }
-        // For these two, Linux writes zeroes to a device that has nothing better; not for a hole.
+        // For the next two, Linux writes zeroes if the device has nothing better. It never does for
+        // a hole.
         if device && flags.contains(Flags::FAST_ZERO) {
             return Ok(false);
         }
@@ -68,21 +68,22 @@ impl File {
                 .abilities
                 .attempt(Ability::ZERO_OUT, || system::zero_out(&self.system, offset, count));
         }
-        // A hole that is filled: not all at once for those who read meanwhile, but they see the
-        // same zeroes.
+        // Punch a hole, then allocate it. That is not atomic, but a concurrent reader sees zeroes
+        // either way.
         Ok(self.abilities.has(Ability::ALLOCATE)
             && self.abilities.attempt(Ability::PUNCH, allocating(PUNCH))?
             && self.abilities.attempt(Ability::ALLOCATE, allocating(FallocateFlags::empty()))?)
     }
 
-    /// Gives a range back to the file system or the device. In a file it reads as zeroes then; on
-    /// a device, as anything. The size stays. With [`Flags::FUA`] it is durable when this returns.
+    /// Gives a range back to the file system or the device. Afterwards a file reads as zeroes
+    /// there, and a device as anything. The size stays the same. With [`Flags::FUA`], the change is
+    /// durable when this returns.
     ///
-    /// It is only a hint: where it cannot be done, all is well and nothing is changed. So it is
-    /// also where the file system has no room for what it has to write down about holes.
+    /// This is only a hint: where it is not supported, it succeeds and changes nothing. The same
+    /// goes for a file system that has no space left to record the hole.
     ///
     /// # Errors
-    /// Those of the system, and as [`pwrite`](File::pwrite).
+    /// Those of the system and of [`pwrite`](File::pwrite).
     pub fn trim(&self, count: u64, offset: u64, flags: Flags) -> Result<()> {
         let attempt = Attempt::Range("trim", count, offset);
         self.check_writable(attempt)?;
@@ -100,7 +101,7 @@ impl File {
                 .abilities
                 .attempt(Ability::PUNCH, || fallocate(&self.system, PUNCH, offset, count)),
             Kind::Regular => Ok(false),
-            // The whole sectors of the range.
+            // Only the whole sectors of the range.
             Kind::BlockDevice { sector } => {
                 let (first, last) = (offset.div_ceil(sector), (offset + count) / sector);
                 if first >= last {

@@ -1,13 +1,13 @@
-//! Which file or device it is, whatever name it was opened by.
+//! Identifies a file or device, whichever name it was opened by.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Identity {
-    /// The device and the number there.
+    /// The device and the inode number.
     File(u64, u64),
-    /// A block device has one number, and may have several special files.
+    /// The device number. Several special files may share it.
     BlockDevice(u64),
 }
 

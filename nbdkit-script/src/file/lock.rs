@@ -1,12 +1,12 @@
-//! A lock on a whole file, which the process has as often as it likes.
+//! A lock on a whole file, which this process can take any number of times.
 //!
-//! The locks are those of open file descriptions (`F_OFD_SETLK`). Those of flock(2) give up what
-//! they have before they become exclusive, and qemu and fcntl(2) know nothing of them. Those of
-//! fcntl(2) belong to the process: the child that nbdkit serves from would not have them, and the
-//! first file that is closed would end them for all.
+//! We lock open file descriptions (`F_OFD_SETLK`). flock(2) would release a shared lock before it
+//! makes it exclusive, and neither qemu nor fcntl(2) would see it. The ordinary locks of fcntl(2)
+//! belong to the process: the child that nbdkit serves from would not inherit them, and closing any
+//! descriptor of the file would release them all.
 //!
-//! But descriptions keep each other out, also those of one process, in which each interpreter opens
-//! the file. So one description has the lock for all of them, and it is counted who wants it.
+//! But descriptions exclude each other even within a process, and each interpreter opens the file
+//! itself. So one description holds the lock for all of them, and we count the users.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,18 +16,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::identity::Identity;
 use crate::system::{Hold, lock_file};
 
-/// What this process has locked.
+/// The files that this process has locked.
 static LOCKED: Mutex<BTreeMap<Identity, Locked>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug)]
 struct Locked {
-    /// Has the lock.
+    /// The description that holds the lock.
     holder: File,
     readers: usize,
     writers: usize,
 }
 
-/// One who has a file locked, until this is dropped.
+/// One user's share of the lock. Dropping it releases that share.
 #[derive(Debug)]
 pub(super) struct Lock {
     identity: Identity,
@@ -35,10 +35,10 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Locks a file, which has to be open for writing if the lock is to be exclusive.
+    /// Locks a file. An exclusive lock needs a file that is open for writing.
     ///
     /// # Errors
-    /// `EAGAIN` if another process has locked it; those of the system.
+    /// `EAGAIN` if another process has locked the file; those of the system.
     pub(super) fn take(file: &File, exclusive: bool) -> io::Result<Lock> {
         let identity = Identity::of(&file.metadata()?);
         let mut all = locked();
@@ -64,10 +64,11 @@ impl Drop for Lock {
         let mut all = locked();
         let Some(there) = all.get_mut(&self.identity) else { return };
         *there.count(self.exclusive) -= 1;
-        // There is nobody to tell that it failed, and nothing to be done about it.
+        // If unlocking fails, there is nobody to tell and nothing to do.
         let _ = match (there.writers, there.readers) {
             (0, 0) => {
-                // Not by closing it: who opened the file may have the description still.
+                // Closing is not enough: whoever opened the file may still have the description
+                // open.
                 let unlocked = lock_file(&there.holder, Hold::None);
                 all.remove(&self.identity);
                 unlocked
@@ -83,8 +84,8 @@ impl Locked {
         if exclusive { &mut self.writers } else { &mut self.readers }
     }
 
-    /// The description that has the shared lock may be one that only reads, which cannot have the
-    /// other. So it is handed over, and shared all the while.
+    /// The holder may be open for reading only, which rules out an exclusive lock. So we move the
+    /// lock to `file` first. The file stays locked for sharing throughout.
     fn become_exclusive(&mut self, file: &File) -> io::Result<()> {
         let holder = file.try_clone()?;
         lock_file(&holder, Hold::Shared)?;

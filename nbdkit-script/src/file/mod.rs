@@ -1,4 +1,4 @@
-//! A file or a block device for a disk's data, durable and without copies: [`File`].
+//! [`File`]: a file or block device that holds a disk's data, durably and without extra copies.
 
 mod abilities;
 mod closable;

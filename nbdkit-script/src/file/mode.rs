@@ -2,29 +2,29 @@
 
 use crate::error::{Error, Result};
 
-/// What a file is opened for.
+/// What you open a file for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It is there and is only read.
+    /// To read an existing file.
     ReadOnly,
-    /// It is there, and is read and written.
+    /// To read and write an existing file.
     ReadWrite,
-    /// As [`ReadWrite`](Mode::ReadWrite), but it need not be there: then it is made, with so many
-    /// bytes that read as zeroes and take no room. One that is there keeps its data: if it is
-    /// shorter, it gets this size, and if it is longer, it stays so.
+    /// Like [`ReadWrite`](Mode::ReadWrite), but a missing file is created with this many bytes.
+    /// They read as zeroes and take no space. An existing file keeps its data: a shorter one grows
+    /// to this size, a longer one keeps its size.
     Create(u64),
 }
 
 impl Mode {
-    /// For a client, as `open` is told of it.
+    /// For a client, given what `open` was told about it.
     pub fn for_client(readonly: bool) -> Mode {
         if readonly { Mode::ReadOnly } else { Mode::ReadWrite }
     }
 
-    /// By the name that scripts have for it: `r`, `rw`, or `create`, which alone has a size.
+    /// The mode that scripts call `r`, `rw` or `create`. Only `create` has a size.
     ///
     /// # Errors
-    /// `EINVAL` for other names, and for a size that is missing or not wanted.
+    /// `EINVAL` for any other name, and for a missing or unexpected size.
     pub fn from_name(name: &[u8], size: Option<u64>) -> Result<Mode> {
         match (name, size) {
             (b"r", None) => Ok(Mode::ReadOnly),

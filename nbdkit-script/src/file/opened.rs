@@ -1,4 +1,4 @@
-//! [`File`]: an open file, and what is known of it.
+//! [`File`]: an open file and what we know about it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,15 +11,15 @@ use super::failure::{Attempt, check_end, failed, refused};
 use super::lock::Lock;
 use crate::error::{Error, Result};
 
-/// A file or a block device: requests of any size at any offset, whole or not at all done as far as
-/// the caller can tell. May be used from any number of threads.
+/// A file or a block device. Requests may have any size and any offset. A read returns all of
+/// its range or fails. Any number of threads may use it.
 ///
-/// What is written is durable once [`flush`](File::flush) or [`sync`](File::sync) have returned, or
-/// the [`pwrite`](File::pwrite) itself with [`Flags::FUA`](crate::Flags::FUA). Clients of the same
-/// file see each other's writes at once, also by another `File`, so that `can_multi_conn` may be
-/// true.
+/// Data is durable once [`flush`](File::flush) or [`sync`](File::sync) has returned after the
+/// write, or the [`pwrite`](File::pwrite) itself with [`Flags::FUA`](crate::Flags::FUA). Clients of
+/// the same file see each other's writes at once, even through different `File`s, so
+/// `can_multi_conn` may return true.
 ///
-/// Errors have the errno of the system, and name the file.
+/// Errors have the system's errno and name the file.
 ///
 /// ```
 /// use nbdkit_script::{File, Flags, file::Mode};
@@ -43,27 +43,27 @@ pub struct File {
     pub(super) path: Box<Path>,
     pub(super) readonly: bool,
     pub(super) kind: Kind,
-    /// Reads past the end give zeroes up to a multiple of this. 1 if they do not.
+    /// Reads past the end give zeroes up to the next multiple of this; 1 to refuse them.
     pub(super) block: u64,
     pub(super) abilities: Abilities,
     pub(super) durable: Arc<Durable>,
     pub(super) lock: Mutex<Option<Lock>>,
 }
 
-/// What it is.
+/// The kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Regular,
-    /// With the size of its sectors: the ioctls take nothing smaller.
+    /// With its sector size: the ioctls accept nothing smaller.
     BlockDevice {
         sector: u64,
     },
 }
 
 impl File {
-    /// Reads past the end of the file give zeroes up to the next multiple of `block`, and
-    /// [`size`](File::size) is rounded up to it. For a file whose size is no multiple of what a
-    /// client takes for a sector.
+    /// Lets reads past the end of the file give zeroes up to the next multiple of `block`, and
+    /// rounds [`size`](File::size) up to it. Use this for a file whose size is not a multiple of
+    /// the sector size that a client assumes.
     ///
     /// # Errors
     /// `EINVAL` if `block` is not a power of two.
@@ -76,23 +76,23 @@ impl File {
         Ok(self)
     }
 
-    /// The path that it was opened by.
+    /// The path that this file was opened with.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it was opened to be read only: `can_write` is false then.
+    /// Whether this file was opened for reading only: `can_write` is false then.
     pub fn is_readonly(&self) -> bool {
         self.readonly
     }
 
-    /// Whether it is a block device.
+    /// Whether this is a block device.
     pub fn is_block_device(&self) -> bool {
         self.kind != Kind::Regular
     }
 
-    /// The size in bytes, which the system is asked for each time: that of a file changes, and that
-    /// of a device may.
+    /// The size in bytes. This asks the system each time, since the size of a file or device may
+    /// change.
     ///
     /// # Errors
     /// Those of the system.
@@ -100,11 +100,11 @@ impl File {
         Ok(self.end()?.next_multiple_of(self.block))
     }
 
-    /// Where the data end.
+    /// Where the data ends.
     pub(super) fn end(&self) -> Result<u64> {
         let end = match self.kind {
             Kind::Regular => self.system.metadata().map(|found| found.size()),
-            // Nothing else here cares where the system thinks that the file is read next.
+            // Nothing else here uses the system's file position.
             Kind::BlockDevice { .. } => {
                 rustix::fs::seek(&self.system, rustix::fs::SeekFrom::End(0)).map_err(Into::into)
             }
@@ -112,7 +112,7 @@ impl File {
         end.map_err(|error| failed(Attempt::Whole("get the size of"), &self.path, error))
     }
 
-    /// Makes the file longer, by a hole, or shorter.
+    /// Grows the file by a hole, or shrinks it.
     ///
     /// # Errors
     /// Those of the system; `EINVAL` for a block device, and past 2^63 - 1.
@@ -126,12 +126,12 @@ impl File {
         self.system.set_len(size).map_err(|error| failed(attempt, &self.path, error))
     }
 
-    /// Keeps other processes from locking the file until this is dropped: for itself if it may
-    /// write, and shared with other readers if it only reads. It does not wait. The lock is that
-    /// of the process: all that open the file here have it together, as interpreters do.
+    /// Keeps other processes from locking the file until this is dropped: exclusively if the file
+    /// is open for writing, otherwise shared with other readers. It does not wait. The lock belongs
+    /// to the process: everything in it that opens the file shares the lock, as interpreters do.
     ///
-    /// It is an advisory one, for the whole file, which qemu's image locking and fcntl(2) respect,
-    /// and plain reads and writes do not.
+    /// The lock is advisory and covers the whole file. qemu's image locking and fcntl(2) respect
+    /// it; plain reads and writes do not.
     ///
     /// # Errors
     /// `EAGAIN` if another process has locked it; those of the system.
@@ -153,8 +153,8 @@ impl File {
         Ok(())
     }
 
-    /// Closes it, as dropping it does. What was not flushed may be lost in a power cut, and it is
-    /// flush that tells.
+    /// Closes the file, as dropping it does. A power cut may lose data that you have not flushed,
+    /// and only a flush reports errors.
     pub fn close(self) {}
 
     pub(super) fn refused(&self, attempt: Attempt, errno: i32, why: &str) -> Error {
@@ -166,7 +166,7 @@ impl File {
         check_end(attempt, &self.path, offset, count)
     }
 
-    /// Otherwise it is `EBADF` of the one system call and `EINVAL` of the other.
+    /// Otherwise one system call returns `EBADF` and the other `EINVAL`.
     #[inline]
     pub(super) fn check_writable(&self, attempt: Attempt) -> Result<()> {
         if self.readonly {

@@ -1,4 +1,4 @@
-//! How a [`File`] is opened, or made.
+//! Opens or creates a [`File`].
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io;
@@ -16,28 +16,30 @@ use crate::error::Result;
 use crate::memory;
 use crate::system;
 
-/// A file that is made gets its size under this lock: otherwise one of two interpreters could cut
-/// off what the other has meanwhile written behind that.
+/// A new file gets its size under this lock. Otherwise one of two interpreters could cut off what
+/// the other has just written past that size.
 static MAKING: Mutex<()> = Mutex::new(());
 
 impl File {
     /// Opens a file or a block device. Programs that the process starts do not inherit it.
     ///
-    /// nbdkit changes its directory to `/` before it serves: a relative path has to be made
-    /// absolute before, by [`host::absolute_path`](crate::host::absolute_path).
+    /// nbdkit changes its directory to `/` before it serves: make a relative path absolute before
+    /// that, with [`host::absolute_path`](crate::host::absolute_path).
     ///
-    /// A file that is made, or made longer, is durable when this returns, together with its name.
+    /// If this creates or grows the file, the change is durable when it returns, and so is a new
+    /// name.
     ///
     /// # Errors
-    /// Those of the system: `ENOENT`, `EACCES`, `EROFS`, `EMFILE`. `EISDIR` for a directory and
-    /// `EINVAL` for what is neither a file nor a block device, such as a FIFO, which would wait.
+    /// Those of the system: `ENOENT`, `EACCES`, `EROFS`, `EMFILE`. `EISDIR` for a directory, and
+    /// `EINVAL` for anything else that is neither a file nor a block device. A FIFO, for example,
+    /// would wait.
     pub fn open(path: impl AsRef<Path>, mode: Mode) -> Result<File> {
         let path = path.as_ref();
         memory::check()?;
         if let Mode::Create(size) = mode {
             check_end(Attempt::Resize(size), path, size, 0)?;
         }
-        // Asked before: to open a FIFO may take for ever, and some devices do something then.
+        // Check first: opening a FIFO may block forever, and opening some devices has side effects.
         match fs::metadata(path) {
             Ok(found) => check_kind(&found, path).and_then(|_| open(path, mode)),
             Err(error) => match mode {
@@ -77,7 +79,7 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Gives the file this size if it is shorter. Returns whether it was.
+/// Grows the file to this size if it is shorter. Returns whether it did.
 fn enlarge(file: &File, size: u64) -> Result<bool> {
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let end = file.end()?;
@@ -91,8 +93,8 @@ fn enlarge(file: &File, size: u64) -> Result<bool> {
     file.truncate(size).map(|()| true)
 }
 
-/// Makes the name of a new file durable, which the directory has. Where that may not be read, the
-/// whole file system is asked.
+/// Makes a new file's name durable by syncing its directory, or the whole file system if we may not
+/// open the directory.
 fn sync_name(file: &fs::File, path: &Path) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let Some(directory) = path.parent() else { return Ok(()) };
@@ -104,7 +106,7 @@ fn sync_name(file: &fs::File, path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     match directory.sync_all() {
-        // Some file systems have nothing to do for a directory, and say so.
+        // Some file systems cannot sync a directory, and say so.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         synced => synced,
     }
@@ -113,10 +115,10 @@ fn sync_name(file: &fs::File, path: &Path) -> io::Result<()> {
 fn file(system: fs::File, path: &Path, readonly: bool) -> Result<File> {
     let attempt = Attempt::Whole("open");
     let found = system.metadata().map_err(|error| failed(attempt, path, error))?;
-    // Another file may have got the name since it was asked for.
+    // The name may refer to another file by now.
     let kind = check_kind(&found, path)?;
     let (kind, abilities) = if kind.is_block_device() {
-        // A device that does not say has sectors of at most so much.
+        // If the device does not say, assume the largest common sector.
         let sector = rustix::fs::ioctl_blksszget(&system).unwrap_or(4096).max(1).into();
         let device = Ability::PUNCH | Ability::ZERO_RANGE | Ability::ZERO_OUT | Ability::DISCARD;
         (Kind::BlockDevice { sector }, device)
@@ -139,7 +141,7 @@ fn file(system: fs::File, path: &Path, readonly: bool) -> Result<File> {
     })
 }
 
-/// Data can only be anywhere in a file or on a block device.
+/// Only files and block devices can hold data at any offset.
 fn check_kind(found: &Metadata, path: &Path) -> Result<fs::FileType> {
     let kind = found.file_type();
     let (errno, name) = match () {

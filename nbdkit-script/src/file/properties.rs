@@ -1,4 +1,4 @@
-//! Files do what plain memory does, whatever is asked of them.
+//! Whatever the requests, a file behaves like plain memory.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use super::tests::Scratch;
 use super::{File, Mode};
 use crate::values::{ExtentType, Flags};
 
-/// Offsets and counts are below this, so that they lie in several blocks of a file system.
+/// Offsets and counts are below this, which spans several blocks of a file system.
 const SIZE: u64 = 100_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ fn flags(all: Flags) -> impl Strategy<Value = Flags> {
 
 fn request() -> impl Strategy<Value = Request> {
     use Request::*;
-    // A flush takes a while on a disk that is real.
+    // A flush takes a while on a real disk.
     let rarely = prop_oneof![20 => Just(Flags::empty()), 1 => Just(Flags::FUA)];
     let zero = flags(Flags::MAY_TRIM | Flags::FAST_ZERO);
     prop_oneof![
@@ -44,12 +44,12 @@ fn request() -> impl Strategy<Value = Request> {
     ]
 }
 
-/// Also what is on the border of a block, or next to it.
+/// Often at or next to the border of a block.
 fn amount() -> impl Strategy<Value = u64> {
     prop_oneof![0..SIZE, (0..SIZE / 4096, 0..3_u64).prop_map(|(block, n)| block * 4096 + n)]
 }
 
-/// Not all the same, so that none of them may come to another place.
+/// Bytes that are not all the same, so that misplaced ones show.
 fn bytes(first: u8, count: u64) -> Vec<u8> {
     (0..count).map(|n| first.wrapping_add((n / 7) as u8) | 1).collect()
 }
@@ -67,7 +67,7 @@ fn write(model: &mut Vec<u8>, data: &[u8], offset: usize) {
     }
 }
 
-/// One request, at the file and at the model.
+/// Makes the same request to the file and to the model.
 fn ask(
     file: &File,
     model: &mut Vec<u8>,
@@ -79,7 +79,7 @@ fn ask(
     let inside = from.min(length)..(from + count as usize).min(length).max(from.min(length));
     match request {
         Request::Read => match read(file, offset, count) {
-            // Nothing is asked for where there may be nothing.
+            // Skip ranges that may have no data.
             Ok(found) if count == 0 => prop_assert!(found.is_empty()),
             Ok(found) => prop_assert_eq!(Some(&found[..]), model.get(from..from + count as usize)),
             Err(error) => {
@@ -95,7 +95,7 @@ fn ask(
         Request::Zero(flags) => match file.zero(count, offset, flags) {
             Ok(()) => {
                 model[inside].fill(0);
-                // Past the end it may get longer, or not.
+                // Past the end, the file may or may not grow.
                 let now = file.size().expect("the size") as usize;
                 prop_assert!(now == length || now == length.max(from + count as usize));
                 model.resize(now, 0);
@@ -155,7 +155,7 @@ proptest! {
         for scratch in Scratch::everywhere() {
             let path = scratch.path("model.img");
             let file = File::open(&path, Mode::Create(size)).expect("a file");
-            // What one does, the other sees.
+            // Each sees what the other writes.
             let other = File::open(&path, Mode::ReadWrite).expect("the same file");
             let mut model = vec![0; size as usize];
             for (number, (request, offset, count)) in requests.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Files where it matters what the system allows: in processes of their own, with limits, and with
-//! file systems and devices that only root can make. Where that cannot be, a test says so.
+//! Files under the system's limits: in processes of their own with resource limits, and on file
+//! systems and devices that only root can make. A test that cannot run says so.
 
 use std::fs;
 use std::io::Write;
@@ -14,15 +14,15 @@ use crate::values::{ExtentType, Flags};
 const NONE: Flags = Flags::empty();
 const MIB: u64 = 1 << 20;
 
-/// Tells the process that a test has started where its directory is.
+/// Tells the process that a test starts where its directory is.
 const DIRECTORY: &str = "NBDKIT_SCRIPT_TEST_DIRECTORY";
 
-/// The directory, in a process that a test has started.
+/// The directory, in a process that a test started.
 fn started_in() -> Option<PathBuf> {
     std::env::var_os(DIRECTORY).map(PathBuf::from)
 }
 
-/// Runs one of the tests below again, as the last command of a shell's.
+/// Runs one of the tests below again, as the last command of a shell script.
 fn command(scratch: &Scratch, before: &str, test: &str) -> Command {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new("/bin/sh");
@@ -33,14 +33,14 @@ fn command(scratch: &Scratch, before: &str, test: &str) -> Command {
     command
 }
 
-/// What the shell of a test that cannot be ends with.
+/// The exit status of the shell if the test cannot run.
 const CANNOT: i32 = 77;
 
 #[track_caller]
 fn passes(mut command: Command, test: &str) {
     let output = command.output().unwrap();
     if output.status.code() == Some(CANNOT) {
-        // Not by a macro, whose text the test harness would keep to itself.
+        // Not with a macro: the test harness would capture the text.
         let _ = writeln!(std::io::stderr(), "SKIPPED: {test} cannot be as this user, or here");
         return;
     }
@@ -53,7 +53,7 @@ fn passes(mut command: Command, test: &str) {
     );
 }
 
-/// Runs `body` in a process that the commands `before` have prepared, for the test of this name.
+/// Runs `body` in a process that the commands in `before` have prepared, for the test of this name.
 #[track_caller]
 fn passes_after(before: &str, test: &str, body: impl FnOnce(&Path)) {
     match started_in() {
@@ -62,7 +62,7 @@ fn passes_after(before: &str, test: &str, body: impl FnOnce(&Path)) {
     }
 }
 
-/// The same as root, in a file system of 1 MiB, which others do not see.
+/// The same as root, in a file system of 1 MiB that other processes do not see.
 #[track_caller]
 fn passes_as_root(before: &str, test: &str, body: impl FnOnce(&Path)) {
     if let Some(directory) = started_in() {
@@ -72,7 +72,7 @@ fn passes_as_root(before: &str, test: &str, body: impl FnOnce(&Path)) {
     let mount = format!("mount -t tmpfs -o size=1m tmpfs . || exit {CANNOT}; cd \"${DIRECTORY}\"");
     let inner = command(&scratch, &format!("{mount}; {before}"), test);
     let mut outer = Command::new("/bin/sh");
-    // It fails at once where it is not allowed.
+    // Fails at once where it is not allowed.
     let unshare = format!("unshare --mount true || exit {CANNOT}; exec unshare --mount \"$@\"");
     outer.args(["-c", &unshare, "sh"]).arg(inner.get_program()).args(inner.get_args());
     outer.env(DIRECTORY, scratch.path("")).current_dir(scratch.path(""));
@@ -116,13 +116,13 @@ fn more_than_allowed(directory: &Path) {
         };
         let message = "could not open PATH: Too many open files";
         assert_eq!(said(&error, &path), (libc::EMFILE, message.into()));
-        // The lock is there already, so that it takes no descriptor.
+        // We already have the lock, so locking takes no descriptor.
         files[0].lock().unwrap();
         first.pwrite(b"x", 0, Flags::FUA).unwrap();
     }
 }
 
-/// Another process that opens a file, locks it, and says what came of it.
+/// Another process, which opens and locks a file, and prints whether it could.
 fn locker(scratch: &Scratch, mode: &str, test: &str) -> Child {
     let mut command = command(scratch, &format!("export MODE={mode}"), test);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
@@ -134,7 +134,7 @@ fn answer(child: Child) -> bool {
     output.contains("locked")
 }
 
-/// What that process does.
+/// The body of that process.
 fn locking(directory: &Path) {
     let path = directory.join("disk.img");
     let readonly = std::env::var("MODE").unwrap() == "r";
@@ -164,14 +164,14 @@ fn a_lock_is_that_of_the_process() {
         file.lock().unwrap();
         file
     };
-    // Whether another process could lock it to write it, and to read it.
+    // Whether another process could lock the file for writing, and for reading.
     let others = || (answer(locker(&scratch, "rw", NAME)), answer(locker(&scratch, "r", NAME)));
     assert_eq!(others(), (true, true));
     let reader = open(true);
     assert_eq!(others(), (false, true));
     let (writer, second) = (open(false), open(false));
     assert_eq!(others(), (false, false));
-    // One that has not locked it may come and go.
+    // A user without the lock may come and go.
     File::open(&path, Mode::ReadWrite).unwrap().close();
     writer.close();
     assert_eq!(others(), (false, false));
@@ -196,7 +196,7 @@ fn a_lock_that_cannot_become_exclusive_stays_shared() {
     let reader = File::open(&path, Mode::ReadOnly).unwrap();
     reader.lock().unwrap();
     {
-        // A description that is not of this module is as good as another process.
+        // A description from outside this module acts like another process.
         let other = fs::File::open(&path).unwrap();
         crate::system::lock_file(&other, crate::system::Hold::Shared).unwrap();
         assert_eq!(file.lock().unwrap_err().errno(), libc::EAGAIN);
@@ -223,7 +223,7 @@ fn full(directory: &Path) {
     let message =
         format!("could not write 65536 bytes at offset {offset} of PATH: No space left on device");
     assert_eq!(said(&error, &path), (libc::ENOSPC, message));
-    // Room for zeroes that may not be a hole.
+    // Zeroes that must not be a hole need space.
     assert_eq!(file.zero(MIB, MIB, NONE).unwrap_err().errno(), libc::ENOSPC);
     file.flush().unwrap();
     let mut bytes = [0; 65536];
@@ -260,7 +260,7 @@ fn read_only(directory: &Path) {
 
 #[test]
 fn a_file_of_which_there_is_no_right() {
-    // Root without what makes root different.
+    // Root without its special powers.
     let before = "echo data >disk.img; chmod 0 disk.img; chmod 555 .; \
                   set -- setpriv --bounding-set -dac_override,-dac_read_search \"$@\"";
     passes_as_root(before, "a_file_of_which_there_is_no_right", no_right);
@@ -277,7 +277,7 @@ fn no_right(directory: &Path) {
     assert_eq!(File::open(&new, Mode::Create(1)).unwrap_err().errno(), libc::EACCES);
 }
 
-/// A loop device over a file, of a size that the file system has no room for.
+/// A loop device over a file, larger than the space in the file system.
 const DEVICE: &str = "truncate -s 4M below; device=$(losetup --show -f below) || exit 77; \
                       ln -s \"$device\" device; \
                       run() { \"$@\"; status=$?; losetup -d \"$device\"; exit $status; }; \
@@ -317,12 +317,12 @@ fn device(directory: &Path) {
     assert_eq!(read(4 * MIB - 1).unwrap_err().errno(), libc::EIO);
     assert_eq!(file.pwrite(b"ab", 4 * MIB - 1, NONE).unwrap_err().errno(), libc::ENOSPC);
 
-    // Whole sectors, and parts of them.
+    // Whole sectors and parts of sectors.
     let whole = [NONE, Flags::MAY_TRIM, Flags::MAY_TRIM | Flags::FAST_ZERO | Flags::FUA];
     for flags in whole {
         file.pwrite(&data, 0, NONE).unwrap();
         if let Err(error) = file.zero(8192, 4096, flags) {
-            // Which file systems can do it at once is up to Linux.
+            // Which file systems can do it fast is up to Linux.
             assert!(flags.contains(Flags::FAST_ZERO), "{error}");
             assert_eq!(error.errno(), libc::EOPNOTSUPP);
             continue;
@@ -355,13 +355,13 @@ fn losing(directory: &Path) {
     let path = directory.join("device");
     let file = File::open(&path, Mode::ReadWrite).unwrap();
     file.flush().unwrap();
-    // The system takes it into its memory, and has no room for it later.
+    // The system takes the data into memory, and later has no space for it.
     file.pwrite(&vec![7; 2 * MIB as usize], 0, NONE).unwrap();
     let first = file.flush().unwrap_err();
     let errno = first.errno();
     assert!([libc::EIO, libc::ENOSPC].contains(&errno), "{first}");
     assert!(first.to_string().starts_with(&format!("could not flush {}: ", path.display())));
-    // It would say once only that something is lost.
+    // The system alone would report the loss only once.
     for _ in 0..2 {
         let later = file.flush().unwrap_err();
         assert_eq!(later.errno(), errno);
@@ -369,7 +369,7 @@ fn losing(directory: &Path) {
         assert!(later.to_string().ends_with(remark), "{later}");
         assert_eq!(file.pwrite(b"x", 0, Flags::FUA).unwrap_err().errno(), errno);
     }
-    // The system would let a new one flush.
+    // The system alone would let a new file flush.
     let other = File::open(&path, Mode::ReadWrite).unwrap();
     assert_eq!(other.flush().unwrap_err().errno(), errno);
     drop((file, other));

@@ -1,4 +1,4 @@
-//! Files of all kinds, in the file systems that there are.
+//! Files of all kinds, on the file systems of this machine.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +31,7 @@ impl Scratch {
         Scratch(path)
     }
 
-    /// On a disk, if that is what the system has for temporary files, and in memory, which has no
+    /// On disk, if the system keeps temporary files there, and in memory, which has no
     /// `FALLOC_FL_ZERO_RANGE`.
     pub(super) fn everywhere() -> Vec<Self> {
         let mut all = vec![Scratch::new()];
@@ -56,7 +56,7 @@ impl Drop for Scratch {
     }
 }
 
-/// What an error says, with `PATH` for the path.
+/// The message of an error, with `PATH` for the path.
 pub(super) fn said(error: &Error, path: &Path) -> (i32, String) {
     let path = printable(path.as_os_str().as_bytes()).into_owned();
     (error.errno(), error.to_string().replace(&path, "PATH"))
@@ -134,7 +134,7 @@ fn create_makes_a_file_and_keeps_one_that_is_there() {
     assert_eq!(&bytes, b"kept\0\0");
     assert!(!same.is_readonly() && !same.is_block_device());
 
-    // A name that leads to where no file is yet.
+    // A link to a file that does not exist yet.
     symlink(scratch.path("behind.img"), scratch.path("link")).unwrap();
     File::open(scratch.path("link"), Mode::Create(7)).unwrap().close();
     assert_eq!(fs::metadata(scratch.path("behind.img")).unwrap().len(), 7);
@@ -217,7 +217,7 @@ fn past_the_largest_offset() {
         }
     }
     assert_eq!(file.zero(u64::MAX, 0, NONE).unwrap_err().errno(), libc::EINVAL);
-    // No file system takes these.
+    // Beyond the limit of every file system.
     let last = i64::MAX as u64 - 1;
     assert_eq!(file.pwrite(b"x", last, NONE).unwrap_err().errno(), libc::EFBIG);
     assert_eq!(file.truncate(last).unwrap_err().errno(), libc::EFBIG);
@@ -246,7 +246,7 @@ fn a_file_that_changes_its_size_while_it_is_used() {
 
 #[test]
 fn a_file_that_ends_before_its_size() {
-    // The system says that such a file has a page.
+    // The system claims that such a file has a whole page.
     let path = Path::new("/sys/kernel/uevent_seqnum");
     let Ok(text) = fs::read(path) else { return };
     let file = File::open(path, Mode::ReadOnly).unwrap();

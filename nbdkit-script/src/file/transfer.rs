@@ -1,5 +1,5 @@
-//! Reads and writes, which are whole: one system call each where the system does all at once. And
-//! how they become durable.
+//! Reads and writes, always complete: with one system call, unless the system does only a part.
+//! Also what makes them durable.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -12,11 +12,11 @@ use crate::error::Result;
 use crate::values::Flags;
 
 impl File {
-    /// Fills `bytes` with what is at `offset`. After an error they hold anything.
+    /// Fills `bytes` with the data at `offset`. After an error, their contents are undefined.
     ///
     /// # Errors
-    /// Those of the system. `EIO` if the file ends before, as one does that has become shorter
-    /// while it was served; but see [`padded_to`](File::padded_to). `EINVAL` past 2^63 - 1.
+    /// Those of the system. `EIO` if the file ends before the range does, for instance because it
+    /// shrank while it was served; but see [`padded_to`](File::padded_to). `EINVAL` past 2^63 - 1.
     #[inline]
     pub fn pread(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
         let attempt = Attempt::Range("read", bytes.len() as u64, offset);
@@ -33,8 +33,8 @@ impl File {
         Ok(())
     }
 
-    /// Fails as [`pread`](File::pread) does for a range that ends past the end of the file, before
-    /// there is memory for it.
+    /// Fails like [`pread`](File::pread) for a range past the end of the file, but before we
+    /// allocate memory for it.
     pub(crate) fn check_inside(&self, count: u64, offset: u64) -> Result<()> {
         let attempt = Attempt::Range("read", count, offset);
         self.check_end(attempt, offset, count)?;
@@ -45,7 +45,7 @@ impl File {
         Ok(())
     }
 
-    /// The end of the file is here or before: what is asked for behind it.
+    /// Zeroes the rest of a read that met the end of the file, if padding allows.
     #[cold]
     fn pad(&self, attempt: Attempt, rest: &mut [u8], here: u64) -> Result<()> {
         let end = self.end()?.min(here);
@@ -56,7 +56,7 @@ impl File {
         Ok(())
     }
 
-    /// Answers a read request: as [`pread`](File::pread), into nbdkit's own memory.
+    /// Answers a read request: like [`pread`](File::pread), into nbdkit's own memory.
     ///
     /// # Errors
     /// Those of [`pread`](File::pread).
@@ -67,12 +67,12 @@ impl File {
         buffer.finish()
     }
 
-    /// Writes `bytes` at `offset`; past the end, the file gets longer. With [`Flags::FUA`] it is
+    /// Writes `bytes` at `offset`. Past the end, the file grows. With [`Flags::FUA`], the data is
     /// durable when this returns.
     ///
     /// # Errors
-    /// Those of the system, such as `ENOSPC`; a part may have been written then. `EROFS` for a
-    /// file that was opened to be read only, `EINVAL` past 2^63 - 1.
+    /// Those of the system, such as `ENOSPC`, after which a part may have been written. `EROFS` if
+    /// the file was opened for reading only, `EINVAL` past 2^63 - 1.
     #[inline]
     pub fn pwrite(&self, bytes: &[u8], offset: u64, flags: Flags) -> Result<()> {
         let attempt = Attempt::Range("write", bytes.len() as u64, offset);
@@ -90,31 +90,31 @@ impl File {
         if flags.contains(Flags::FUA) { self.flush() } else { Ok(()) }
     }
 
-    /// Asks the system to read a range soon, so that it is in its memory when it is asked for.
+    /// Asks the system to read a range ahead into its memory.
     ///
     /// # Errors
     /// Those of the system; `EINVAL` past 2^63 - 1.
     pub fn cache(&self, count: u64, offset: u64) -> Result<()> {
         let attempt = Attempt::Range("cache", count, offset);
         self.check_end(attempt, offset, count)?;
-        // To the system, a count of 0 is all the rest.
+        // To the system, a count of 0 means the whole rest.
         let Some(count) = NonZeroU64::new(count) else { return Ok(()) };
         rustix::fs::fadvise(&self.system, offset, Some(count), rustix::fs::Advice::WillNeed)
             .map_err(|error| failed(attempt, &self.path, error))
     }
 
-    /// Makes durable all that was written: the data, and the file's size (fdatasync).
+    /// Makes all previous writes durable: the data and the file's size (fdatasync).
     ///
     /// # Errors
-    /// Those of the system. After one, all later ones of this file fail with it, also by another
-    /// `File` in this process, until none is left that has it open: what was written before may be
-    /// lost, and the system tells of that only once.
+    /// Those of the system. After one, every later flush of this file fails too, even through
+    /// another `File` in this process, until nobody in it has the file open: earlier writes may be
+    /// lost, and the system reports that only once.
     pub fn flush(&self) -> Result<()> {
         self.make_durable("flush", std::fs::File::sync_data)
     }
 
-    /// Makes the data durable, and also what else the system knows of the file, such as its times
-    /// (fsync).
+    /// Makes the data durable together with everything else the system stores about the file, such
+    /// as its times (fsync).
     ///
     /// # Errors
     /// As [`flush`](File::flush).
