@@ -67,14 +67,14 @@
 //! The functions that plugins call are here too, with nbdkit's results and messages.
 //!
 //! - A process has one nbdkit at a time, since plugins and nbdkit have statics. `cargo test` runs
-//! tests in threads, which wait for each other. A plugin's own statics keep their values.
+//!   tests in threads, which wait for each other. A plugin's own statics keep their values.
 //! - A plugin may also be a `.so`: [`Nbdkit::load`].
 //! - The errors that a plugin logs are in the [`Failure`] and in [`Nbdkit::errors`]. A test that
-//! fails prints the log.
+//!   fails prints the log.
 //! - You can test a function that calls nbdkit on its own: `use nbdkit_script_test as _;` provides
-//! functions such as [`host::realpath`](nbdkit_script::host::realpath).
+//!   functions such as [`host::realpath`](nbdkit_script::host::realpath).
 //! - There are no sockets, no filters and no daemon. Of nbdkit's functions after 1.32, only
-//! `nbdkit_disconnect` is here.
+//!   `nbdkit_disconnect` is here.
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
