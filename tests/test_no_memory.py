@@ -28,7 +28,8 @@ def test_a_request_without_memory_fails_alone(
     lines = fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM"])
     # nbdkit also logs what it has no memory for.
     lines = [line for line in lines if line.startswith(language.prefix("pread"))]
-    assert len(lines) == TIMES
+    # A read that should need no memory may have failed as well: see `reads_on`.
+    assert len(lines) == TIMES or slow_lua and len(lines) == TIMES + 1
 
 
 def test_deleting_makes_room(serve, language):
