@@ -1,6 +1,6 @@
-"""The disk in an object store of examples/object-store, with a directory and with a server of S3.
+"""examples/object-store, with a directory and with an S3 server.
 
-script/test builds both, and runs these on their own.
+script/test builds both, and runs these tests separately.
 """
 
 import os
@@ -26,7 +26,7 @@ SIZE = PIECE * PIECES
 
 
 class S3:
-    """A server of S3 that can go and come back."""
+    """An S3 server that can stop and start again."""
 
     def __init__(self, directory):
         self.root = directory / "s3"
@@ -79,17 +79,17 @@ def s3(tmp_path):
 
 @pytest.fixture(params=["directory", "s3"])
 def place(request, tmp_path):
-    """The disk's address, and the environment that it needs."""
+    """The disk's address, and the environment that the plugin needs for it."""
     if request.param == "directory":
         return str(tmp_path / "store"), {}
     return "s3://bucket/some/disk", request.getfixturevalue("s3").environment
 
 
 class Writer(threading.Thread):
-    """A client that writes, flushes and reads pieces of its own, until the server is gone.
+    """A client that writes, flushes and reads its own pieces until the server is gone.
 
-    It keeps what each piece may be after that: what it was when the last flush ended, and whatever
-    was written since. Others write other pieces of the same blocks.
+    It records what each piece may contain afterwards: the content at the end of the last flush, and
+    everything written since. Other clients write other pieces of the same blocks.
     """
 
     def __init__(self, number, of, seed):
@@ -138,7 +138,7 @@ class Writer(threading.Thread):
             self.writes += 1
 
     def check(self, disk):
-        """Looks at what the next server has, which is what counts from now on."""
+        """Checks the pieces on the next server, and records that they now contain just this."""
         assert self.failure is None
         for piece, possible in self.pieces.items():
             found = disk[piece * PIECE :][:PIECE]
@@ -155,7 +155,7 @@ def served(start, place, *parameters):
 
 
 def ignore_tokio(server):
-    """Threads that have read files or asked for addresses stay for ten seconds."""
+    """Leaves out tokio's threads: those for files and DNS stay idle for ten seconds."""
     threads = lambda: sum(not name.startswith("tokio") for name in server.threads())
     idle = threads()
     server.wait_idle = lambda: nbdkit.wait_until(lambda: threads() <= idle, "connections to close")
@@ -173,7 +173,7 @@ def test_nbdcopy_there_and_back(place, start, tmp_path):
     assert [line.split()[:2] for line in totals.splitlines()] == [[str(SIZE // 2), "50.0%"]] * 2
     code, log = server.stop()
     assert (code, nbdkit.error_lines(log)) == (0, [])
-    # It is there, and nobody has it.
+    # The data is there, and the disk is free.
     assert served(start, place).connect().pread(SIZE, 0) == image.read_bytes()
 
 
@@ -197,7 +197,7 @@ def test_a_second_server_is_refused(place, start, tmp_path):
     assert second.pread(5, 0) == b"first"
 
 
-def test_a_writer_that_was_stopped_and_goes_on(place, start):
+def test_a_stopped_writer_that_resumes_writes_nothing(place, start):
     old = served(start, place, "lease=3s")
     client = old.connect()
     client.pwrite(b"flushed", 0, nbd.CMD_FLAG_FUA)
@@ -258,7 +258,7 @@ def test_s3_is_gone_for_ten_seconds(s3, start):
     time.sleep(10)
     s3.begin()
     before = [writer.flushes for writer in writers]
-    # A client that had an error would have ended.
+    # A client that gets an error ends.
     pairs = list(zip(writers, before, strict=True))
     nbdkit.wait_until(
         lambda: all(writer.flushes > count + 2 for writer, count in pairs), "them to go on"

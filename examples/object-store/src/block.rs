@@ -1,4 +1,4 @@
-//! A block in memory: which of its bytes are known, and whether the store has them.
+//! A block in memory: which bytes are known, and whether the store has them.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,12 @@ use bytes::Bytes;
 use nbdkit_script::{Result, memory};
 use tokio::time::Instant;
 
-/// A block that was written, or is read ahead.
+/// A block that was written or read ahead.
 #[derive(Debug)]
 pub struct Block {
     content: Mutex<Content>,
-    /// Held while the block is got from the store or put there, so that a put never overtakes
-    /// another. Neither reads nor writes of known bytes wait for it.
+    /// Held while the block is got or put, so that no put overtakes another. A read of known bytes
+    /// does not wait for it, nor does a write.
     pub transfer: tokio::sync::Mutex<()>,
 }
 
@@ -20,25 +20,25 @@ pub struct Block {
 #[derive(Debug)]
 pub struct Content {
     length: usize,
-    /// `None`: all that is known are zeroes. Shared with a put that is under way.
+    /// `None` if all known bytes are zeroes. Shared with a put that is under way.
     bytes: Option<Arc<Vec<u8>>>,
     known: Ranges,
     /// Counts the writes.
     version: u64,
     /// The version that the store has.
     stored: u64,
-    /// When the first write came that the store does not have.
+    /// When the first write that the store lacks arrived.
     dirty_since: Instant,
 }
 
-/// What `read` finds.
+/// A part of a read's result.
 #[derive(Clone, Debug)]
 pub enum Part {
     Zeroes(usize),
     Bytes(Bytes),
 }
 
-/// What a put puts.
+/// The content that a put sends to the store.
 #[derive(Debug)]
 pub struct Snapshot {
     pub version: u64,
@@ -59,7 +59,7 @@ impl Block {
         Block { content: Mutex::new(content), transfer: tokio::sync::Mutex::default() }
     }
 
-    /// Each change of the content is complete in itself, so it is usable after a panic.
+    /// Ignores poisoning: a panic never leaves the content half changed.
     pub fn lock(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +82,7 @@ impl Content {
         self.bytes.is_none() && self.known.gap(self.length).is_none()
     }
 
-    /// Bytes, if they are known.
+    /// Returns `None` unless all bytes of the range are known.
     pub fn read(&self, range: Range<usize>) -> Option<Part> {
         let is_known = self.known.has(&range);
         is_known.then(|| match &self.bytes {
@@ -115,13 +115,13 @@ impl Content {
         self.known.add(range);
     }
 
-    /// From the first byte that is not known to the last.
+    /// The range from the first unknown byte to the last.
     pub fn gap(&self) -> Option<Range<usize>> {
         self.known.gap(self.length)
     }
 
-    /// The bytes of the gap, as the store has them: `None` for zeroes. What was written meanwhile
-    /// is newer.
+    /// Fills the gap with the store's bytes; `None` stands for zeroes. Bytes that were written in
+    /// the meantime are newer, and stay.
     pub fn fill(&mut self, from: usize, data: Option<&[u8]>) -> Result<()> {
         if let Some(data) = data {
             for part in self.known.missing(from..from + data.len()) {
@@ -133,7 +133,7 @@ impl Content {
         Ok(())
     }
 
-    /// The whole block as it is now, which a later write does not change.
+    /// The whole block as it is now. A later write does not change the snapshot.
     pub fn snapshot(&self) -> Snapshot {
         const ZEROES: &[u8] = &[0; 4096];
         let bytes = self.bytes.clone().filter(|bytes| {
@@ -143,7 +143,7 @@ impl Content {
         Snapshot { version: self.version, bytes }
     }
 
-    /// The store has this version.
+    /// Notes that the store has this version.
     pub fn stored(&mut self, version: u64) {
         self.stored = self.stored.max(version);
         self.dirty_since = Instant::now();
@@ -153,7 +153,7 @@ impl Content {
         self.stored >= version
     }
 
-    /// The bytes, to be changed: a copy of them if a put has them.
+    /// The bytes, for a change. Copies them first if a put still shares them.
     fn bytes(&mut self) -> Result<&mut Vec<u8>> {
         if self.bytes.as_mut().is_none_or(|bytes| Arc::get_mut(bytes).is_none()) {
             let bytes = match &self.bytes {
@@ -181,7 +181,7 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-/// Ranges in order, with space between them.
+/// Ranges in ascending order, with gaps between them.
 #[derive(Debug, Default)]
 struct Ranges(Vec<Range<usize>>);
 

@@ -1,4 +1,4 @@
-//! The blocks in memory, at most so many: those that are to be put, and the latest of the others.
+//! A bounded number of blocks in memory: all dirty blocks, and the most recent of the others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ pub struct Cache {
 #[derive(Debug, Default)]
 struct Blocks {
     by_number: HashMap<u64, (u64, Arc<Block>)>,
-    /// The numbers, by when they were last used.
+    /// The numbers, ordered by last use.
     by_use: BTreeMap<u64, u64>,
     uses: u64,
 }
@@ -37,8 +37,8 @@ impl Cache {
         self.with(|blocks| blocks.used(number))
     }
 
-    /// The block, or a new one in the place of one that the store has. `None` if all are dirty or
-    /// in use.
+    /// Returns the block, or a new one, which may replace a block that the store has. `None` if all
+    /// blocks are dirty or in use.
     pub fn get_or_add(&self, number: u64, length: usize) -> Option<Arc<Block>> {
         self.with(|blocks| {
             if let Some(block) = blocks.used(number) {
@@ -53,15 +53,15 @@ impl Cache {
         })
     }
 
-    /// The dirty blocks, the one that was not used for longest first.
+    /// The dirty blocks, least recently used first.
     pub fn dirty(&self) -> Vec<Numbered> {
         let mut dirty = self.with(|blocks| blocks.in_order().collect::<Vec<_>>());
         dirty.retain(|(_, block)| block.lock().is_dirty());
         dirty
     }
 
-    /// The dirty blocks that are to be put although nobody waits for it: so many that half of the
-    /// places are free, and all that have been dirty for so long.
+    /// The dirty blocks to put in the background: enough to leave at most half of the places dirty,
+    /// and every block that has been dirty for longer than `age`.
     pub fn due(&self, age: Duration) -> Vec<Numbered> {
         let mut dirty = self.dirty();
         let many = dirty.len().saturating_sub(self.places / 2);
@@ -89,7 +89,8 @@ impl Blocks {
         blocks.map(|(number, (_, block))| (*number, block.clone()))
     }
 
-    /// Nobody can get at a block between the look and its end: that takes this lock.
+    /// Drops the least recently used clean block that nobody holds. Getting hold of a block takes
+    /// the lock that the caller has, so nobody can take it in between.
     fn forget_one(&mut self) -> bool {
         let found = self.by_use.iter().find(|(_, number)| {
             self.by_number

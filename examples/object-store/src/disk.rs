@@ -1,4 +1,4 @@
-//! The disk: what each request does with blocks in memory and in the store.
+//! The disk: what each request does to blocks in memory and in the store.
 
 use std::ops::Range;
 use std::sync::{Arc, Weak};
@@ -17,17 +17,17 @@ use crate::manifest::Manifest;
 use crate::owner::Owner;
 use crate::store::Store;
 
-/// Requests to the store at a time: for one read, and for all puts.
+/// How many requests to the store run at once: per read, and for all puts together.
 const AT_A_TIME: usize = 16;
 /// How long a block may be dirty before it is put without a flush.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A disk that is served.
+/// A disk that the server serves.
 #[derive(Debug)]
 pub struct Disk {
     store: Store,
     pub manifest: Manifest,
-    /// Nobody, if the disk is only read.
+    /// `None` on a read-only server.
     owner: Option<Owner>,
     cache: Cache,
     groups: Groups,
@@ -59,9 +59,9 @@ impl Disk {
             .await
     }
 
-    /// A put that is under way is nothing to wait for: the bytes are in memory.
+    /// Does not wait for a put that is under way: the bytes are in memory.
     async fn read_part(&self, number: u64, range: Range<usize>) -> Result<Part> {
-        // A reader has nothing in memory.
+        // The cache of a read-only server is empty.
         if let Some(block) = self.cache.get(number) {
             let known = block.lock().read(range.clone());
             if let Some(part) = known {
@@ -76,11 +76,11 @@ impl Disk {
         Ok(found.map_or(Part::Zeroes(length), Part::Bytes))
     }
 
-    /// Bytes of the store, or `None` for a hole.
+    /// Gets bytes from the store, or `None` for a hole.
     async fn get(&self, number: u64, range: Range<usize>) -> Result<Option<Bytes>> {
         memory::room_for(range.len(), "what the store sends")?;
         let name = groups::name(number);
-        // Another request may delete the block before it is got, and put it again.
+        // Another request may delete the block and put it again before this one gets it.
         for _ in 0..10 {
             let presence = match &self.owner {
                 Some(_) => self.groups.presence(&self.store, number).await?,
@@ -97,13 +97,13 @@ impl Disk {
         Err(Error::msg(format!("{name} was there, and is gone")))
     }
 
-    /// Makes all of a block known.
+    /// Makes all bytes of a block known.
     async fn fetch(&self, number: u64, block: &Block) -> Result<()> {
         let _transfer = block.transfer.lock().await;
         self.fill(number, block).await
     }
 
-    /// The same for one who has the block's transfer.
+    /// Like `fetch`, for a caller that holds the block's `transfer`.
     async fn fill(&self, number: u64, block: &Block) -> Result<()> {
         let Some(gap) = block.lock().gap() else { return Ok(()) };
         let found = self.get(number, gap.clone()).await?;
@@ -127,14 +127,14 @@ impl Disk {
         self.put_written(written).await
     }
 
-    /// Zeroes, which are holes where they are whole blocks.
+    /// Writes zeroes. A block that becomes all zeroes becomes a hole.
     pub async fn zero(self: &Arc<Self>, offset: u64, count: u64, fua: bool) -> Result<()> {
         let owner = self.owner()?;
         owner.for_reading().await?;
         self.list_ahead(offset, count).await?;
         let mut written = Vec::new();
         for (number, range) in self.manifest.split(offset, count) {
-            // In this order: a block that is put and forgotten in between is known to be there.
+            // In this order: if the block is put and dropped in between, `presence` knows of it.
             let in_memory = self.cache.get(number);
             let presence = self.groups.presence(&self.store, number).await?;
             let block = match in_memory {
@@ -150,7 +150,7 @@ impl Disk {
         self.put_written(written).await
     }
 
-    /// A block in memory. If there is no place for it, one that is dirty has to be put first.
+    /// A block in memory. If the cache is full, puts a dirty block first.
     async fn block(self: &Arc<Self>, number: u64) -> Result<Arc<Block>> {
         loop {
             let block = self.cache.get_or_add(number, self.manifest.length(number));
@@ -158,36 +158,37 @@ impl Disk {
             if let Some(block) = block {
                 return Ok(block);
             }
-            // Those that are not the oldest are let go, lest they look as if they were in use.
+            // Drop the rest of the list, which would make its blocks look as if they were in use.
             let oldest = self.cache.dirty().into_iter().next();
             match oldest {
                 Some(oldest) => self.put_all(vec![oldest]).await?,
-                // All are in use, for the moment that it takes to write to them.
+                // Other requests use all of them, but only while they write to memory.
                 None => sleep(Duration::from_millis(1)).await,
             }
         }
     }
 
-    /// Forced unit access. A request keeps none of its blocks until here: several that did would
-    /// wait for places in memory that they take from each other. What is gone was put.
+    /// Puts blocks for FUA. Takes numbers, because a request must not hold blocks while it asks for
+    /// more: several such requests would wait for each other's places in memory. A block that is
+    /// no longer in memory has been put.
     async fn put_written(self: &Arc<Self>, numbers: Vec<u64>) -> Result<()> {
         let find = |number| Some((number, self.cache.get(number)?));
         self.put_all(numbers.into_iter().filter_map(find).collect()).await
     }
 
-    /// All that was written before is in the store when this ends.
+    /// Returns when the store has everything that was written before.
     pub async fn flush(self: &Arc<Self>) -> Result<()> {
         self.owner()?.for_reading().await?;
         self.put_all(self.cache.dirty()).await
     }
 
-    /// Waits for all of them, whatever happens to one. They go on if nobody waits any more: half a
-    /// put would leave in doubt what the store has.
+    /// Waits for all puts, even if one fails. The puts continue if the caller gives up: cancelling
+    /// one would leave it uncertain what the store has.
     async fn put_all(self: &Arc<Self>, blocks: Vec<Numbered>) -> Result<()> {
         let puts: Vec<_> = blocks
             .into_iter()
             .map(|(number, block)| {
-                // What is written from now on is for another put.
+                // A write that comes after this is not part of the put.
                 let version = block.lock().version();
                 tokio::spawn(self.clone().put(number, block, version))
             })
@@ -219,7 +220,7 @@ impl Disk {
         let snapshot = block.lock().snapshot();
         let name = groups::name(number);
         if snapshot.bytes.is_none() && before == Presence::Present {
-            // From now on a read may find that it is gone.
+            // From now on a read may find the block gone.
             self.groups.set(number, Presence::Doubtful);
         }
         let (after, done) = match snapshot.bytes {
@@ -244,7 +245,7 @@ impl Disk {
         }
     }
 
-    /// Reads blocks ahead, as far as there is place for them.
+    /// Reads blocks into memory before a client asks for them.
     pub async fn cache(self: &Arc<Self>, offset: u64, count: u64) -> Result<()> {
         self.owner()?.for_reading().await?;
         for (number, _) in self.manifest.split(offset, count) {
@@ -254,7 +255,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Asks for all groups of a range at once, rather than one after the other.
+    /// Asks for the groups of a range concurrently, rather than one after the other.
     async fn list_ahead(&self, offset: u64, count: u64) -> Result<()> {
         let blocks = offset / self.manifest.block..(offset + count).div_ceil(self.manifest.block);
         let groups = blocks.start / groups::GROUP..blocks.end.div_ceil(groups::GROUP);
@@ -266,13 +267,13 @@ impl Disk {
     }
 
     pub async fn extents(&self, offset: u64, count: u64, only_one: bool) -> Result<Vec<Extent>> {
-        // Clients ask again for the rest. With small blocks, the whole would take too long.
+        // Clients ask again for the rest. With small blocks, all of it would take too long.
         let count = count.min(AT_A_TIME as u64 * groups::GROUP * self.manifest.block);
         if self.owner.is_some() && !only_one {
             self.list_ahead(offset, count).await?;
         }
         let mut extents: Vec<Extent> = Vec::new();
-        // What a reader has been told, which would not do for the next request.
+        // A reader's answers from the store, good for this request only: a writer may change them.
         let mut ahead = Vec::new().into_iter();
         for (number, range) in self.manifest.split(offset, count) {
             let presence = match (&self.owner, self.cache.get(number)) {
@@ -311,7 +312,7 @@ impl Disk {
         self.owner.as_ref().ok_or_else(readonly)
     }
 
-    /// The end: puts what there is, and lets the disk go.
+    /// Puts all dirty blocks, and releases the disk to the next writer.
     pub async fn end(self: &Arc<Self>) -> Result<()> {
         let Some(owner) = &self.owner else { return Ok(()) };
         let flushed = self.flush().await;
@@ -320,11 +321,11 @@ impl Disk {
     }
 }
 
-/// Puts blocks although nobody waits for it, until the disk is gone.
+/// Puts blocks in the background, until the disk is dropped.
 pub async fn write_back(disk: Weak<Disk>, many_dirty: Arc<Notify>) {
     loop {
         let _ = timeout(Duration::from_secs(1), many_dirty.notified()).await;
-        // More will come, and looking for them takes a while.
+        // Collect more writes first: looking for dirty blocks takes a while.
         sleep(Duration::from_millis(5)).await;
         let Some(disk) = disk.upgrade() else { return };
         let due = disk.cache.due(PATIENCE);
@@ -339,7 +340,7 @@ pub async fn write_back(disk: Weak<Disk>, many_dirty: Arc<Notify>) {
 }
 
 impl Disk {
-    /// Starts what goes on in the background.
+    /// Starts the background puts.
     pub fn start(self: &Arc<Self>, runtime: &tokio::runtime::Handle) {
         if self.owner.is_some() {
             runtime.spawn(write_back(Arc::downgrade(self), self.many_dirty.clone()));

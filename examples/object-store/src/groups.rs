@@ -1,5 +1,5 @@
-//! Which blocks there are. The writer asks the store once for a thousand blocks, which is one page
-//! of a list, when it first touches one of them. From then on it knows, since nobody else writes.
+//! Which blocks exist. When the writer first touches one of a thousand blocks, it lists them, which
+//! takes one page of a list. After that it need not ask again, since nobody else writes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,17 +17,17 @@ pub const GROUP: u64 = 1000;
 pub enum Presence {
     Absent,
     Present,
-    /// A put or a delete has failed, which may have been done all the same.
+    /// A put or a delete has failed, but may have reached the store.
     Doubtful,
 }
 
 type Group = Vec<Presence>;
 
-/// What is known of the blocks: a byte for each block of a group that was touched.
+/// What the writer knows about blocks: one byte for each block of every group it has touched.
 #[derive(Debug, Default)]
 pub struct Groups(Mutex<HashMap<u64, Arc<OnceCell<Mutex<Group>>>>>);
 
-/// The object of a block.
+/// The name of a block's object.
 pub fn name(block: u64) -> String {
     format!("{}/{:03}", directory(block), block % GROUP)
 }
@@ -36,7 +36,7 @@ fn directory(block: u64) -> String {
     format!("blocks/{:012}", block / GROUP)
 }
 
-/// Asks the store for the group of a block.
+/// Lists the group of a block in the store.
 async fn list(store: &Store, block: u64) -> Result<Group> {
     let mut group = vec![Presence::Absent; GROUP as usize];
     for name in store.list(&directory(block)).await? {
@@ -47,8 +47,8 @@ async fn list(store: &Store, block: u64) -> Result<Group> {
     Ok(group)
 }
 
-/// What a reader can know, which nobody promises to be so for long: the blocks from this one to the
-/// end of its group.
+/// The blocks from this one to the end of its group, for a reader. The writer may change them at
+/// any time.
 pub async fn ahead(store: &Store, block: u64) -> Result<Vec<Presence>> {
     Ok(list(store, block).await?.split_off((block % GROUP) as usize))
 }
@@ -63,7 +63,7 @@ impl Groups {
         Ok(group)
     }
 
-    /// To be asked before a block changes: a list that is under way then would be wrong.
+    /// Call this before a block changes: a list that runs during the change would be wrong.
     pub async fn presence(&self, store: &Store, block: u64) -> Result<Presence> {
         let group = self.group(store, block).await?;
         let group = group.get().ok_or("the group is not there")?;
@@ -71,7 +71,7 @@ impl Groups {
         Ok(group[(block % GROUP) as usize])
     }
 
-    /// Notes what has become of a block that was asked for before.
+    /// Records the new state of a block, after a call of `presence`.
     pub fn set(&self, block: u64, presence: Presence) {
         let groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = groups.get(&(block / GROUP)).and_then(|group| group.get()) {

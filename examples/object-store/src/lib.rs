@@ -5,7 +5,7 @@
 //! nbdkit ./target/release/libobject_store.so url=s3://bucket/disk size=1T
 //! ```
 //!
-//! What it promises and what it costs is in README.md.
+//! README.md says what the disk promises and what it costs.
 #![deny(unsafe_code)]
 
 mod block;
@@ -32,29 +32,29 @@ use manifest::{BLOCK_SIZES, Manifest, Wanted};
 use owner::Owner;
 use store::{Address, Store};
 
-/// What the user may say. The comments are what `nbdkit --help` shows.
+/// The parameters. `nbdkit --help` shows the comments.
 #[derive(Parameters)]
 struct Options {
     /// s3://BUCKET/DISK, or a directory.
     #[parameter(required, magic)]
     url: Address,
-    /// The size of the disk. Has to be given to make one.
+    /// The size of the disk. Required to create one.
     size: Option<Size>,
-    /// How much of a disk that is made is one object: a power of two, 4K to 32M, or else 1M.
+    /// The size of an object on a new disk: a power of two, 4K to 32M; without it, 1M.
     block: Option<Size>,
     /// Memory for blocks that are written or read ahead.
     #[parameter(default = "64M")]
     cache: Size,
-    /// How long a writer may be sure that it is the only one.
+    /// How long a writer may assume that it is the only one.
     #[parameter(default = "30")]
     lease: Duration,
     /// Take the disk from a writer that is gone.
     takeover: bool,
-    /// Read, beside a writer or not.
+    /// Only read, with or without a writer.
     readonly: bool,
 }
 
-/// The plugin: its parameters, and from `after_fork` on the disk.
+/// The plugin: its parameters and, once `after_fork` has run, the disk.
 struct ObjectStore {
     options: Given<Options>,
     manifest: Option<Manifest>,
@@ -104,7 +104,7 @@ impl ScriptPlugin for ObjectStore {
         Ok(())
     }
 
-    /// What is wrong so far is said before nbdkit goes to the background.
+    /// Reports what it can while the user still sees it: nbdkit goes to the background after this.
     fn get_ready(&mut self) -> Result<()> {
         let Options { url, size, block, cache, takeover, readonly, .. } = &*self.options;
         let bytes = |size: &Size| size.0.unsigned_abs();
@@ -116,7 +116,7 @@ impl ScriptPlugin for ObjectStore {
         if size.is_some() && !readonly {
             store::make_directory(&url.0)?;
         }
-        // The threads of the real runtime would be gone after the fork.
+        // A throw-away runtime: the fork would lose the threads of the real one.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let found = runtime.block_on(async {
             let store = self.store()?;
@@ -152,7 +152,8 @@ impl ScriptPlugin for ObjectStore {
         self.disk.set(disk).map_err(|_| "after_fork was called twice".into())
     }
 
-    /// nbdkit has told everybody that the server ends, so this may not be given up.
+    /// Blocks on the runtime's own handle: `self.wait` would give up, because nbdkit has already
+    /// told all waiting calls that the server ends.
     fn cleanup(&self) -> Result<()> {
         self.disk.get().map_or(Ok(()), |disk| self.runtime.handle()?.block_on(disk.end()))
     }
@@ -182,7 +183,7 @@ impl ScriptPlugin for ObjectStore {
         Ok(true)
     }
 
-    /// All clients see the same blocks, and a flush is of all of them.
+    /// All clients see the same blocks, and a flush covers all of them.
     fn can_multi_conn(&self, _: &()) -> Result<bool> {
         Ok(true)
     }
@@ -241,7 +242,7 @@ impl ObjectStore {
         Ok(self.disk.get().ok_or("the disk is not there yet")?)
     }
 
-    /// Waits, unless the client has gone.
+    /// Waits for a result, or gives up when the client leaves.
     fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
         self.runtime.block_on(future)?
     }

@@ -1,4 +1,4 @@
-//! What a disk is: an object that is written once, when the disk is made.
+//! The size and layout of a disk: an object that is written once, when the disk is created.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use nbdkit_script::{Error, Result};
 use crate::store::Store;
 
 const NAME: &str = "manifest";
-/// Of the layout of all objects. Another one is for another program.
+/// The version of the layout of all objects. The plugin refuses any other.
 const FORMAT: u64 = 1;
-/// From a sector of most disks to the largest block size that nbdkit may announce.
+/// From the sector size of most disks to the largest block size that nbdkit can announce.
 pub const BLOCK_SIZES: std::ops::RangeInclusive<u64> = 4 << 10..=32 << 20;
 
-/// What never changes.
+/// The properties of a disk that never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manifest {
     pub size: u64,
@@ -20,7 +20,7 @@ pub struct Manifest {
     pub block: u64,
 }
 
-/// What the user said about the disk.
+/// What the user asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
     pub size: Option<u64>,
@@ -29,7 +29,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Reads the manifest, or makes the disk if there is none and its size is given.
+    /// Reads the manifest, or creates the disk if there is none and the user gave a size.
     pub async fn manifest(self, store: &Store) -> Result<Manifest> {
         if let Some(found) = Manifest::read(store).await? {
             return self.agreed(found);
@@ -48,7 +48,7 @@ impl Wanted {
             tracing::info!("a disk of {size} bytes was made, in blocks of {}", made.block);
             return Ok(made);
         }
-        // Somebody else was making it at the same time.
+        // Another server created the disk at the same time.
         let found = Manifest::read(store).await?;
         self.agreed(found.ok_or("the manifest was there, and is not")?)
     }
@@ -88,12 +88,12 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// How many bytes a block has: the last one may be shorter.
+    /// The length of a block in bytes: the last one may be shorter.
     pub fn length(self, block: u64) -> usize {
         (self.size - block * self.block).min(self.block) as usize
     }
 
-    /// The blocks that a range of the disk touches, with its part of each.
+    /// The blocks that a range of the disk touches, each with the part that it covers.
     pub fn split(
         self,
         offset: u64,
@@ -108,7 +108,7 @@ impl Manifest {
     }
 }
 
-/// The lines `name value` of a small object.
+/// Parses the `name value` lines of a small object.
 pub fn fields(text: &[u8]) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(text);
     let lines = text.lines().filter_map(|line| line.split_once(' '));

@@ -1,12 +1,12 @@
 //! Who may write: one server at a time.
 //!
 //! Each writer creates the object `writers/N`, where N is one more than any before, and is the
-//! writer as long as no higher one is there. All that this asks of a store is that of two puts of a
-//! new object one fails, and that a list shows what has been put.
+//! writer as long as no higher number exists. The store has to guarantee two things: if two servers
+//! create the same object, one of them fails; and a list shows what has been put.
 //!
-//! A writer looks again before it puts or reads anything, unless it has looked within its lease,
-//! and no put outlasts the lease. Who takes over waits as long, and then nothing of the old one is
-//! under way.
+//! Before it puts or reads anything, a writer checks again, unless it has checked recently: within
+//! the lease for a read, within a third of it for a put. No put outlasts the lease. A server that
+//! takes over waits for the old lease to end; by then no put of the old writer is under way.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -24,34 +24,34 @@ use crate::store::Store;
 const DIRECTORY: &str = "writers";
 const RIVAL: &str = "another server has just become the writer of this disk";
 
-/// A claim to be the one who writes.
+/// A server's claim to be the only writer.
 #[derive(Debug)]
 pub struct Owner {
     store: Store,
     number: u64,
     record: String,
     lease: Duration,
-    /// When it was last known to be the highest.
+    /// When `number` was last known to be the highest.
     seen: Mutex<Instant>,
-    /// Only one looks; the others wait for what it sees.
+    /// One request checks with the store; the others wait for its result.
     looking: tokio::sync::Mutex<()>,
     lost: OnceLock<String>,
 }
 
-/// The number of the writer; 0 if there was none.
+/// The number of the latest writer; 0 if there has been none.
 async fn highest(store: &Store) -> Result<u64> {
     let names = store.list(DIRECTORY).await?;
     Ok(names.iter().filter_map(|name| name.parse().ok()).max().unwrap_or(0))
 }
 
-/// The writer, and what it has said of itself if it is one still.
+/// The number of the latest writer, and its record unless it has released the disk.
 async fn writer(store: &Store) -> Result<(u64, Option<Record>)> {
     loop {
         let number = highest(store).await?;
         if number == 0 {
             return Ok((0, None));
         }
-        // Another one may have come, and deleted it.
+        // Try again if it is gone: a newer writer has deleted it.
         if let Some(text) = store.get(&name(number)).await? {
             let record = Record(fields(&text));
             return Ok((number, Some(record).filter(|record| record.get("released") != "yes")));
@@ -67,7 +67,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// What a writer says of itself.
+/// What a writer says about itself in its object.
 struct Record(BTreeMap<String, String>);
 
 impl Record {
@@ -96,21 +96,21 @@ fn in_use(record: &Record) -> Error {
     Error::new(errno::EBUSY, message)
 }
 
-/// Fails if there is a writer. To be asked before the server is in the background: it may be too
-/// late when it becomes one.
+/// Fails if there is a writer. Call this before nbdkit goes to the background: an error from
+/// `claim`, which comes later, may not reach the user.
 pub async fn look(store: &Store) -> Result<()> {
     writer(store).await?.1.map_or(Ok(()), |record| Err(in_use(&record)))
 }
 
 impl Owner {
-    /// Becomes the writer, if nobody is or with `takeover`.
+    /// Becomes the writer, if there is none or `takeover` is set.
     pub async fn claim(store: Store, lease: Duration, takeover: bool) -> Result<Owner> {
         let (before, old) = writer(&store).await?;
         if let Some(record) = old.as_ref().filter(|_| !takeover) {
             return Err(in_use(record));
         }
         let number = before + 1;
-        // Whoever takes over from this one while it waits has to wait as long.
+        // The next writer may take over while this one still waits, and has to wait as long.
         let old_lease = old.as_ref().map(Record::lease);
         let record = format!(
             "id {:016x}\nhost {}\nprocess {}\nsince {}\nlease {}\n",
@@ -120,7 +120,7 @@ impl Owner {
             now(),
             old_lease.unwrap_or_default().max(lease).as_millis(),
         );
-        // If an answer was lost, the object is there, and ours.
+        // If the answer was lost and the request retried, the object exists, with our record.
         let created = store.create(&name(number), record.clone()).await?;
         if !created && store.get(&name(number)).await?.as_deref() != Some(record.as_bytes()) {
             return Err(Error::new(errno::EBUSY, RIVAL));
@@ -130,7 +130,7 @@ impl Owner {
                            writers could not be told apart";
             return Err(Error::invalid(message));
         }
-        // One who knew of fewer writers may have created a lower number, which was deleted since.
+        // A server with an old list may create a low number that a newer writer has deleted.
         if highest(&store).await? != number {
             store.delete(&name(number)).await?;
             return Err(Error::new(errno::EBUSY, RIVAL));
@@ -153,27 +153,27 @@ impl Owner {
             looking: tokio::sync::Mutex::default(),
             lost: OnceLock::new(),
         };
-        // Somebody may have come while we waited.
+        // Another server may have taken over during the wait.
         owner.see(Duration::ZERO).await?;
         Ok(owner)
     }
 
-    /// Whether another one has taken over.
+    /// Whether another server has taken over.
     pub fn is_lost(&self) -> bool {
         self.lost.get().is_some()
     }
 
-    /// Fails if somebody else may have begun to write, so that what is in memory is old.
+    /// Fails if another server may have begun to write: the blocks in memory would be stale.
     pub async fn for_reading(&self) -> Result<()> {
         self.see(self.lease).await.map(drop)
     }
 
-    /// Until when a put has to be done. It leaves two thirds of the lease.
+    /// Returns the time by which a put has to end, usually at least two thirds of the lease away.
     pub async fn for_writing(&self) -> Result<Instant> {
         self.see(self.lease / 3).await
     }
 
-    /// The end of the lease, after a look if the last one is longer ago than `age`.
+    /// Returns the end of the lease. Checks with the store if the last check is older than `age`.
     async fn see(&self, age: Duration) -> Result<Instant> {
         if let Some(lost) = self.lost.get() {
             return Err(Error::msg(lost));
@@ -201,7 +201,7 @@ impl Owner {
         Ok(began + self.lease)
     }
 
-    /// Says that it puts nothing more, so that the next one need not take over.
+    /// Records that this writer is done, so that the next one need not take over.
     pub async fn release(&self) -> Result<()> {
         self.see(Duration::ZERO).await?;
         self.store.put(&name(self.number), format!("{}released yes\n", self.record)).await

@@ -1,4 +1,4 @@
-//! The store: which one an address means, where in it the disk is, and what its errors become.
+//! The store: which one an address means, where the disk is in it, and what its errors become.
 
 use std::ffi::OsStr;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use object_store::{
 };
 use url::Url;
 
-/// The URL of a disk. A directory need not be written as one.
+/// The URL of a disk. For a directory, the user may write a plain path.
 #[derive(Clone, Debug, Default)]
 pub struct Address(pub String);
 
@@ -34,7 +34,7 @@ impl FromParameter for Address {
     }
 }
 
-/// A place in a store, under which all objects of the disk are.
+/// A place in a store that holds all objects of the disk.
 #[derive(Clone, Debug)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
@@ -42,8 +42,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store of an address. Requests that the store does not answer are tried again for
-    /// `patience`. There are no requests yet.
+    /// Opens the store of an address, without a request. Later requests are retried for `patience`
+    /// if the store does not answer.
     pub fn open(address: &str, patience: Duration) -> Result<Store> {
         #[cfg(test)]
         if let Some(objects) = crate::tests::faulty::named(address) {
@@ -66,7 +66,7 @@ impl Store {
         }
     }
 
-    /// A directory. What is put there is on the medium when the put is done.
+    /// Opens a directory as a store. Each put ends with an fsync.
     fn local(directory: &Directory) -> Result<Store> {
         let objects = LocalFileSystem::new_with_prefix(directory)
             .context(format_args!("the directory {}", directory.display()))?;
@@ -77,13 +77,13 @@ impl Store {
         self.prefix.parts().chain(Path::from(name).parts()).collect()
     }
 
-    /// A whole object, if it is there.
+    /// Gets a whole object; `None` if there is none.
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>> {
         let found = async { self.objects.get(&self.path(name)).await?.bytes().await }.await;
         if_found(found).map_err(failed("get", name))
     }
 
-    /// A part of an object, if it is there.
+    /// Gets a part of an object; `None` if there is no such object.
     pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>> {
         let length = range.end - range.start;
         let found = if_found(self.objects.get_range(&self.path(name), range).await);
@@ -102,7 +102,7 @@ impl Store {
         done.map_err(failed("put", name)).map(drop)
     }
 
-    /// Puts an object that must not be there yet. Returns whether it was put.
+    /// Puts an object only if there is none of that name. Returns whether it did.
     pub async fn create(&self, name: &str, text: String) -> Result<bool> {
         let options = PutOptions::from(PutMode::Create);
         match self.objects.put_opts(&self.path(name), text.into(), options).await {
@@ -126,7 +126,7 @@ impl Store {
         names.await.map_err(failed("list", directory))
     }
 
-    /// Whether there is anything at all in a directory.
+    /// Whether a directory contains any object.
     pub async fn has_any(&self, directory: &str) -> Result<bool> {
         let mut objects = self.objects.list(Some(&self.path(directory)));
         let first = objects.try_next().await;
@@ -134,7 +134,7 @@ impl Store {
     }
 }
 
-/// That something is not there is no failure.
+/// Turns "not found" into `None`.
 fn if_found<T>(found: object_store::Result<T>) -> object_store::Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -143,7 +143,8 @@ fn if_found<T>(found: object_store::Result<T>) -> object_store::Result<Option<T>
     }
 }
 
-/// An error of the store. Clients are told of the few errnos that mean something to them.
+/// Makes an error of the store ours. Clients get `EIO`, except for the few errnos that tell them
+/// what to do.
 fn failed(what: &str, name: &str) -> impl FnOnce(Failure) -> Error {
     move |failure| {
         let error = Error::from(failure).context(format_args!("{what} {name}"));
@@ -154,7 +155,7 @@ fn failed(what: &str, name: &str) -> impl FnOnce(Failure) -> Error {
     }
 }
 
-/// Makes the directory of a disk that is to be made.
+/// Creates the directory for a new disk.
 pub fn make_directory(address: &str) -> Result<()> {
     match Url::parse(address).map(|url| url.to_file_path()) {
         Ok(Ok(directory)) if address.starts_with("file:") => {
@@ -183,13 +184,13 @@ mod cloud {
 
     use object_store::RetryConfig;
 
-    /// Credentials and the rest of the configuration are in the environment.
+    /// Credentials and all other configuration come from the environment.
     pub(super) fn open(
         scheme: ObjectStoreScheme,
         address: &str,
         patience: Duration,
     ) -> Result<Arc<dyn ObjectStore>> {
-        // Fails if there is one, which is as good.
+        // Fails if a provider is already installed, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry =
             RetryConfig { retry_timeout: patience, max_retries: 1000, ..Default::default() };

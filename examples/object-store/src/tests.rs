@@ -1,4 +1,4 @@
-//! The disk as clients see it, without a server, on a store in memory: see `faulty.rs`.
+//! The disk as clients see it, without a server, on the store in memory of `faulty.rs`.
 
 mod costs;
 pub mod faulty;
@@ -18,7 +18,7 @@ use faulty::Faulty;
 const BLOCK: u64 = 4096;
 const FIRST: &str = "blocks/000000000000/000";
 
-/// A disk on this store, with blocks of 4 KiB and little patience.
+/// A disk on this store, with blocks of 4 KiB and a short lease.
 fn command(store: &Arc<Faulty>) -> Command {
     let command = Nbdkit::of::<Shared<ObjectStore>>().argument(store.address());
     command.config("block", "4K").config("lease", "1500ms")
@@ -28,7 +28,7 @@ fn disk(store: &Arc<Faulty>) -> Nbdkit {
     command(store).config("size", "64K").ready().expect("the disk starts")
 }
 
-/// Polls, for as long as a busy machine may need.
+/// Polls until a deadline that is generous even on a busy machine.
 fn until(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !condition() {
@@ -44,7 +44,7 @@ fn map(client: &Client<'_>, offset: u64, count: u64) -> Vec<(u64, u64, bool)> {
 }
 
 #[test]
-fn what_is_written_is_there_the_next_time() -> Result<(), Failure> {
+fn the_next_server_reads_what_was_written() -> Result<(), Failure> {
     let store = Faulty::new();
     {
         let disk = disk(&store);
@@ -53,7 +53,7 @@ fn what_is_written_is_there_the_next_time() -> Result<(), Failure> {
         assert_eq!(one.pread(0, 8)?, [0; 8]);
         one.pwrite(BLOCK - 2, b"abcd")?;
         assert_eq!(other.pread(BLOCK - 3, 6)?, b"\0abcd\0");
-        // Only the end of the server makes it durable: nobody flushes.
+        // Nobody flushes, so the block reaches the store only when the server ends.
         assert_eq!(store.object(FIRST), None);
     }
     assert_eq!(store.object(FIRST).map(|bytes| bytes.len()), Some(4096));
@@ -64,7 +64,7 @@ fn what_is_written_is_there_the_next_time() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_client_is_offered_all_of_it() -> Result<(), Failure> {
+fn a_client_is_offered_every_request() -> Result<(), Failure> {
     let disk = disk(&Faulty::new());
     let client = disk.connect("")?;
     let offers = client.offers();
@@ -76,7 +76,7 @@ fn a_client_is_offered_all_of_it() -> Result<(), Failure> {
 }
 
 #[test]
-fn blocks_that_are_not_there_are_holes() -> Result<(), Failure> {
+fn missing_blocks_are_holes() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
     let client = disk.connect("")?;
@@ -90,7 +90,7 @@ fn blocks_that_are_not_there_are_holes() -> Result<(), Failure> {
     let first = client.extents_with(0, 64 << 10, Flags::REQ_ONE)?;
     assert_eq!(first[0].extent_type, ExtentType::HOLE | ExtentType::ZERO);
 
-    // Of a block that is zeroed in part, the rest stays.
+    // Zeroing part of a block keeps the rest.
     client.zero(BLOCK, 5)?;
     assert_eq!(client.pread(BLOCK + 5, 1)?, b"x");
     client.trim(0, 64 << 10)?;
@@ -99,7 +99,7 @@ fn blocks_that_are_not_there_are_holes() -> Result<(), Failure> {
     assert_eq!(store.object("blocks/000000000000/001"), None);
     assert_eq!(store.requests("delete"), 1);
 
-    // What is all zeroes is no object, whoever wrote it.
+    // A block of zeroes has no object, even if the zeroes were written.
     client.pwrite(0, &[7; 100])?;
     client.flush()?;
     assert!(store.object(FIRST).is_some());
@@ -108,9 +108,9 @@ fn blocks_that_are_not_there_are_holes() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Two read, change and put a block, and the later put loses what the earlier one has put.
+/// If two requests get, change and put the same block, the later put loses the earlier change.
 #[test]
-fn parts_of_one_block_that_are_written_at_once() -> Result<(), Failure> {
+fn concurrent_writes_to_parts_of_a_block_all_survive() -> Result<(), Failure> {
     for cache in ["4K", "8K", "64K"] {
         let store = Faulty::new();
         store.slow.store(1, Relaxed);
@@ -123,7 +123,7 @@ fn parts_of_one_block_that_are_written_at_once() -> Result<(), Failure> {
                 scope.spawn(move || {
                     let client = disk.connect("").unwrap();
                     for round in 0..10 {
-                        // In two blocks: a small cache has no place for both.
+                        // Two blocks: the smallest cache has room for only one.
                         for block in [0, 1] {
                             let data = [part as u8 * 10 + round + 2; 500];
                             let offset = block * BLOCK + part * 500;
@@ -155,7 +155,7 @@ fn a_flush_ends_after_the_puts() -> Result<(), Failure> {
         let flush = scope.spawn(|| client.flush());
         store.wait_for_held(1);
         assert!(!flush.is_finished());
-        // One that comes while the put is under way waits for it, although it has nothing to put.
+        // A second flush waits for the put that is under way, although it has nothing to put.
         let second = scope.spawn(|| disk.connect("").and_then(|other| other.flush()));
         let fua = scope.spawn(|| client.pwrite_with(3 * BLOCK, b"fua", Flags::FUA));
         store.wait_for_held(2);
@@ -187,7 +187,7 @@ fn a_flush_fails_until_the_puts_are_done() -> Result<(), Failure> {
         assert!(log.contains(expected), "{log}");
     }
     assert_eq!(client.pwrite_with(BLOCK, b"2", Flags::FUA).unwrap_err().errno(), errno::EIO);
-    // It is in memory, and a read need not ask the store.
+    // The block is in memory, so a read need not ask the store.
     assert_eq!(client.pread(BLOCK, 3)?, b"2wo");
     store.is_gone.store(false, Relaxed);
     client.flush()?;
@@ -205,7 +205,7 @@ fn a_put_that_failed_may_have_been_done() -> Result<(), Failure> {
     client.flush().unwrap_err();
     assert!(store.object(FIRST).is_some());
     store.loses_answers.store(false, Relaxed);
-    // To the disk the block has never been there, but it has to be deleted.
+    // As far as the disk knows, the block never existed, but it has to be deleted.
     client.trim(0, 4096)?;
     client.flush()?;
     assert_eq!(store.object(FIRST), None);
@@ -220,7 +220,7 @@ fn reads_do_not_wait_for_puts() -> Result<(), Failure> {
     let disk = command(&store).config("lease", "60s").ready()?;
     let client = disk.connect("")?;
     store.holds.store(true, Relaxed);
-    // More than there may be puts at a time.
+    // More blocks than there can be puts at once.
     for block in 10..50 {
         client.pwrite(block * BLOCK, &[8; 4096])?;
     }
@@ -229,7 +229,7 @@ fn reads_do_not_wait_for_puts() -> Result<(), Failure> {
         store.wait_for_held(16);
         assert_eq!(client.pread(10 * BLOCK, 2)?, [8; 2]);
         assert_eq!(client.pread(9 * BLOCK, 2)?, [9; 2]);
-        // The same block may even be written.
+        // Even a write to a block that is being put succeeds.
         client.pwrite(10 * BLOCK, b"new")?;
         assert_eq!(client.pread(10 * BLOCK, 4)?, *b"new\x08");
         assert!(!flush.is_finished());
@@ -250,13 +250,13 @@ fn memory_is_bounded() -> Result<(), Failure> {
         client.pwrite(block * BLOCK, &[1; 4096])?;
         assert!(store.requests("put") + 4 > block, "{block}");
     }
-    // There is no place for a fifth that is dirty.
+    // Memory has no room for a fifth dirty block.
     store.is_gone.store(true, Relaxed);
     let writes = (200..210).map(|block| client.pwrite(block * BLOCK, b"x"));
     assert!(writes.filter(Result::is_ok).count() <= 4);
     store.is_gone.store(false, Relaxed);
     client.flush()?;
-    // Requests that are larger than the memory take no places from each other.
+    // Requests larger than the memory do not deadlock over its places.
     thread::scope(|scope| {
         let writes = [0, 1, 2, 3, 4, 5].map(|byte| {
             let client = &client;
@@ -267,7 +267,7 @@ fn memory_is_bounded() -> Result<(), Failure> {
 }
 
 #[test]
-fn reads_beside_blocks_that_come_and_go() -> Result<(), Failure> {
+fn reads_survive_concurrent_puts_and_deletes() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = command(&store).config("size", "64K").config("cache", "4K").ready()?;
     let goes_on = AtomicBool::new(true);
@@ -284,7 +284,7 @@ fn reads_beside_blocks_that_come_and_go() -> Result<(), Failure> {
         let client = disk.connect("")?;
         let changed = (0..300).try_for_each(|_| {
             client.pwrite_with(0, &[7; 4096], Flags::FUA)?;
-            // It takes the only place in memory.
+            // This takes the only place in memory.
             client.pwrite_with(BLOCK, &[8; 4096], Flags::FUA)?;
             client.trim_with(0, 4096, Flags::FUA)?;
             client.pwrite_with(BLOCK, &[9; 4096], Flags::FUA)
@@ -295,12 +295,12 @@ fn reads_beside_blocks_that_come_and_go() -> Result<(), Failure> {
 }
 
 #[test]
-fn an_object_that_was_deleted_by_others_is_no_hole() -> Result<(), Failure> {
+fn an_object_that_someone_else_deleted_is_an_error() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
     let client = disk.connect("")?;
     client.pwrite_with(0, b"x", Flags::FUA)?;
-    // Not in memory any more.
+    // Fill other blocks too, and restart, so that memory has none of them.
     for block in 1..16 {
         client.pwrite_with(block * BLOCK, b"y", Flags::FUA)?;
     }
@@ -320,7 +320,7 @@ fn an_object_that_was_deleted_by_others_is_no_hole() -> Result<(), Failure> {
 }
 
 #[test]
-fn what_the_manifest_says_is_so() {
+fn parameters_have_to_agree_with_the_manifest() {
     let store = Faulty::new();
     let failure = |command: Command| command.ready().expect_err("refused").to_string();
     assert!(failure(command(&store)).ends_with("there is no disk; size= makes one"));
@@ -346,7 +346,7 @@ fn what_the_manifest_says_is_so() {
 }
 
 #[test]
-fn parameters_that_will_not_do() {
+fn bad_parameters_are_refused() {
     let refused = |key: &str, value: &str| {
         let command = Nbdkit::of::<Shared<ObjectStore>>().config("url", "test://none");
         command.config(key, value).ready().expect_err("it is refused").to_string()

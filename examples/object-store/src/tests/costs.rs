@@ -1,15 +1,15 @@
-//! How many requests to the store a request of a client costs.
+//! How many requests to the store each client request costs.
 
 use super::model::Random;
 use super::*;
 
 #[test]
-fn whole_blocks_are_put_without_a_look_and_parts_are_got_by_range() -> Result<(), Failure> {
+fn whole_blocks_need_no_get_and_parts_are_got_by_range() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
     let client = disk.connect("")?;
     let gets = store.requests("get");
-    // A block in small pieces, in any order.
+    // Write a whole block in small pieces, out of order.
     for piece in [3_u64, 0, 2, 1] {
         client.pwrite(piece * 1024, &[5; 1024])?;
     }
@@ -24,7 +24,7 @@ fn whole_blocks_are_put_without_a_look_and_parts_are_got_by_range() -> Result<()
     let (gets, got) = (store.requests("get"), store.got.load(Relaxed));
     assert_eq!(client.pread(100, 50)?, [5; 50]);
     assert_eq!((store.requests("get") - gets, store.got.load(Relaxed) - got), (1, 50));
-    // Read ahead, there is nothing to get.
+    // A block that was read ahead needs no get.
     client.cache(0, 8192)?;
     client.pread(0, 4096)?;
     assert_eq!(store.requests("get") - gets, 2);
@@ -36,9 +36,9 @@ fn whole_blocks_are_put_without_a_look_and_parts_are_got_by_range() -> Result<()
     Ok(())
 }
 
-/// No list of all blocks: the start of a disk asks as much however many there are.
+/// The plugin never lists all blocks: a start needs as many requests for 5000 blocks as for none.
 #[test]
-fn a_start_asks_for_as_much_whatever_the_disk_has() -> Result<(), Failure> {
+fn a_start_costs_the_same_for_any_number_of_blocks() -> Result<(), Failure> {
     let requests = [0, 10, 5000].map(|blocks| {
         let store = Faulty::new();
         store.set("manifest", "format 1\nsize 1099511627776\nblock 4096\n");
@@ -50,7 +50,7 @@ fn a_start_asks_for_as_much_whatever_the_disk_has() -> Result<(), Failure> {
         let client = disk.connect("").unwrap();
         client.pread(0, 512).unwrap();
         let read = store.all_requests() - start;
-        // A thousand blocks are asked for at a time, and once.
+        // One list covers a thousand blocks, and is never repeated.
         let lists = store.requests("list");
         for _ in 0..2 {
             client.extents(0, 4096 << 12).unwrap();
@@ -65,9 +65,9 @@ fn a_start_asks_for_as_much_whatever_the_disk_has() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What README.md says, with blocks of 1 MiB and a disk of 64 MiB.
+/// Counts the workloads in README.md, with blocks of 1 MiB and a disk of 64 MiB.
 #[test]
-fn what_some_loads_cost() -> Result<(), Failure> {
+fn some_workloads_cost_what_the_readme_says() -> Result<(), Failure> {
     let store = Faulty::new();
     let command = || Nbdkit::of::<Shared<ObjectStore>>().argument(store.address());
     let count = |what: &str,
@@ -91,7 +91,7 @@ fn what_some_loads_cost() -> Result<(), Failure> {
     let copied = count("a copy in pieces of 256 KiB", &client, 256, &|client, number| {
         client.pwrite(number * 256 * kib, &vec![1; 256 << 10]).unwrap();
     });
-    // On a slow machine a block may be put before its last piece is there, and once more.
+    // On a slow machine, a block may be put before its last piece arrives, and again after it.
     assert!(copied[0] == 0 && (64..=256).contains(&copied[1]) && copied[3] == 1, "{copied:?}");
     drop(client);
     drop(disk);

@@ -1,4 +1,4 @@
-//! A store in memory that fails, is slow, is gone, or is held, as a test wants it; and counts.
+//! A store in memory that fails, slows down, disappears or hangs on request, and counts requests.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -19,26 +19,26 @@ use tokio::time::{Instant, sleep};
 
 use super::until;
 
-/// The way of one server to a store, which others may have ways to as well.
+/// One server's access to a store. Several can share the same objects: see `beside`.
 #[derive(Debug, Default)]
 pub struct Faulty {
     objects: Arc<InMemory>,
     requests: Mutex<BTreeMap<&'static str, u64>>,
-    /// The bytes that were got.
+    /// How many bytes gets have returned.
     pub got: AtomicU64,
     count: AtomicU64,
-    /// Every so many requests fail: half of them before they are done, half after.
+    /// If `n` is not 0, each `n`th request fails: half of these before they are done, half after.
     pub fails_every: AtomicU64,
     pub failed: AtomicU64,
     pub is_gone: AtomicBool,
-    /// Requests are done, and fail.
+    /// Requests are done, but report a failure.
     pub loses_answers: AtomicBool,
-    /// Milliseconds for a put.
+    /// How long a put takes, in milliseconds.
     pub slow: AtomicU64,
-    /// Puts of blocks wait.
+    /// Whether puts of blocks wait.
     pub holds: AtomicBool,
     pub held: AtomicU64,
-    /// Puts that are to be of a new object are of any.
+    /// Whether a create overwrites an existing object.
     pub ignores_conditions: AtomicBool,
 }
 
@@ -55,12 +55,12 @@ impl Faulty {
         Arc::default()
     }
 
-    /// Another way to the same objects, without faults.
+    /// Another access to the same objects, without faults.
     pub fn beside(&self) -> Arc<Faulty> {
         Arc::new(Faulty { objects: self.objects.clone(), ..Faulty::default() })
     }
 
-    /// An address that leads here.
+    /// A new address for this store.
     pub fn address(self: &Arc<Self>) -> String {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let address = format!("test://{}", COUNT.fetch_add(1, Relaxed));
@@ -76,7 +76,7 @@ impl Faulty {
         self.requests.lock().unwrap().values().sum()
     }
 
-    /// An object, past all faults.
+    /// An object, read without any faults.
     pub fn object(&self, name: &str) -> Option<Vec<u8>> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -113,7 +113,8 @@ impl Faulty {
         Error::Generic { store: "Faulty", source: format!("no {what} today").into() }
     }
 
-    /// Whether the request fails after it is done.
+    /// Counts a request, and fails if it is to fail before it is done. Returns whether it is to
+    /// fail afterwards.
     fn begin(&self, what: &'static str) -> Result<bool> {
         *self.requests.lock().unwrap().entry(what).or_default() += 1;
         let every = self.fails_every.load(Relaxed);
@@ -148,7 +149,7 @@ impl ObjectStore for Faulty {
             sleep(Duration::from_millis(self.slow.load(Relaxed))).await;
             if self.holds.load(Relaxed) {
                 self.held.fetch_add(1, Relaxed);
-                // Not for ever, so that a test which has failed ends.
+                // Not for ever, so that a failed test ends.
                 let end = Instant::now() + Duration::from_secs(60);
                 while self.holds.load(Relaxed) && Instant::now() < end {
                     sleep(Duration::from_millis(1)).await;

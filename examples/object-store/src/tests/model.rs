@@ -1,5 +1,5 @@
-//! Random requests of several clients, with a model of what the disk may contain: also after it has
-//! ended in the middle, and while the store fails.
+//! Random requests from several clients, checked against a model of what the disk may contain, even
+//! after the server has ended in the middle of them, and while the store fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,13 +13,12 @@ use super::*;
 const SIZE: u64 = 16 * BLOCK + 1000;
 const CLIENTS: u64 = 4;
 
-/// The bytes that one client writes: pieces of the disk that share their blocks with those of the
-/// other clients.
+/// The bytes that one client writes: pieces of the disk. Different clients' pieces share blocks.
 struct Region {
     client: u64,
     random: Random,
-    /// For each byte of the disk, all that a flush may have left in the store: what was there when
-    /// the last flush ended, and what was written since. The last is what a read sees.
+    /// For each byte of the disk, every value that the store may have: the value at the end of the
+    /// last flush, and all values written since. A read sees the last one.
     bytes: Vec<Vec<u8>>,
 }
 
@@ -44,7 +43,7 @@ impl Random {
 }
 
 impl Region {
-    /// A piece of 1000 bytes belongs to each client in turn.
+    /// A random range in one of this client's pieces: each client in turn owns 1000 bytes.
     fn range(&mut self) -> (usize, usize) {
         let pieces = SIZE / 1000;
         let piece = self.random.below(pieces / CLIENTS) * CLIENTS + self.client;
@@ -71,7 +70,7 @@ impl Region {
         let data: Vec<u8> = (0..count).map(|_| self.random.below(255) as u8 + 1).collect();
         let data = if zero { vec![0; count] } else { data };
         loop {
-            // An attempt that fails may have done a part of it.
+            // A failed attempt may have written some of the bytes.
             for (byte, at) in data.iter().zip(from..) {
                 self.bytes[at].push(*byte);
             }
@@ -118,10 +117,10 @@ impl Region {
     }
 }
 
-/// Runs clients, ends the server between two puts or in order, and looks at what is there, again
-/// and again. Returns the figures.
+/// In each round, starts a server, checks every byte, runs the clients, and ends the server, either
+/// normally or between two puts. Returns the figures.
 ///
-/// With NBDKIT_SCRIPT_SEED=NUMBER in the environment they are other ones.
+/// NBDKIT_SCRIPT_SEED=NUMBER in the environment selects other random requests.
 fn run(seed: u64, rounds: u64, steps: u64, cache: &str, faults: impl Fn(&Arc<Faulty>)) -> Figures {
     let other = std::env::var("NBDKIT_SCRIPT_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
     let seed = seed + other.unwrap_or_default() * 1000;
@@ -160,7 +159,7 @@ fn run(seed: u64, rounds: u64, steps: u64, cache: &str, faults: impl Fn(&Arc<Fau
             }
         });
         if crash {
-            // As if the process had been killed: from now on nothing reaches the store.
+            // As if the process were killed: from now on nothing reaches the store.
             store.is_gone.store(true, Relaxed);
         } else {
             regions[0].flush(&disk.connect("").unwrap(), &figures);
@@ -170,14 +169,14 @@ fn run(seed: u64, rounds: u64, steps: u64, cache: &str, faults: impl Fn(&Arc<Fau
         }
         figures.ends.fetch_add(u64::from(crash), Relaxed);
         drop(disk);
-        // It could not say that it is gone. Not to wait for the end of its lease saves time.
+        // A crashed server cannot release the disk. Without its record, nobody waits for its lease.
         objects.remove_all("writers");
     }
     figures
 }
 
 #[test]
-fn any_requests_and_ends() {
+fn random_requests_and_crashes_lose_nothing() {
     for (seed, cache) in [(1, "4K"), (2, "8K"), (3, "64K")] {
         let figures = run(seed, 12, 120, cache, |_| {});
         eprintln!("cache={cache}: {figures:?}, lost: 0");
@@ -186,7 +185,7 @@ fn any_requests_and_ends() {
 }
 
 #[test]
-fn a_store_that_fails_every_so_often() {
+fn a_store_that_fails_now_and_then_loses_nothing() {
     for every in [3, 7, 20] {
         let figures = run(every, 6, 100, "16K", |store| store.fails_every.store(every, Relaxed));
         eprintln!("one of {every} requests to the store fails: {figures:?}, lost: 0");
@@ -195,15 +194,15 @@ fn a_store_that_fails_every_so_often() {
 }
 
 #[test]
-fn a_store_that_is_slow() {
+fn a_slow_store_loses_nothing() {
     let figures = run(5, 3, 40, "12K", |store| store.slow.store(5, Relaxed));
     eprintln!("5 ms for a put: {figures:?}, lost: 0");
     assert_eq!(figures.failed.into_inner(), 0);
 }
 
-/// Clients go on trying, and nothing is lost.
+/// The clients keep trying until the store is back.
 #[test]
-fn a_store_that_is_gone_for_a_while() {
+fn a_store_that_is_gone_for_a_while_loses_nothing() {
     let figures = run(6, 2, 100, "16K", |store| {
         store.is_gone.store(true, Relaxed);
         let store = store.clone();

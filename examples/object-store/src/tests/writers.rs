@@ -1,4 +1,4 @@
-//! Two servers at one disk: one nbdkit, and beside it what another one would have.
+//! Two servers on one disk: nbdkit, and beside it the parts of the plugin that a second one has.
 
 use super::*;
 use crate::owner::Owner;
@@ -42,10 +42,10 @@ fn a_second_writer_is_refused() -> Result<(), Failure> {
     assert!(refused.to_string().starts_with(&begins), "{refused}");
     assert!(refused.to_string().contains("takeover=true takes the disk from it"), "{refused}");
     drop(disk);
-    // It has ended in order, so there is nothing to take over.
+    // The first server ended normally, so there is nothing to take over.
     let owner = other.claim(false).unwrap();
 
-    // And nbdkit says so before it goes to the background.
+    // nbdkit reports this before it goes to the background.
     let refused = command(&store).ready().unwrap_err().to_string();
     assert!(refused.starts_with("get_ready: get_ready: url="), "{refused}");
     assert!(refused.contains("the disk is in use by"), "{refused}");
@@ -55,7 +55,7 @@ fn a_second_writer_is_refused() -> Result<(), Failure> {
 }
 
 #[test]
-fn of_many_that_come_at_once_one_writes() {
+fn only_one_of_many_simultaneous_claims_succeeds() {
     let store = Faulty::new();
     drop(disk(&store));
     for round in 0..20 {
@@ -65,7 +65,7 @@ fn of_many_that_come_at_once_one_writes() {
                 others.iter().map(|other| scope.spawn(|| other.claim(false))).collect();
             claims.into_iter().filter_map(|claim| claim.join().unwrap().ok()).collect()
         });
-        // None, if each has seen another one.
+        // All may fail, if each has seen another.
         assert!(owners.len() <= 1, "round {round}: {owners:?}");
         for owner in owners {
             others[0].runtime.block_on(owner.release()).unwrap();
@@ -84,14 +84,14 @@ fn the_old_writer_learns_of_a_takeover() -> Result<(), Failure> {
     client.pwrite(0, b"flushed")?;
     client.flush()?;
     client.pwrite(0, b"unflushed")?;
-    // No put before the other one writes.
+    // Hold all puts until the other server writes.
     store.holds.store(true, Relaxed);
     let other = Other::at(&store);
     let began = Instant::now();
     let owner = other.claim(true).unwrap();
     assert!(began.elapsed() >= Duration::from_millis(600), "it waits for the old lease");
     store.holds.store(false, Relaxed);
-    // Whoever takes over from the new one before it has waited would have to wait as long.
+    // A third server that takes over during the wait has to wait for the old lease, too.
     let record = store.object("writers/00000000000000000002").unwrap();
     assert!(String::from_utf8(record).unwrap().contains("\nlease 600\n"));
 
@@ -104,7 +104,7 @@ fn the_old_writer_learns_of_a_takeover() -> Result<(), Failure> {
         "{log}"
     );
     assert_eq!(store.object(FIRST).unwrap()[..9], *b"flushed\0\0");
-    // Nor does it give what it has in memory, which is not what the disk has any more.
+    // Nor does it serve reads from memory, which no longer matches the disk.
     assert_eq!(client.pread(0, 1).unwrap_err().errno(), errno::EIO);
     assert_eq!(client.pwrite(0, b"x").unwrap_err().errno(), errno::EIO);
 
@@ -118,7 +118,7 @@ fn the_old_writer_learns_of_a_takeover() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A put that hangs ends with the lease, so that it cannot be done after the next writer has begun.
+/// A put that hangs fails with the lease, so that it cannot change the disk under the next writer.
 #[test]
 fn a_put_ends_before_a_lease() -> Result<(), Failure> {
     let store = Faulty::new();
