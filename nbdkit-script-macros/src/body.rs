@@ -1,4 +1,4 @@
-//! The functions between the braces of an `impl`.
+//! Finds the functions between the braces of an `impl`.
 
 use std::iter::Peekable;
 
@@ -32,7 +32,7 @@ fn read(body: TokenStream, found: &mut Vec<Function>) -> Result<()> {
     Ok(())
 }
 
-/// Skips the attributes of an item, and returns those that say whether it is compiled.
+/// Skips the attributes of an item, and returns the ones that decide whether it is compiled.
 fn attributes(tokens: &mut Peekable<IntoIter>) -> TokenStream {
     let mut conditions = TokenStream::new();
     while let Some(hash) = tokens.next_if(|token| is_punct(token, '#')) {
@@ -47,7 +47,7 @@ fn attributes(tokens: &mut Peekable<IntoIter>) -> TokenStream {
     conditions
 }
 
-/// `cfg(...)`, or a `cfg_attr(...)` that has one in it.
+/// Whether this is `cfg(...)`, or a `cfg_attr(...)` that contains one.
 fn is_condition(attribute: &str) -> bool {
     match attribute.strip_prefix("cfg") {
         Some(rest) => match rest.strip_prefix("_attr") {
@@ -68,11 +68,11 @@ fn item(
     let mut before: Option<String> = None;
     while let Some(token) = tokens.next() {
         match &token {
-            // A fragment such as `$item` of a macro that wrote this.
+            // A fragment such as `$item`, if a macro wrote this.
             TokenTree::Group(group) if group.delimiter() == Delimiter::None && before.is_none() => {
                 return read(group.stream(), found);
             }
-            // The body of a function; the value of a constant may have braces as well.
+            // The body of a function. (A constant's value may have braces, too.)
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && !is_constant => {
                 return Ok(());
             }
@@ -105,7 +105,7 @@ fn item(
     Ok(())
 }
 
-/// Skips what is left of a function. Its signature may have a `!` in it.
+/// Skips the rest of a function. Its signature may contain a `!`.
 fn to_the_end(tokens: &mut Peekable<IntoIter>) -> Result<()> {
     tokens.find(|token| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

@@ -1,11 +1,11 @@
-//! What the compiler has been told to make. It runs these macros in its own process, so its command
-//! line is ours. Where it is not, as in an editor, there is nothing to find.
+//! Finds out which kind of crate the compiler makes. It runs these macros in its own process, so we
+//! see its command line. In an editor we do not, and find nothing.
 
 const MISTAKE: &str = "`export!` makes a plugin, but this crate is built as a library for Rust, \
                        without a .so: Cargo.toml needs `crate-type = [\"cdylib\"]` in `[lib]`, \
                        or [\"cdylib\", \"rlib\"] if Rust code uses the crate as well";
 
-/// Whether only a library for Rust is made: then nobody would ever find a `.so`, nor know why.
+/// The mistake of making only a library for Rust: there would be no `.so`, and nothing to say why.
 pub(super) fn mistake(arguments: impl Iterator<Item = String>) -> Option<&'static str> {
     let types = crate_types(arguments);
     let for_rust = |kind: &String| kind == "lib" || kind == "rlib";

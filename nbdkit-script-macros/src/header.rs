@@ -1,4 +1,4 @@
-//! What stands before the braces of an `impl`.
+//! Parses what comes before the braces of an `impl`.
 
 use proc_macro::{Delimiter, Span, TokenStream, TokenTree};
 
@@ -10,7 +10,7 @@ const NOT_HERE: &str = "`#[plugin]` belongs on `impl ScriptPlugin for ...`";
 /// `impl<generics> Trait for subject { body }`
 pub(super) struct Implementation {
     pub(super) generics: TokenStream,
-    /// The type, and its `where`.
+    /// The type, and its `where` clause.
     pub(super) subject: TokenStream,
     pub(super) body: TokenStream,
 }
@@ -43,7 +43,7 @@ pub(super) fn read(item: TokenStream) -> Result<Implementation> {
     })
 }
 
-/// Where `<...>` ends, if it is there.
+/// The index after a leading `<...>`, or 0 if there is none.
 fn after_angles(tokens: &[TokenTree]) -> usize {
     let mut angles = Angles::default();
     for (index, token) in tokens.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! The macros of `nbdkit-script`, which has them under its own name.
+//! The macros of `nbdkit-script`, which re-exports them.
 //!
-//! They read tokens and need no parser of Rust: what they are given is passed on as it is, so that
-//! the compiler finds errors in it, where they are.
+//! They read tokens and need no Rust parser: they pass on your code unchanged, so the compiler
+//! reports its errors where they are.
 
 mod body;
 mod crate_type;
@@ -17,11 +17,11 @@ use body::Function;
 use mistake::{Mistake, Result};
 use tokens::{group, words};
 
-/// Belongs on `impl ScriptPlugin for ...`, and finds the callbacks that are written there.
+/// Put this on `impl ScriptPlugin for ...`. It lists the callbacks that you define there.
 ///
-/// What nbdkit may do with a disk follows from its callbacks: a client may write if there is
-/// `pwrite`. So the list of them is made here, and cannot lack one. A callback under `#[cfg(...)]`
-/// is on the list if it is compiled.
+/// Your callbacks decide what nbdkit offers to clients: with `pwrite`, they may write. The macro
+/// makes the list, so it cannot lack one. It lists a callback under `#[cfg(...)]` if it is
+/// compiled.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let found = match arguments.into_iter().next() {
@@ -30,16 +30,16 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
             Err(Mistake { message: "`#[plugin]` takes no arguments", at: argument.span() })
         }
     };
-    // What was written is kept in any case: without it there would be more errors, of no use.
+    // Keep the author's code even after a mistake: without it, useless errors would follow.
     let mut output = item;
     output.extend(found.unwrap_or_else(|mistake| mistake.compile_error()));
     output
 }
 
-/// Makes the fields of a struct a plugin's parameters: see the module `parameters` of
+/// Turns the fields of a struct into a plugin's parameters: see the module `parameters` of
 /// `nbdkit-script`.
 ///
-/// The comment of a field is its help, and `#[parameter(...)]` may say `required`, `magic`,
+/// A field's comment is its help, and `#[parameter(...)]` takes `required`, `magic`,
 /// `default = ...` and `name = "..."`.
 #[proc_macro_derive(Parameters, attributes(parameter))]
 pub fn parameters(item: TokenStream) -> TokenStream {
@@ -47,7 +47,7 @@ pub fn parameters(item: TokenStream) -> TokenStream {
     structure.map_or_else(|mistake| mistake.compile_error(), parameters::implementation)
 }
 
-/// For the expansion of `export!`: an error where the compiler makes a library for Rust alone.
+/// For the expansion of `export!`: an error if the compiler makes only a library for Rust.
 #[doc(hidden)]
 #[proc_macro]
 pub fn makes_a_plugin(_: TokenStream) -> TokenStream {
@@ -58,7 +58,7 @@ pub fn makes_a_plugin(_: TokenStream) -> TokenStream {
     }
 }
 
-/// The implementation of the trait that `ScriptPlugin` wants.
+/// Implements `Defines`, which `ScriptPlugin` requires.
 fn callbacks(item: &TokenStream) -> Result<TokenStream> {
     let header::Implementation { generics, subject, body } = header::read(item.clone())?;
     let functions = body::functions(body)?;

@@ -1,4 +1,4 @@
-//! What the compiler is to tell the author, and where.
+//! An author's mistake: the error that the compiler reports, and where.
 
 use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 

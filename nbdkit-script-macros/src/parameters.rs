@@ -1,4 +1,4 @@
-//! What `#[derive(Parameters)]` writes.
+//! The code that `#[derive(Parameters)]` generates.
 
 use proc_macro::{Literal, TokenStream, TokenTree};
 
@@ -104,7 +104,7 @@ impl Field {
     }
 }
 
-/// Any literal as a text.
+/// Turns any literal into a string.
 fn text(literal: TokenStream) -> TokenStream {
     filled("::core::concat!(LITERAL)", &[("LITERAL", literal)])
 }

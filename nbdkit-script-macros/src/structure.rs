@@ -1,4 +1,4 @@
-//! A struct whose fields are parameters, and what is written about each of them.
+//! Parses a struct whose fields are parameters, with the attributes of each field.
 
 use proc_macro::{Delimiter, Ident, Span, TokenStream, TokenTree};
 
@@ -11,7 +11,7 @@ const UNKNOWN: &str =
     "expected `required`, `magic`, `default = 16`, `default = \"16M\"` or `name = \"a-name\"`";
 const BOTH: &str = "a parameter that is `required` needs no `default`";
 
-/// The words that begin what can be derived for.
+/// The keywords of the items that can have a `derive`.
 const KINDS: [&str; 3] = ["struct", "enum", "union"];
 
 pub(super) struct Structure {
@@ -22,13 +22,13 @@ pub(super) struct Structure {
 pub(super) struct Field {
     pub(super) name: Ident,
     pub(super) kind: TokenStream,
-    /// The literals of its comment.
+    /// The lines of its comment: literals.
     pub(super) comment: Vec<TokenStream>,
     pub(super) required: bool,
     pub(super) magic: bool,
-    /// A literal.
+    /// The default value: a literal.
     pub(super) default: Option<TokenStream>,
-    /// The parameter's name if it is another: a literal.
+    /// The parameter's name if it differs from the field's: a literal.
     pub(super) other_name: Option<TokenStream>,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn read(item: TokenStream) -> Result<Structure> {
     }
 }
 
-/// The parts between commas, except those between angle brackets.
+/// Splits at commas, except inside angle brackets.
 fn split(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
     let mut parts = vec![Vec::new()];
     let mut angles = Angles::default();
@@ -91,11 +91,11 @@ fn field(tokens: Vec<TokenTree>) -> Result<Field> {
     Ok(field)
 }
 
-/// `doc = "..."`, `parameter(...)`, or one that is not ours.
+/// Reads `doc = "..."` or `parameter(...)`, and skips other attributes.
 fn attribute(tokens: TokenStream, field: &mut Field) -> Result<()> {
     let tokens: Vec<_> = tokens.into_iter().collect();
     match tokens.as_slice() {
-        // A fragment such as `$comment` of a macro that wrote this.
+        // A fragment such as `$comment`, if a macro wrote this.
         [TokenTree::Group(group)] if group.delimiter() == Delimiter::None => {
             attribute(group.stream(), field)?;
         }
@@ -115,7 +115,7 @@ fn attribute(tokens: TokenStream, field: &mut Field) -> Result<()> {
     Ok(())
 }
 
-/// One of what stands in `parameter(...)`.
+/// Reads one option in `parameter(...)`.
 fn option(words: &[TokenTree], field: &mut Field) -> Result<()> {
     let [word, rest @ ..] = words else {
         return Ok(());

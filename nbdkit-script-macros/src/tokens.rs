@@ -1,4 +1,4 @@
-//! Tokens: what they are, and new ones.
+//! Recognises tokens, and makes new ones.
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
@@ -10,11 +10,11 @@ pub(super) fn is_punct(token: &TokenTree, character: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }
 
-/// How many `<` are open, which are no groups to the compiler.
+/// Counts open `<`: the compiler does not group tokens by angle brackets.
 #[derive(Default)]
 pub(super) struct Angles {
     depth: usize,
-    /// Whether a `>` would be the end of an arrow.
+    /// Whether a `>` that follows would end an arrow.
     arrow: bool,
 }
 
@@ -36,12 +36,12 @@ pub(super) fn group(delimiter: Delimiter, tokens: TokenStream) -> TokenTree {
     Group::new(delimiter, tokens).into()
 }
 
-/// Tokens of our own.
+/// Parses our own text as tokens.
 pub(super) fn words(text: &str) -> TokenStream {
     text.parse().unwrap_or_default()
 }
 
-/// Tokens of our own, in which some words stand for others.
+/// Parses our own text as tokens, and replaces some words in it.
 pub(super) fn filled(template: &str, values: &[(&str, TokenStream)]) -> TokenStream {
     fill(words(template), values)
 }

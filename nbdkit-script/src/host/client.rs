@@ -19,9 +19,9 @@ use super::remembered::{Client, when_closing};
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// The export that the client asked for. For the empty name it is the one that `default_export`
-/// gave, so it is empty only if there is none. Available from `open` on. The client chooses these
-/// bytes freely.
+/// The export that the client asked for. If the client asked for the empty name, this is what
+/// `default_export` returned, and empty only without one. Available from `open` on. The client
+/// chooses these bytes freely.
 ///
 /// ```no_run
 /// # use nbdkit_script::{Error, Result, errno, host};
@@ -207,8 +207,8 @@ pub(super) fn peer_address() -> Result<Result<Address, i32>> {
     let function = nbdkit_peer_name.require()?;
     let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
     let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    // SAFETY: `storage` has room for `length` bytes; errno belongs to this thread. nbdkit keeps the
-    // value that the system has set, even when it logs.
+    // SAFETY: `storage` has room for `length` bytes; errno belongs to this thread. nbdkit preserves
+    // the errno of the system call, even when it logs.
     unsafe {
         *libc::__errno_location() = 0;
         if function(storage.as_mut_ptr().cast(), &mut length) == -1 {

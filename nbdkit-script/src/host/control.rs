@@ -32,7 +32,7 @@ pub fn shutdown() -> Result<()> {
 }
 
 /// Sleeps. The end of the server or of the client's connection ends the sleep early. May be called
-/// from any thread; only on a callback's own it notices the end of the connection.
+/// from any thread, but notices the end of the connection only on the callback's own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,7 +68,7 @@ pub fn nanosleep(time: Duration) -> Result<()> {
 /// ```
 /// use nbdkit_script::host;
 ///
-/// // Nothing is lost with an nbdkit that has no names.
+/// // An older nbdkit has no names, so fall back to another.
 /// let name = host::name().ok().flatten().unwrap_or_else(|| "nbdkit".into());
 /// host::debug(&format!("{name} is ready"));
 /// ```
@@ -83,7 +83,7 @@ pub fn name() -> Result<Option<String>> {
 }
 
 /// The current time in UTC, for messages: `2026-01-01 12:00:00.000333`. Needs nbdkit 1.48. May be
-/// called from any thread; in one that serves no client, nbdkit returns `!`.
+/// called from any thread; on a thread that serves no client, nbdkit returns `!`.
 ///
 /// ```no_run
 /// # use nbdkit_script::{Result, host};

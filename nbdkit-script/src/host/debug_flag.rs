@@ -2,37 +2,37 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// A number for debugging, which `nbdkit -D PLUGIN.FLAG=N` sets, else 0:
-/// [`debug_flag!`](crate::debug_flag) makes one.
+/// A number for debugging: 0, unless `nbdkit -D PLUGIN.FLAG=N` sets it. Make one with
+/// [`debug_flag!`](crate::debug_flag).
 ///
-/// It may be read from any thread at any time, and costs no more than any number in memory.
+/// You may read it from any thread at any time, for the cost of reading a number in memory.
 #[derive(Debug, Default)]
-// nbdkit finds an `int` here, and writes to it before `load`.
+// nbdkit takes this for an `int`, and writes to it before `load`.
 #[repr(transparent)]
 pub struct DebugFlag(AtomicI32);
 
 impl DebugFlag {
-    /// A flag that is not set, for the expansion of [`debug_flag!`](crate::debug_flag).
+    /// A flag at 0, for the expansion of [`debug_flag!`](crate::debug_flag).
     #[doc(hidden)]
     pub const fn new() -> Self {
         DebugFlag(AtomicI32::new(0))
     }
 
-    /// The number. Many flags are only asked whether it is 0.
+    /// The number. For a simple switch, compare it with 0.
     #[inline]
     pub fn get(&self) -> i32 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Sets it, as in a plugin's own tests.
+    /// Sets the number, for example in a plugin's own tests.
     pub fn set(&self, number: i32) {
         self.0.store(number, Ordering::Relaxed);
     }
 }
 
-/// A flag that `nbdkit -D PLUGIN.FLAG=N` sets, for what only a plugin's developers want to see. The
-/// words are the plugin's [`NAME`](crate::ScriptPlugin::NAME), in quotes if it has a dash, and the
-/// flag's own. Each flag can be made once in a plugin.
+/// Makes a flag that `nbdkit -D PLUGIN.FLAG=N` sets, for output that only a plugin's developers
+/// want. Give it the plugin's [`NAME`](crate::ScriptPlugin::NAME), in quotes if that has a dash,
+/// and the flag's name. A plugin can make each flag only once.
 ///
 /// ```
 /// use nbdkit_script::host::{self, DebugFlag};
@@ -42,7 +42,7 @@ impl DebugFlag {
 /// static READAHEAD: &DebugFlag = debug_flag!(ramdisk, readahead);
 ///
 /// fn read_ahead(offset: u64) {
-///     // Without the flag the message is not even made.
+///     // Without the flag, do not even format the message.
 ///     if READAHEAD.get() > 0 {
 ///         host::debug(&format!("reading ahead at {offset}"));
 ///     }
@@ -52,8 +52,8 @@ impl DebugFlag {
 /// # read_ahead(0);
 /// ```
 ///
-/// [`host::debug`](crate::host::debug) needs `-v` as well. nbdkit warns the user of a flag that the
-/// plugin does not have.
+/// [`host::debug`](crate::host::debug) also needs `-v`. nbdkit warns the user if the plugin does
+/// not have the flag.
 #[macro_export]
 macro_rules! debug_flag {
     ($plugin:literal, $flag:ident $(,)?) => {{
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_an_int_under_the_name_that_nbdkit_looks_for() {
+    fn a_flag_is_an_int_under_the_name_that_nbdkit_looks_for() {
         static FLAG: &DebugFlag = debug_flag!("a-test", level);
         const { assert!(size_of::<DebugFlag>() == size_of::<c_int>()) }
         assert_eq!(FLAG.get(), 0);

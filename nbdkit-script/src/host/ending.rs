@@ -13,13 +13,13 @@ use super::functions::nbdkit_nanosleep;
 /// and aborts if we call the functions that need it.
 static SERVES: AtomicBool = AtomicBool::new(false);
 
-/// nbdkit has called `load`. A program that tests plugins may have served another one before.
+/// Called in `load`. A program that tests plugins may have served another plugin before.
 pub(crate) fn at_load() {
     SERVES.store(false, Ordering::Relaxed);
     descriptors::at_load();
 }
 
-/// To be called in `after_fork`, before anything else.
+/// Call this in `after_fork`, before anything else.
 pub(crate) fn serves_now() {
     descriptors::find();
     SERVES.store(true, Ordering::Relaxed);
@@ -132,8 +132,8 @@ fn readable<const N: usize>(descriptors: [RawFd; N], time: Option<Duration>) -> 
     // Rounded up: waiting for zero milliseconds would make the caller spin.
     let milliseconds = time.map(|time| time.as_nanos().div_ceil(1_000_000));
     let milliseconds = milliseconds.map_or(-1, |time| c_int::try_from(time).unwrap_or(c_int::MAX));
-    // SAFETY: takes this many descriptors, with any numbers. That it fails, as over a signal, is as
-    // if the time were over.
+    // SAFETY: takes this many descriptors, with any numbers. If it fails, for example because of a
+    // signal, no `revents` is set, as if the time were up.
     unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
     polled.map(|polled| polled.revents != 0)
 }

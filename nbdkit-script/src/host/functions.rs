@@ -49,11 +49,11 @@ pub type Finder = fn(&CStr) -> Option<NonNull<c_void>>;
 
 static LINKED_IN: OnceCell<Finder> = OnceCell::new();
 
-/// Makes functions that are linked into the program known. The linker does not export a program's
-/// own symbols, so looking for them by name would not find them.
+/// Registers functions that are linked into the program. The linker does not export a program's own
+/// symbols, so dlsym(3) would not find them.
 ///
 /// # Safety
-/// The functions that it finds must have the C types of nbdkit's.
+/// Each function that the finder returns must have the C type of nbdkit's function of that name.
 pub unsafe fn provide(finder: Finder) {
     let _ = LINKED_IN.set(finder);
 }
@@ -133,7 +133,7 @@ functions! {
     nbdkit_script_test_ask since "nbdkit-script-test": fn(*const c_void, *mut c_void);
 }
 
-/// Makes a C string of a script's text.
+/// Makes a C string from a script's text.
 ///
 /// # Errors
 /// `EINVAL` if it contains a NUL byte; `ENOMEM`.

@@ -25,9 +25,9 @@ pub fn error(message: &str) {
 /// Writes one line to nbdkit's debug log, which `nbdkit -v` shows. A line break becomes a space,
 /// and anything but printable ASCII is escaped, as in C.
 ///
-/// nbdkit does not tell a plugin whether `-v` was given: there is no function for it, and the
-/// server's variable is hidden. So the message is made even if nobody sees it. Where that costs too
-/// much, as for each request, let it depend on a flag: see [`debug_flag!`](crate::debug_flag).
+/// A plugin cannot know whether the user gave `-v`: nbdkit has no function for it, and hides the
+/// server's variable. So you format the message even if nobody sees it. Where that costs too much,
+/// as in each request, make it depend on a flag: see [`debug_flag!`](crate::debug_flag).
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
 ///
@@ -124,7 +124,7 @@ fn joined(text: &[u8]) -> Vec<u8> {
         broken = byte == b'\n';
         match byte {
             b'\n' => line.push(b' '),
-            // It would end the C string.
+            // A NUL would end the C string.
             0 => line.extend_from_slice(b"\\0"),
             byte => line.push(byte),
         }

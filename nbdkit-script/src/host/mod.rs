@@ -11,8 +11,8 @@
 //! - the log: [`error`], [`debug`], [`debug_hexdump`], [`debug_hexdiff`], [`warn()`];
 //!   and a [`DebugFlag`], which `nbdkit -D` sets;
 //! - [`print_line`] and [`stdio_safe`], [`name`] and [`timestamp`];
-//! - [`nanosleep`] and [`ending`]; only on the thread of a callback they notice that its client has
-//!   gone;
+//! - [`nanosleep`] and [`ending`]; they notice that a client has gone only on the thread of its
+//!   callback;
 //! - [`shutdown`], from `after_fork` on.
 //!
 //! Up to `get_ready`, when nbdkit leaves its directory and its terminal: [`absolute_path`],
@@ -28,7 +28,7 @@
 //!
 //! use nbdkit_script::*;
 //!
-//! /// A disk for each export, of a size that is the same for all.
+//! /// A disk for each export, all of the same size.
 //! struct Disks {
 //!     size: i64,
 //! }

@@ -1,7 +1,7 @@
-//! Values of parameters, by nbdkit's rules, for plugins in Rust. May be called from any thread, and
-//! without nbdkit, as in a plugin's own tests.
+//! Parses parameters by nbdkit's rules, for plugins in Rust. You may call these functions from any
+//! thread, and without nbdkit, as in a plugin's own tests.
 //!
-//! A value that is wrong gives one error, with the parameter's name.
+//! An invalid value gives one error, which names the parameter.
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -47,7 +47,7 @@ pub fn parse_bool(name: &str, value: &OsStr) -> Result<bool> {
     rules::boolean(&text(name, value)?).map_err(|message| wrong(name, &message))
 }
 
-/// A number of the type that is wanted: decimal, `0x` hexadecimal or `0` octal.
+/// An integer of any type: decimal, `0x` hexadecimal or `0` octal.
 ///
 /// ```
 /// use nbdkit_script::host;

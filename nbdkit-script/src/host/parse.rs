@@ -1,4 +1,4 @@
-//! nbdkit's own parsers, for scripts. May be called from any thread. nbdkit logs what is wrong.
+//! nbdkit's own parsers, for scripts. May be called from any thread. nbdkit logs its errors.
 
 use std::ffi::{CStr, c_int, c_uint};
 use std::time::Duration;
@@ -115,7 +115,7 @@ pub(crate) fn parse_delay(what: &[u8], text: &[u8]) -> Result<Duration> {
     }
 }
 
-// The last two functions by nbdkit's rules, for nbdkit versions that lack them.
+// Our versions of nbdkit's last two parsers, for nbdkit versions that lack them.
 
 pub(super) fn probability_of(what: &CStr, text: &CStr) -> Result<f64> {
     let expected = "a probability, as 0.1, 10%, 1:10 or 1/10";

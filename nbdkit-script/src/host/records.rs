@@ -1,4 +1,4 @@
-//! The records of the crate `log`, and of `tracing`, in nbdkit's log.
+//! Sends the records of the crates `log` and `tracing` to nbdkit's log.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -25,9 +25,9 @@ impl Log for ToNbdkit {
     fn flush(&self) {}
 }
 
-/// Sends records to nbdkit's log, from those of the level `info` on: nbdkit does not say whether it
-/// shows its debug log, so each record costs the time to write it. A process that has a logger,
-/// such as a test, keeps it.
+/// Sends records of the level `info` and above to nbdkit's log. Lower levels would cost too much:
+/// nbdkit does not say whether it shows its debug log, so we have to write every record. A process
+/// that already has a logger, such as a test, keeps it.
 pub(crate) fn send_to_nbdkit() {
     if log::set_logger(&ToNbdkit).is_ok() {
         log::set_max_level(LevelFilter::Info);

@@ -19,11 +19,11 @@ use super::remembered::{CLIENT, Client, Remembered};
 use super::stdio::stdio_safe;
 use crate::error::Error;
 
-/// Whether nbdkit serves a client on standard input and that is a pipe or a file. nbdkit takes it
-/// for a socket, and logs an error with each question about it.
+/// Whether nbdkit serves a client on a standard input that is a pipe or a file. nbdkit takes it for
+/// a socket, and logs an error each time we ask about it.
 static NO_SOCKET: AtomicBool = AtomicBool::new(false);
 
-/// To be called when nbdkit loads the plugin, while standard input is still the original one.
+/// Call this when nbdkit loads the plugin, while standard input is still the original one.
 pub(crate) fn look_at_stdin() {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: there is room for the result. If the call fails, it stays all zeroes, which is valid.
@@ -35,12 +35,12 @@ pub(crate) fn look_at_stdin() {
     NO_SOCKET.store(!stdio_safe() && !socket, Ordering::Relaxed);
 }
 
-/// To be called in `preconnect`: from then on this thread has a connection.
+/// Call this in `preconnect`: from then on this thread has a connection.
 pub(crate) fn connected() {
     let _ = CLIENT.try_with(|client| client.replace(Some(Arc::default())));
 }
 
-/// To be called before a plugin's `open`.
+/// Call this before a plugin's `open`.
 pub(crate) fn remember() -> Remembered {
     CLIENT
         .try_with(|client| {

@@ -1,12 +1,11 @@
-//! What we remember about a client for its `close`, when nbdkit can no longer tell.
+//! What we remember about a client for its `close`, when nbdkit can no longer tell. `remember.rs`
+//! collects this.
 //!
-//! Each connection keeps it, because the framework closes the connections that nbdkit leaves open
-//! at the end in another thread. The connection's own thread, in which nbdkit runs `preconnect`,
-//! the first `open` and the last `close`, keeps it as well: a filter may reopen the plugin in the
-//! thread of a request, where we cannot find out whether there is a connection without an error in
+//! Each connection keeps a copy, because at the end the framework closes the connections that
+//! nbdkit leaves open, on another thread. So does the connection's own thread, on which nbdkit runs
+//! `preconnect`, the first `open` and the last `close`: a filter may reopen the plugin on the
+//! thread of a request, where we could not ask whether there is a connection without an error in
 //! the log.
-//!
-//! `remember.rs` collects it.
 
 use std::cell::RefCell;
 use std::ffi::OsString;

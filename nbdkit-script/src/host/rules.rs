@@ -1,8 +1,8 @@
-//! nbdkit's rules for parameters that are numbers, sizes and booleans, with its messages. nbdkit's
-//! own functions log what is wrong, without a parameter's name.
+//! nbdkit's rules for parameters that are numbers, sizes and booleans, with its messages. We do not
+//! call nbdkit's own functions, because they log the error without the parameter's name.
 //!
-//! The C library reads numbers, as it does for nbdkit: white space, signs, `0x` and overflow are
-//! its business. `nbdkit-script-test` compares all this with nbdkit.
+//! The C library parses the numbers, as it does for nbdkit, so it decides about white space, signs,
+//! `0x` and overflow. A test in `nbdkit-script-test` compares all this with nbdkit.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
@@ -36,7 +36,7 @@ pub fn size(text: &CStr) -> Result<i64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| format!("overflow computing size ({shown})"))
 }
 
-/// Yes or no.
+/// A boolean.
 pub fn boolean(text: &CStr) -> Result<bool, String> {
     match text.to_bytes().to_ascii_lowercase().as_slice() {
         b"1" | b"true" | b"t" | b"yes" | b"y" | b"on" => Ok(true),
@@ -45,9 +45,9 @@ pub fn boolean(text: &CStr) -> Result<bool, String> {
     }
 }
 
-/// The integers that [`parse_int`](super::parse_int) makes.
+/// The integer types that [`parse_int`](super::parse_int) can return.
 pub trait Integer: sealed::Sealed + Sized {
-    /// A number of this type, or what nbdkit logs after the name of the parameter.
+    /// Parses a number, or returns the message that nbdkit logs after the parameter's name.
     #[doc(hidden)]
     fn by_rules(text: &CStr) -> Result<Self, String>;
 }
@@ -81,8 +81,8 @@ fn signed<T: TryFrom<i64>>(text: &CStr) -> Result<T, String> {
 }
 
 fn unsigned<T: TryFrom<u64>>(text: &CStr) -> Result<T, String> {
-    // The C library would take the sign, and give a number near the largest one. It skips a
-    // vertical tab as well, which nbdkit does not.
+    // The C library would accept a minus sign, and return a number near the largest one. It also
+    // skips a vertical tab, which nbdkit does not.
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\x0c' | b'\r');
     let spaces = text.to_bytes().iter().take_while(|byte| is_space(byte)).count();
     let text = text
@@ -110,7 +110,7 @@ fn narrowed<T>(number: Option<T>, errno: c_int, rest: &CStr, text: &CStr) -> Res
     Err(format!("could not parse number: \"{}\": {why}", text.to_string_lossy()))
 }
 
-/// A number at the beginning of a text, the errno, and the rest.
+/// The number at the beginning of a text, the errno, and the rest of the text.
 fn read<T>(
     text: &CStr,
     base: c_int,
@@ -118,7 +118,7 @@ fn read<T>(
 ) -> (T, c_int, &CStr) {
     let mut end = std::ptr::null_mut();
     // SAFETY: strtoll(3) and strtoull(3) take a C string, and set `end` to a place in it. Each
-    // thread has an errno of its own.
+    // thread has its own errno.
     unsafe {
         *libc::__errno_location() = 0;
         let number = read(text.as_ptr(), &mut end, base);

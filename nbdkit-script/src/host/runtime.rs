@@ -1,4 +1,4 @@
-//! Asynchronous code in a plugin, whose callbacks are not: a runtime of tokio.
+//! A tokio runtime, for asynchronous code in a plugin: nbdkit's callbacks are synchronous.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,13 +12,13 @@ use super::ending::ending;
 use super::thread::block_signals;
 use crate::error::{Error, Result, ResultExt};
 
-/// How soon a callback ends when nobody waits for it any more.
+/// How often a callback checks whether anybody still waits for it.
 const STEP: Duration = Duration::from_millis(100);
 
-/// A runtime of tokio for a plugin that calls asynchronous code. With the feature `tokio`.
+/// A tokio runtime for a plugin that calls asynchronous code. Needs the feature `tokio`.
 ///
-/// Its threads are started in `after_fork`, since nbdkit's fork would end any that were there
-/// before, and end when the plugin is dropped.
+/// Start its threads in `after_fork`: threads do not survive nbdkit's fork. They end when the
+/// plugin is dropped.
 ///
 /// ```
 /// use nbdkit_script::*;
@@ -51,7 +51,7 @@ const STEP: Duration = Duration::from_millis(100);
 ///     }
 ///
 ///     fn pread<'r>(&self, _: &(), buffer: ReadBuffer<'r>, offset: u64) -> Result<Filled<'r>> {
-///         // The first `?` is for a client that has gone.
+///         // The first `?` returns the error if the client has gone.
 ///         let data = self.runtime.block_on(fetch(offset, buffer.len()))??;
 ///         buffer.copy_from(&data)
 ///     }
@@ -61,29 +61,29 @@ const STEP: Duration = Duration::from_millis(100);
 pub struct Runtime(OnceCell<tokio::runtime::Runtime>);
 
 impl Runtime {
-    /// A runtime that is to be started.
+    /// A runtime that has not been started.
     pub const fn new() -> Runtime {
         Runtime(OnceCell::new())
     }
 
-    /// Starts its threads, as many as there are processors. To be called in `after_fork`.
+    /// Starts one thread for each processor. Call this in `after_fork`.
     ///
     /// # Errors
-    /// Those of the system.
+    /// If the system cannot start the threads.
     pub fn start(&self) -> Result<()> {
         self.0
             .get_or_try_init(|| {
-                // Signals are nbdkit's.
+                // nbdkit handles all signals.
                 Builder::new_multi_thread().enable_all().on_thread_start(block_signals).build()
             })
             .context("the runtime of tokio")
             .map(|_| ())
     }
 
-    /// Runs a future to its end, on the thread of the callback that calls this.
+    /// Runs a future to completion, on the thread of the callback that calls this.
     ///
-    /// The future is dropped if there is no point in going on: the client of this callback has
-    /// gone, or the server is ending. That is noticed within 100 ms, by [`ending`].
+    /// Drops the future if there is no point in going on, because the callback's client has gone or
+    /// the server is ending. Checks this with [`ending`] every 100 ms.
     ///
     /// # Errors
     /// `ESHUTDOWN` in that case; `EINVAL` if the runtime has not been started.
@@ -103,7 +103,7 @@ impl Runtime {
         })
     }
 
-    /// What spawns tasks. They go on when the callback that has spawned them ends.
+    /// A handle to spawn tasks, which continue after the callback that spawned them.
     ///
     /// ```
     /// # use nbdkit_script::{Result, Runtime};

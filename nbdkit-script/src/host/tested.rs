@@ -1,8 +1,8 @@
-//! Between a script that is tested and `nbdkit-script-test`, which tests it: what the runner wants
-//! of the plugin's library, and what a test asks the runner's client.
+//! The interface between the plugin of a script under test and `nbdkit-script-test`, the runner:
+//! the runner's jobs for the plugin's library, and a test's questions to the runner's client.
 //!
-//! Both sides use these types. The runner may have been built apart from the plugin, so they have
-//! C's layout, and whoever made a value is who reads and frees its memory.
+//! Both sides use these types. The runner may have been built separately from the plugin, so the
+//! types have C's layout, and each side frees only memory that it has allocated.
 
 use std::ffi::{OsStr, c_int, c_void};
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::functions::nbdkit_script_test_ask;
 use crate::error::{Error, Result};
 
-/// Bytes of the other side.
+/// Bytes that one side lends to the other.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 struct Bytes<'a> {
@@ -29,20 +29,20 @@ impl<'a> Bytes<'a> {
     }
 
     fn get(self) -> &'a [u8] {
-        // SAFETY: only `of` makes one.
+        // SAFETY: only `of` makes this value, from a slice that outlives `'a`.
         unsafe { std::slice::from_raw_parts(self.first, self.length) }
     }
 }
 
-/// What the runner wants of the plugin's library.
+/// What the plugin's library should do for the runner.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
-    /// To be told which callbacks the plugin defines, which serves already.
+    /// Name the callbacks that the plugin defines. The plugin is already serving.
     Callbacks,
-    /// To be told which tests a file has.
+    /// Name the tests in a file.
     List,
-    /// That a test is run.
+    /// Run a test.
     Run,
 }
 
@@ -50,11 +50,11 @@ pub enum Job {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// A callback that is defined: nbdkit's name for it, a space, and the script's.
+    /// A callback that the script defines: nbdkit's name for it, a space, and the script's.
     Callback,
-    /// A test, in the order of the file.
+    /// The name of a test, in the order of the file.
     Test,
-    /// Why the job could not be done, or why the test has failed.
+    /// Why the job could not be done, or why the test failed.
     Failure,
 }
 
@@ -72,17 +72,17 @@ pub struct Testing<'a> {
     listening: PhantomData<Listener<'a>>,
 }
 
-/// Who is told what the library finds.
+/// Receives what the library tells the runner.
 pub type Listener<'a> = &'a mut dyn FnMut(Told, &str);
 
 unsafe extern "C" fn hear(listener: *mut c_void, told: Told, text: Bytes<'_>) {
-    // SAFETY: `Testing::new` has made the pointer, of what outlives the job.
+    // SAFETY: `Testing::new` made the pointer from a `&mut` that outlives the job.
     let listener = unsafe { &mut *listener.cast::<Listener<'_>>() };
     listener(told, &String::from_utf8_lossy(text.get()));
 }
 
 impl<'a> Testing<'a> {
-    /// A job: with the tests in a file, and the name of one of them.
+    /// A job for the tests in a file, or for one of them.
     pub fn new(
         job: Job,
         file: &'a Path,
@@ -101,17 +101,17 @@ impl<'a> Testing<'a> {
         }
     }
 
-    /// What is wanted.
+    /// The kind of job.
     pub fn job(&self) -> Job {
         self.job
     }
 
-    /// The file of tests.
+    /// The file that contains the tests.
     pub fn file(&self) -> &'a Path {
         Path::new(OsStr::from_bytes(self.file.get()))
     }
 
-    /// The test to be run.
+    /// The name of the test to run.
     pub fn test(&self) -> Result<&'a str> {
         std::str::from_utf8(self.test.get()).map_err(|_| Error::invalid("a name that is not UTF-8"))
     }
@@ -122,67 +122,68 @@ impl<'a> Testing<'a> {
         (limit > 0).then(|| Duration::from_millis(limit))
     }
 
-    /// Tells the runner.
+    /// Tells the runner something.
     pub fn tell(&self, told: Told, text: &str) {
-        // SAFETY: `new` has set both. The job is not shared with other threads.
+        // SAFETY: `new` set the function and the listener that it takes. The raw pointer in it
+        // keeps this value on one thread.
         unsafe { (self.tell)(self.listener, told, Bytes::of(text.as_bytes())) };
     }
 }
 
-/// What a test asks the runner's client: a request, or something that the client knows.
+/// A test's question to the runner's client: a request for the disk, or about the client itself.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Question<'a> {
     name: Bytes<'a>,
-    /// Where the request begins.
+    /// The request's offset on the disk.
     pub offset: u64,
-    /// How many bytes it is for.
+    /// The length of the request in bytes.
     pub count: u64,
-    /// nbdkit's flags.
+    /// The request's flags, as nbdkit defines them.
     pub flags: u32,
     data: Bytes<'a>,
 }
 
 impl<'a> Question<'a> {
-    /// The question of this name, with nothing else.
+    /// A question with this name and nothing else.
     pub fn new(name: &'a str) -> Self {
         let nothing = Bytes::of(&[]);
         Question { name: Bytes::of(name.as_bytes()), offset: 0, count: 0, flags: 0, data: nothing }
     }
 
-    /// For so many bytes there.
+    /// Sets the range of the request.
     pub fn range(self, count: u64, offset: u64) -> Self {
         Question { count, offset, ..self }
     }
 
-    /// With nbdkit's flags.
+    /// Sets the flags, as nbdkit defines them.
     pub fn flags(self, flags: u32) -> Self {
         Question { flags, ..self }
     }
 
-    /// With data to be written, or a text.
+    /// Sets the data to write, or a text.
     pub fn data(self, data: &'a [u8]) -> Self {
         Question { data: Bytes::of(data), ..self }
     }
 
-    /// Which question it is: the name of a callback, for most.
+    /// The question's name, which is usually a callback's.
     pub fn name(&self) -> &'a [u8] {
         self.name.get()
     }
 
-    /// Its data.
+    /// The data to write, or a text.
     pub fn bytes(&self) -> &'a [u8] {
         self.data.get()
     }
 }
 
-/// What the client answers.
+/// The client's answer to a question.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Reply {
-    /// The errno that the client sees; 0 if the request has not failed.
+    /// The errno that the client sees; 0 if the request succeeded.
     pub errno: c_int,
-    /// The errno that the disk has failed with.
+    /// The errno that the disk chose; 0 if the request succeeded.
     pub disks_errno: c_int,
     /// A number, or a boolean.
     pub number: i64,
@@ -191,35 +192,36 @@ pub struct Reply {
 }
 
 unsafe extern "C" fn take(place: *mut c_void, bytes: Bytes<'_>) {
-    // SAFETY: `ask` has made the pointer, and waits for the answer.
+    // SAFETY: `ask_client` made the pointer from its own `Vec`, and does not use it during the
+    // call.
     let place = unsafe { &mut *place.cast::<Vec<u8>>() };
     place.extend_from_slice(bytes.get());
 }
 
 impl Reply {
-    /// Answers with more data, or with more of a message.
+    /// Appends data, or a part of a message.
     pub fn add(&mut self, data: &[u8]) {
-        // SAFETY: `ask` has set both.
+        // SAFETY: `ask_client` set the function and the place that it takes.
         unsafe { (self.take)(self.place, Bytes::of(data)) };
     }
 }
 
-/// What a request has read, or what it has failed with.
+/// The result of a question: data, or an error.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    /// 0, or what the client sees.
+    /// The errno that the client sees, or 0.
     pub(crate) errno: i32,
-    /// 0, or what the disk has chosen.
+    /// The errno that the disk chose, or 0.
     pub(crate) disks_errno: i32,
     pub(crate) number: i64,
     /// Data, or a message.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Asks the client of the test that runs.
+/// Asks the client of the running test.
 ///
 /// # Errors
-/// If no test runs in this process.
+/// If this process runs no test.
 pub(crate) fn ask_client(question: &Question<'_>) -> Result<Answered> {
     let ask = nbdkit_script_test_ask.get().ok_or_else(|| {
         Error::new(libc::ENOTSUP, "there is no client: only nbdkit-script-test has one")
@@ -227,7 +229,8 @@ pub(crate) fn ask_client(question: &Question<'_>) -> Result<Answered> {
     let mut bytes = Vec::new();
     let place = ptr::from_mut(&mut bytes).cast();
     let mut reply = Reply { errno: 0, disks_errno: 0, number: 0, place, take };
-    // SAFETY: the runner's function, which takes a question and a place for the reply.
+    // SAFETY: this is the runner's function. It takes a pointer to a `Question` and one to a
+    // `Reply`, and keeps neither.
     unsafe { ask(ptr::from_ref(question).cast(), ptr::from_mut(&mut reply).cast()) };
     let Reply { errno, disks_errno, number, .. } = reply;
     Ok(Answered { errno, disks_errno, number, bytes })

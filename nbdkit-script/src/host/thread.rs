@@ -31,10 +31,11 @@ impl std::fmt::Debug for Thread {
 }
 
 impl Thread {
-    /// Starts a thread with a stack of this many bytes. It blocks all signals, which are nbdkit's.
+    /// Starts a thread with a stack of this many bytes. The thread blocks all signals, since nbdkit
+    /// handles them.
     ///
     /// # Errors
-    /// Those of the system.
+    /// If the system cannot start the thread.
     pub(crate) fn start(
         name: &std::ffi::CStr,
         stack: usize,
@@ -70,7 +71,7 @@ impl Thread {
     }
 }
 
-/// Blocks all signals in the thread that calls this: they are nbdkit's.
+/// Blocks all signals in the calling thread: nbdkit handles them.
 #[cfg(feature = "tokio")]
 pub(super) fn block_signals() {
     let mut all = MaybeUninit::uninit();
@@ -92,7 +93,7 @@ extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     // SAFETY: `start` passed this pointer, and leaves the body alone until this thread has been
     // joined.
     let body = unsafe { &mut *argument.cast::<Body>() };
-    // There is nobody to report a panic to, and the server goes on without the thread.
+    // Nobody is waiting for the result, and the server goes on without the thread.
     let _ = catch_unwind(AssertUnwindSafe(body));
     ptr::null_mut()
 }

@@ -1,7 +1,7 @@
-//! What is known about parameters before any is given: their names, and the text for
-//! `nbdkit --help`. It is the same for plugins in Rust and for what comes in front of a script.
+//! The declarations of parameters: their names, and the text for `nbdkit --help`. Plugins in Rust
+//! and the parameters in front of a script share this.
 //!
-//! nbdkit wants the text of a plugin in Rust as a constant, so most of this runs at compile time.
+//! For a plugin in Rust the text has to be a constant, so most of this runs at compile time.
 
 use crate::values::is_same;
 
@@ -10,15 +10,15 @@ use crate::values::is_same;
 pub struct Declared<'a> {
     /// The part before the `=`.
     pub name: &'a str,
-    /// What stands for its value: `<SIZE>`.
+    /// The placeholder for its value: `<SIZE>`.
     pub value: &'a str,
-    /// The lines of its comment, up to the first one that is empty.
+    /// The lines of its comment. The text ends at the first empty one.
     pub help: &'a [&'a str],
-    /// Whether it has to be given.
+    /// Whether the user has to give it.
     pub required: bool,
-    /// Whether `name=` may be left out.
+    /// Whether the user may leave out `name=`.
     pub magic: bool,
-    /// Its value if it is not given, if that is said.
+    /// Its value if the user does not give it, where the author has declared one.
     pub default: Option<&'a str>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn help(list: &[Declared<'_>]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// The length of that text, as a constant. Mistakes do not compile.
+/// The length of the help text, as a constant. A mistake in the declarations does not compile.
 pub const fn help_length(list: &[Declared<'_>]) -> usize {
     let (mut index, mut magic) = (0, 0);
     while index < list.len() {
@@ -53,14 +53,14 @@ pub const fn help_length(list: &[Declared<'_>]) -> usize {
     write(list, &mut [])
 }
 
-/// That text, of that length.
+/// The bytes of the help text, whose length is [`help_length`].
 pub const fn help_bytes<const LENGTH: usize>(list: &[Declared<'_>]) -> [u8; LENGTH] {
     let mut text = [0; LENGTH];
     write(list, &mut text);
     text
 }
 
-/// The same as a text.
+/// The help text as a string.
 pub const fn help_text(text: &[u8]) -> &str {
     match std::str::from_utf8(text) {
         Ok(text) => text,
@@ -83,7 +83,7 @@ const fn is_key(name: &[u8]) -> bool {
     first.is_ascii_alphabetic()
 }
 
-/// Writes the text, as much as there is room for, and returns its length.
+/// Writes as much of the text as fits, and returns the length of the whole text.
 const fn write(list: &[Declared<'_>], text: &mut [u8]) -> usize {
     let (mut index, mut column) = (0, 0);
     while index < list.len() {
@@ -127,7 +127,7 @@ impl Writer<'_> {
         }
     }
 
-    /// `size=<SIZE>`. Returns its length.
+    /// Writes `size=<SIZE>`, and returns its length.
     const fn name(&mut self, parameter: &Declared<'_>) -> usize {
         let before = self.length;
         self.push(if parameter.magic { "[" } else { "" });
@@ -137,7 +137,7 @@ impl Writer<'_> {
         self.length - before
     }
 
-    /// One parameter, whose description begins at a column.
+    /// Writes one parameter, with its description from this column on.
     const fn parameter(&mut self, parameter: &Declared<'_>, column: usize) {
         let length = self.name(parameter);
         let mut before = column - length;
@@ -210,7 +210,7 @@ a=<N>";
     }
 
     #[test]
-    fn nbdkit_takes_some_names() {
+    fn names_follow_nbdkits_rule() {
         assert!(is_key(b"size") && is_key(b"A") && is_key(b"a.b_c-9"));
         for name in ["", "_size", "9", "a b", "gr\u{f6}sse", "a="] {
             assert!(!is_key(name.as_bytes()), "{name}");

@@ -1,4 +1,4 @@
-//! The parameters of a plugin, as they are given one by one.
+//! A plugin's parameters, which nbdkit passes one by one.
 
 use std::ffi::OsStr;
 use std::ops::Deref;
@@ -17,25 +17,25 @@ pub trait Parameters: Sized {
     /// The text for `nbdkit --help`, for [`CONFIG_HELP`](crate::ScriptPlugin::CONFIG_HELP).
     const HELP: &'static str;
 
-    /// The parameter that is `magic`, for
+    /// The name of the `magic` parameter, for
     /// [`MAGIC_CONFIG_KEY`](crate::ScriptPlugin::MAGIC_CONFIG_KEY).
     const MAGIC_KEY: Option<&'static str>;
 
-    /// What is known of each parameter.
+    /// The declaration of each parameter.
     #[doc(hidden)]
     const LIST: &'static [Declared<'static>];
 
-    /// The values if none is given.
+    /// The values before the user gives any.
     #[doc(hidden)]
     fn defaults() -> Result<Self>;
 
-    /// The places of the values, in the order of the list.
+    /// The fields, in the order of `LIST`.
     #[doc(hidden)]
     fn fields(&mut self) -> Vec<&mut dyn Field>;
 }
 
-/// The parameters that the user has given. Its methods are called by a plugin's callbacks of the
-/// same names, and it is used as the struct that it holds.
+/// The parameters that the user has given. Call its methods from your callbacks of the same names,
+/// and read the fields of your struct through it.
 ///
 /// ```
 /// use nbdkit_script::{Given, Parameters, Size};
@@ -64,8 +64,8 @@ pub trait Parameters: Sized {
 /// # Ok::<(), nbdkit_script::Error>(())
 /// ```
 ///
-/// Before [`config_complete`](Given::config_complete) has been called, a required parameter may
-/// still have the `Default` of its type.
+/// Until [`config_complete`](Given::config_complete) returns, a required parameter may still have
+/// the `Default` of its type.
 #[derive(Debug, Clone)]
 pub struct Given<P> {
     values: P,
@@ -73,10 +73,10 @@ pub struct Given<P> {
 }
 
 impl<P: Parameters> Given<P> {
-    /// No parameters, but their defaults.
+    /// All parameters with their defaults.
     ///
     /// # Errors
-    /// A default that is no value of its parameter.
+    /// If a `default = ...` is not a valid value of its parameter.
     pub fn new() -> Result<Self> {
         Ok(Given { values: P::defaults()?, names: Vec::new() })
     }
@@ -84,7 +84,7 @@ impl<P: Parameters> Given<P> {
     /// Takes a parameter.
     ///
     /// # Errors
-    /// `EINVAL` for a value that is wrong, and for a parameter that the struct does not have.
+    /// `EINVAL` for an invalid value, and for a parameter that the struct does not have.
     pub fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
         let fields = self.values.fields();
         let mut all = P::LIST.iter().zip(fields);
@@ -99,10 +99,10 @@ impl<P: Parameters> Given<P> {
         Ok(())
     }
 
-    /// All parameters have been given.
+    /// Checks that the user has given every required parameter.
     ///
     /// # Errors
-    /// `EINVAL` if a required one is missing; the message names all of them.
+    /// `EINVAL` if a required parameter is missing; the message names all that are.
     pub fn config_complete(&self) -> Result<()> {
         let missing = P::LIST.iter().filter(|known| known.required);
         let missing = missing.map(|known| known.name).filter(|name| !self.names.contains(name));
@@ -136,7 +136,7 @@ fn unknown(key: &str, list: &[Declared<'_>]) -> Error {
     error.remark(did_you_mean(key, names.into_iter()))
 }
 
-/// A hint for a parameter that there is not, if it is probably misspelt.
+/// A hint for an unknown parameter, if it looks like a misspelt one.
 pub(crate) fn did_you_mean<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     nearest(key, known, |name| name).map(|meant| format!("did you mean {meant}=?"))
 }

@@ -78,23 +78,24 @@
 //! timeout=<SECONDS>     How long to wait for data.
 //! ```
 //!
-//! # What is written about a field
+//! # How to declare a field
 //!
-//! Its name is the parameter's, and the first paragraph of its comment is the help. In
-//! `#[parameter(...)]`, all of which may be left out:
+//! The field's name is the parameter's name, and the first paragraph of its comment is the help.
+//! `#[parameter(...)]` is optional, and takes:
 //!
-//! - `required`: without it, `config_complete` fails.
-//! - `default = ...`: the value if it is not given, as a user would write it: a number, `true`, or
-//!   a text such as `"16M"`. It is read by the same rules, in [`Given::new`]. A field with neither
-//!   has the [`Default`] of its type: false, 0, no time, `None`, nothing.
-//! - `magic`: the parameter whose `key=` may be left out, as in `nbdkit disk 1M`. One can be this.
-//! - `name = "..."`: another name, as one with a dash.
+//! - `required`: if the user does not give the parameter, `config_complete` fails.
+//! - `default = ...`: the value if the user gives none, written as a user would write it: a number,
+//!   `true`, or a text such as `"16M"`. [`Given::new`] reads it by the same rules. A field that is
+//!   neither required nor has a default starts with the [`Default`] of its type.
+//! - `magic`: the user may leave out `key=`, as in `nbdkit disk 1M`. Only one parameter can be
+//!   this.
+//! - `name = "..."`: the parameter's name if it is not the field's, such as one with a dash.
 //!
-//! The type of a field is any that is [`FromParameter`], of which some are here: [`Size`] and
-//! [`Secret`]. Of a parameter that is given more than once the last value counts, as with most of
-//! nbdkit's plugins; a `Vec` has them all.
+//! A field may have any type that implements [`FromParameter`], such as [`Size`] and [`Secret`]
+//! from this crate. If the user gives a parameter more than once, the last value counts, as in most
+//! of nbdkit's plugins; a `Vec` keeps them all.
 //!
-//! A plugin may have more parameters than the struct: its `config` takes them before it calls
+//! A plugin may take more parameters than the struct has: handle them in `config` before you call
 //! [`Given::config`].
 
 mod declared;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::host;
 
-/// A type that a parameter may have: how its value is read.
+/// A type that a parameter may have, and how to read a value of it.
 ///
 /// ```
 /// use std::ffi::OsStr;
@@ -52,7 +52,7 @@ pub trait FromParameter: Sized {
     /// Reads a value.
     ///
     /// # Errors
-    /// End nbdkit before it serves. The message names the parameter.
+    /// For an invalid value; the error ends nbdkit before it serves. Name the parameter in it.
     fn from_parameter(name: &str, value: &OsStr) -> Result<Self>;
 
     /// Reads another value of the same parameter, which replaces the earlier one.
@@ -65,7 +65,7 @@ pub trait FromParameter: Sized {
     }
 }
 
-/// Types whose values are read by a function of the module `host`, or one like it.
+/// Implements the trait for types that a function of the module `host`, or one like it, can read.
 macro_rules! types {
     ($($(#[$description:meta])* $type:ty, $value:literal, $read:expr;)*) => {
         $(
@@ -82,20 +82,20 @@ macro_rules! types {
 }
 
 types! {
-    /// By [`host::parse_bool`].
+    /// Read by [`host::parse_bool`].
     bool, "true|false", host::parse_bool;
-    /// By [`host::parse_size`].
+    /// Read by [`host::parse_size`].
     Size, "<SIZE>", |name, value| host::parse_size(name, value).map(Size);
-    /// By [`host::parse_delay`].
+    /// Read by [`host::parse_delay`].
     Duration, "<SECONDS>", host::parse_delay;
-    /// Any text that is UTF-8.
+    /// Any UTF-8 text.
     String, "<TEXT>", text;
     /// Any bytes but NUL.
     OsString, "<TEXT>", |_, value: &OsStr| Ok(value.to_owned());
     /// A path, made absolute: nbdkit changes its directory before it serves. The file need not
     /// exist.
     PathBuf, "<PATH>", path;
-    /// By [`host::read_password`].
+    /// Read by [`host::read_password`].
     Secret, "<PASSWORD>", |name, value| {
         let secret = host::read_password(value).map_err(|error| error.context(name));
         secret.map(Secret)
@@ -105,7 +105,7 @@ types! {
 macro_rules! integers {
     ($($type:ty)*) => {
         types! { $(
-            /// By [`host::parse_int`].
+            /// Read by [`host::parse_int`].
             $type, "<N>", host::parse_int;
         )* }
     };
@@ -113,7 +113,7 @@ macro_rules! integers {
 
 integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
-/// `None` if it is not given.
+/// `None` if the user does not give the parameter.
 impl<T: FromParameter> FromParameter for Option<T> {
     const VALUE: &'static str = T::VALUE;
 
@@ -122,7 +122,7 @@ impl<T: FromParameter> FromParameter for Option<T> {
     }
 }
 
-/// All values that are given, in order.
+/// All values that the user gives, in order.
 impl<T: FromParameter> FromParameter for Vec<T> {
     const VALUE: &'static str = T::VALUE;
 
@@ -155,15 +155,15 @@ fn path(name: &str, value: &OsStr) -> Result<PathBuf> {
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(
-    /// The bytes: of a parameter never negative.
+    /// The number of bytes. A parameter's is never negative.
     pub i64,
 );
 
-/// A password, which a user may write as `+FILE` or `-FD`, or be asked for with `-`. `Debug` does
-/// not show it.
+/// A password. The user may write it in full, as `+FILE` or `-FD`, or as `-` for a prompt. `Debug`
+/// does not show it.
 ///
-/// Under [`Isolated`](crate::Isolated) each instance reads it; none but the first can read it from
-/// a pipe.
+/// Under [`Isolated`](crate::Isolated) each instance reads the password again, so only the first
+/// one can read it from a pipe.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(OsString);
 
@@ -193,9 +193,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The place for a value, of whatever type.
+/// A field of any type that a parameter may have.
 pub trait Field {
-    /// Puts a value there: the first one that is given, or another.
+    /// Stores a value: the first one that the user gives, or `again` another.
     #[doc(hidden)]
     fn put(&mut self, name: &str, value: &OsStr, again: bool) -> Result<()>;
 }
@@ -210,7 +210,7 @@ impl<T: FromParameter> Field for T {
     }
 }
 
-/// What `default = ...` says.
+/// Reads the value of `default = ...`.
 pub fn default_of<T: FromParameter>(name: &str, value: &str) -> Result<T> {
     T::from_parameter(name, value.as_ref()).map_err(|error| error.context("the default"))
 }
@@ -248,12 +248,12 @@ mod tests {
         named(read::<PathBuf>("").err());
         let error = String::from_parameter("key", OsStr::from_bytes(b"\xff")).unwrap_err();
         named(Some(error.to_string()));
-        // Without nbdkit nobody reads it, and nobody tells it.
+        // Without nbdkit, reading a password fails; the error must not contain the password.
         named(read::<Secret>("swordfish").err().filter(|error| !error.contains("swordfish")));
     }
 
     #[test]
-    fn all_values_but_one_are_kept_by_a_list_alone() {
+    fn only_a_list_keeps_all_values() {
         let (mut last, mut all): (u8, Vec<u8>) = (0, vec![9]);
         for (number, value) in ["1", "2", "3"].into_iter().enumerate() {
             let again = number > 0;
