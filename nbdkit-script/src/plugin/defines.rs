@@ -1,4 +1,4 @@
-//! Which callbacks a plugin in Rust defines: what the attribute `#[plugin]` has found.
+//! Which callbacks a plugin in Rust defines, as found by the attribute `#[plugin]`.
 
 use crate::callbacks::Callbacks;
 use crate::values::is_same;
@@ -30,11 +30,11 @@ use crate::values::is_same;
             that, a disk with `pwrite` would be read-only"
 )]
 pub trait Defines {
-    /// The callbacks that are written in the `impl`.
+    /// The callbacks that the `impl` defines.
     const CALLBACKS: Callbacks;
 }
 
-/// The callbacks among functions with these names, for a constant.
+/// The callbacks among functions with these names. For use in a constant.
 pub const fn defined(functions: &[&str]) -> Callbacks {
     let mut callbacks = Callbacks::empty();
     let mut rest = functions;

@@ -1,6 +1,6 @@
-//! What the examples of callbacks do not show: the rest of a plugin.
+//! The rest of a plugin, which the examples of single callbacks do not show.
 
-/// A plugin with these in its `impl`, besides what is required.
+/// Makes a plugin of these callbacks, and adds the required ones.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __example {

@@ -1,4 +1,4 @@
-//! What the framework serves: a plugin, whether it is written in Rust or in a script.
+//! A plugin as the framework serves it, whether it is written in Rust or in a script.
 
 mod defines;
 mod example;
@@ -22,8 +22,8 @@ use crate::values::{BlockSize, Cache, Export, Extent, Flags, Fua, ThreadModel};
 /// What `open` returned.
 pub(crate) type HandleOf<P> = <P as Plugin>::Handle;
 
-/// Declares the callbacks of [`Plugin`], and implements them for a [`ScriptPlugin`] by the methods
-/// of the same names.
+/// Declares the callbacks of [`Plugin`], and implements them for a [`ScriptPlugin`] with its
+/// methods of the same names.
 macro_rules! callbacks {
     ($(fn $name:ident($($by:tt)*) ($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
         /// A plugin as the framework sees it: all callbacks, and whatever differs between a plugin
@@ -43,12 +43,12 @@ macro_rules! callbacks {
             const MAGIC_CONFIG_KEY: Option<&'static str>;
             const INSTANCES: usize;
 
-            /// Whether it aborts when memory runs out, so that none may be held back.
+            /// Whether the plugin aborts when memory runs out, so that we must not hold any back.
             const NEEDS_ALL_MEMORY: bool = false;
 
             type Handle: Send + 'static;
 
-            /// What instances are loaded from.
+            /// What we load instances from.
             type Source: Source;
 
             /// The parameters, for `nbdkit --help`.
@@ -69,7 +69,7 @@ macro_rules! callbacks {
                 Ok(())
             }
 
-            /// Called before a second instance is made.
+            /// Called before the framework makes a second instance.
             fn instances_begin() {}
 
             fn callbacks(&self) -> Callbacks;
@@ -111,7 +111,7 @@ macro_rules! callbacks {
                 Err(Error::invalid("a plugin in Rust has no files of tests"))
             }
 
-            /// Runs one of them.
+            /// Runs a test in a file.
             fn run_test(file: &Path, _name: &str, limit: Option<Duration>) -> Result<()> {
                 Self::tests(file, limit).map(|_| ())
             }

@@ -16,31 +16,30 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     const LONGNAME: Option<&'static str> = None;
     /// The version, for `nbdkit --help` and `--dump-plugin`.
     const VERSION: Option<&'static str> = None;
-    /// What the plugin is, for `nbdkit --help`; any number of lines.
+    /// A description, for `nbdkit --help`; any number of lines.
     const DESCRIPTION: Option<&'static str> = None;
     /// The parameters, for `nbdkit --help`; any number of lines. `#[derive(Parameters)]` makes
     /// them: [`Parameters::HELP`](crate::Parameters::HELP).
     const CONFIG_HELP: Option<&'static str> = None;
-    /// The key that a parameter without `key=` is given. Without one, nbdkit refuses it. See
-    /// [`Parameters::MAGIC_KEY`](crate::Parameters::MAGIC_KEY).
+    /// The key for a parameter without `key=`. If it is `None`, nbdkit refuses such a parameter.
+    /// See [`Parameters::MAGIC_KEY`](crate::Parameters::MAGIC_KEY).
     const MAGIC_CONFIG_KEY: Option<&'static str> = None;
 
-    /// How many instances [`Isolated`](crate::Isolated) runs if the thread model allows several.
-    /// The default is the number of threads that nbdkit has for a connection, since a callback may
-    /// wait.
+    /// How many instances [`Isolated`](crate::Isolated) runs if the thread model allows several. By
+    /// default, as many as nbdkit has threads for a connection, since a callback may block.
     const INSTANCES: usize = 16;
 
-    /// What belongs to one client's connection, from `open` to `close`.
+    /// Your data for one client's connection, from `open` to `close`.
     type Handle: Send + 'static;
 
-    /// Makes the plugin.
+    /// Creates the plugin.
     ///
     /// # Errors
-    /// End nbdkit before it serves, with the message as it is.
+    /// End nbdkit before it serves, with the unchanged message.
     fn load() -> Result<Self>;
 
-    /// Prints further `key=value` lines for `nbdkit --dump-plugin`, to standard output. It is
-    /// called after `config`, without `config_complete`.
+    /// Prints more `key=value` lines for `nbdkit --dump-plugin`, to standard output. nbdkit calls
+    /// this after `config`, without `config_complete`.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -55,8 +54,9 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     }
 
     /// Takes one parameter. The key is ASCII: a letter, then letters, digits, `.`, `_`, `-`. The
-    /// value is any bytes but NUL, for it may be a path. Absent: parameters are refused.
-    /// [`Given::config`](crate::Given::config) reads them into the fields of a struct.
+    /// value may have any bytes but NUL, since it may be a path. Absent: all parameters are
+    /// refused. [`Given::config`](crate::Given::config) reads parameters into the fields of a
+    /// struct.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -77,7 +77,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// All parameters have been given: check that the necessary ones were, as
+    /// Called after the last parameter. Check that the user gave the required ones, as
     /// [`Given::config_complete`](crate::Given::config_complete) does. Absent: nothing to do.
     ///
     /// ```
@@ -97,8 +97,8 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// The greatest concurrency the plugin can stand. Absent: [`ThreadModel::Parallel`] under
-    /// [`Shared`](crate::Shared), where the compiler has checked that it can;
+    /// The most concurrency that the plugin supports. Absent: [`ThreadModel::Parallel`] under
+    /// [`Shared`](crate::Shared), where the compiler has checked that this is safe;
     /// [`ThreadModel::SerializeAllRequests`] under [`Isolated`](crate::Isolated).
     ///
     /// ```
@@ -115,7 +115,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Last step before nbdkit forks and changes directory. Absent: nothing to do.
+    /// The last step before nbdkit forks and changes directory. Absent: nothing to do.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -132,7 +132,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// First step in the process that serves; threads may be started. Absent: nothing to do.
+    /// The first step in the process that serves; you may start threads. Absent: nothing to do.
     ///
     /// ```
     /// # use nbdkit_script::host;
@@ -172,7 +172,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// A client connected and nothing has been negotiated, not even TLS. Absent: it may go on.
+    /// A client has connected, and has negotiated nothing yet, not even TLS. Absent: it may go on.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -191,7 +191,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// The exports there are. Absent: the default export alone.
+    /// Lists the exports. Absent: only the default export.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -206,12 +206,12 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// ```
     ///
     /// # Errors
-    /// Fail the client's question; it may go on.
+    /// Fail the client's request for the list; the client may go on.
     fn list_exports(&self, readonly: bool, is_tls: bool) -> Result<Vec<Export>> {
         Err(Error::not_defined())
     }
 
-    /// The export that the empty name stands for, if any. Absent: the empty name.
+    /// The export that a client gets for the empty name, if any. Absent: the empty name.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -227,7 +227,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// A client's connection begins. `readonly` is whether nbdkit was started with `-r`.
+    /// A client's connection begins. `readonly` is true if nbdkit was started with `-r`.
     ///
     /// # Errors
     /// Refuse the client.
@@ -245,12 +245,12 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// ```
     ///
     /// # Errors
-    /// Are logged; nobody is left to be told.
+    /// Are only logged, since the client has gone.
     fn close(&self, handle: Self::Handle) -> Result<()> {
         Err(Error::not_defined())
     }
 
-    /// A text about the export for people. Absent: none.
+    /// A description of the export, for people. Absent: none.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -269,7 +269,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Refuse the client; so does a negative size.
     fn get_size(&self, handle: &Self::Handle) -> Result<i64>;
 
-    /// The request sizes that the disk wants. `None`, or absent: nothing is said to the client.
+    /// The request sizes that the disk prefers. `None`, or absent: nbdkit tells the client nothing.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -309,7 +309,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Whether the disk is slow where it has to seek. Absent: false.
+    /// Whether the disk is slow to seek. Absent: false.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -336,13 +336,13 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Whether `zero` is to be called; the client may send zeroes either way. Absent: whether
-    /// `zero` is defined.
+    /// Whether nbdkit should call `zero`; the client may send zero requests either way. Absent:
+    /// whether `zero` is defined.
     ///
     /// ```
     /// # nbdkit_script::__example! {
     /// fn can_zero(&self, _: &Client) -> Result<bool> {
-    ///     // Without holes, nbdkit's own writes of zeroes are as good.
+    ///     // Without holes, nbdkit's own writes of zeroes are just as good.
     ///     Ok(self.has_holes)
     /// }
     /// # }
@@ -351,8 +351,8 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Whether the client may ask for zeroes to be fast or to fail. Absent: true where nbdkit
-    /// would write the zeroes itself, because then it fails them at once; else false.
+    /// Whether the client may ask for zeroes that are fast or fail. Absent: true if nbdkit would
+    /// write the zeroes itself, because then it fails such a request at once; else false.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -365,7 +365,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Whether `extents` is to be called. Absent: whether `extents` is defined.
+    /// Whether nbdkit should call `extents`. Absent: whether `extents` is defined.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -378,7 +378,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// How forced unit access is done. Absent: [`Fua::Emulate`] if `flush` is defined, else
+    /// How to do forced unit access. Absent: [`Fua::Emulate`] if `flush` is defined, else
     /// [`Fua::None`].
     ///
     /// ```
@@ -392,7 +392,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Whether what one connection has flushed is seen by all others. Absent: false.
+    /// Whether all connections see what one connection has flushed. Absent: false.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -406,7 +406,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// How cache requests are done. Absent: [`Cache::Native`] if `cache` is defined, else
+    /// How to do cache requests. Absent: [`Cache::Native`] if `cache` is defined, else
     /// [`Cache::None`].
     ///
     /// ```
@@ -420,8 +420,8 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Reads `buffer.len()` bytes from `offset` on. The [`Filled`] that is to be returned comes
-    /// from filling the buffer, all of it.
+    /// Reads `buffer.len()` bytes from `offset` on. Fill all of the buffer to get the [`Filled`]
+    /// that you return.
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -469,8 +469,8 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Punches a hole. What it reads as afterwards is left open. `flags` may hold
-    /// [`Flags::FUA`]. Absent: `EINVAL`.
+    /// Punches a hole, which may then read as anything. `flags` may hold [`Flags::FUA`]. Absent:
+    /// `EINVAL`.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -488,7 +488,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Makes a range read as zeroes. `flags` may hold [`Flags::MAY_TRIM`], [`Flags::FUA`],
     /// [`Flags::FAST_ZERO`]. Absent, or failing with `ENOTSUP` or `EOPNOTSUPP`: nbdkit writes
-    /// zeroes with `pwrite`, unless the request was to be fast.
+    /// zeroes with `pwrite`, unless the client wants the request to be fast.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -509,8 +509,8 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
         Err(Error::not_defined())
     }
 
-    /// Tells data, holes and zeroes apart: extents in order, without gaps, the first one holding
-    /// `offset`. They may end before or after the range. Absent: `EINVAL`.
+    /// Says where data, holes and zeroes are. Return extents in order and without gaps; the first
+    /// one has to contain `offset`. They may end before or after the range. Absent: `EINVAL`.
     ///
     /// ```
     /// # nbdkit_script::__example! {
@@ -544,7 +544,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// ```
     /// # nbdkit_script::__example! {
     /// fn cache(&self, _: &Client, count: u32, offset: u64) -> Result<()> {
-    ///     // Another thread reads them.
+    ///     // Another thread reads the blocks.
     ///     self.wanted.lock().map_err(|_| "no list")?.push(offset..offset + u64::from(count));
     ///     Ok(())
     /// }

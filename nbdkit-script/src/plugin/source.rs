@@ -5,15 +5,15 @@ use std::ffi::OsStr;
 use crate::error::{Error, Result};
 use crate::interrupt::Limits;
 
-/// What the instances of a plugin are made of, from the command line.
+/// What the command line says about how to make a plugin's instances.
 pub trait Source: Send + Sized + 'static {
-    /// The parameters that come before the one that names the source.
+    /// The parameters before the one that names the source.
     type InFront: Default + Send + 'static;
 
-    /// The source, if the `.so` is all there is.
+    /// The source, if the plugin needs only its `.so`.
     fn of_the_so_alone() -> Option<Self>;
 
-    /// Takes a parameter, until one of them names the source.
+    /// Takes a parameter. Called until a parameter names the source, which this then returns.
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -22,18 +22,18 @@ pub trait Source: Send + Sized + 'static {
     /// The error for a command line that names no source.
     fn missing() -> Error;
 
-    /// How many instances the user wants, if that was said.
+    /// How many instances the user wants, if the command line says so.
     fn instances(&self) -> Option<usize> {
         None
     }
 
-    /// How much the user lets an instance take.
+    /// How much memory and time the user allows an instance.
     fn limits(&self) -> Limits {
         Limits::default()
     }
 }
 
-/// A plugin that is all in its `.so`.
+/// The source of a plugin that needs only its `.so`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compiled;
 

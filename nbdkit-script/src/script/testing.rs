@@ -1,5 +1,5 @@
-//! Files of tests: functions `test_*` in the language of the script that they test, in an
-//! interpreter of their own.
+//! Test files: functions `test_*` in the language of the script under test. Each test runs in its
+//! own interpreter.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use super::language::{Language, Program};
 use super::source::Script;
 use crate::error::{Error, Result};
 
-/// What the names of tests begin with.
+/// The prefix of every test's name.
 pub const TEST_PREFIX: &str = "test_";
 
-/// The tests in a file, as they are written there.
+/// The names of a file's tests, in the order of the file.
 pub(super) fn names<L: Language>(file: &Path, limit: Option<Duration>) -> Result<Vec<String>> {
     let (script, language) = load::<L>(file, limit)?;
     let names = language.function_names().into_iter().filter(|name| name.starts_with(TEST_PREFIX));
     Ok(as_written(names.collect(), &String::from_utf8_lossy(script.text())))
 }
 
-/// Runs one of them.
+/// Runs a test.
 pub(super) fn run<L: Language>(file: &Path, name: &str, limit: Option<Duration>) -> Result<()> {
     let (script, language) = load::<L>(file, limit)?;
     let interrupter = language.interrupter();
@@ -35,8 +35,8 @@ fn load<L: Language>(file: &Path, limit: Option<Duration>) -> Result<(Script, L)
     Ok((script, language))
 }
 
-/// In the order in which their names first stand in the text. Those that do not, because they are
-/// made by the script, come last.
+/// Sorts names by where they first occur in the text. Names that do not occur, because the script
+/// generates the functions, come last.
 fn as_written(names: Vec<String>, text: &str) -> Vec<String> {
     let mut placed: Vec<_> =
         names.into_iter().map(|name| (place(&name, text).unwrap_or(usize::MAX), name)).collect();
@@ -44,7 +44,7 @@ fn as_written(names: Vec<String>, text: &str) -> Vec<String> {
     placed.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Where a name stands as a word.
+/// The first place where a name occurs as a whole word.
 fn place(name: &str, text: &str) -> Option<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).map(|(place, _)| place).find(|place| {

@@ -1,4 +1,4 @@
-//! What `nbdkit-script-test` asks of a plugin's library: the tests in a file, and to run one.
+//! What a plugin's library does for `nbdkit-script-test`: lists the tests in a file, and runs one.
 
 use std::ffi::c_int;
 
@@ -11,7 +11,7 @@ use crate::plugin::Plugin;
 use crate::report;
 use crate::runner::Runner;
 
-/// Does a job. Returns 0 if it is done; else the runner is told why not.
+/// Does a job. Returns 0 on success; otherwise it tells the runner what failed.
 #[doc(hidden)]
 pub fn test<E: Exported>(testing: &Testing<'_>) -> c_int {
     match panic::catch(|| done::<E>(testing)) {

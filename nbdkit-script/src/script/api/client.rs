@@ -1,5 +1,5 @@
-//! The methods of the client that a test of a script has: requests, with the arguments of the
-//! script's own callbacks, and two that compare.
+//! The methods of a test's client: requests, which take the same arguments as the script's
+//! callbacks, and two that compare.
 
 use super::arguments::{
     Arguments, bytes_at, count_at, errno_at, integer_at, offset_at, string_at, wrong,
@@ -12,15 +12,15 @@ use crate::host::{Answered, Question};
 use crate::script::store::Value;
 use crate::values::{Extent, ExtentType, Flags, Number, float};
 
-/// What is asked of the client.
+/// The client's requests.
 const REQUESTS: &[Request] = &[
-    // Which client it is.
+    // The client's connection.
     request("connect", 1, text, nothing),
     request("disconnect", 0, alone, nothing),
     request("export_name", 0, alone, string),
     request("export_description", 0, alone, optional_string),
     request("list_exports", 0, alone, names),
-    // What it was told when it connected.
+    // What the server said when the client connected.
     request("get_size", 0, alone, number),
     request("can_write", 0, alone, boolean),
     request("can_flush", 0, alone, boolean),
@@ -44,10 +44,10 @@ const REQUESTS: &[Request] = &[
 
 const COUNT: usize = REQUESTS.len();
 
-/// No request has more arguments.
+/// The most arguments that a request has.
 const MOST: usize = 3;
 
-/// All of them.
+/// All methods of the client.
 pub const ALL: &[Function] = &{
     let mut all = [function("expect_error", 2 + MOST, expect_error); COUNT + 2];
     all[1] = function("expect_equal", 2, expect_equal);
@@ -74,7 +74,7 @@ fn alone<'a>(question: Question<'a>, _: Arguments<'_, 'a>) -> Result<Question<'a
     Ok(question)
 }
 
-/// The name of an export, or nothing for the default one.
+/// The name of an export; without one, the default export.
 fn text<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
     if !call.has(1) {
         return Ok(question);
@@ -88,19 +88,19 @@ fn text<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<
     }
 }
 
-/// `count, offset`, and flags for some.
+/// `count, offset`, and for some requests flags.
 fn range<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
     let count = count_at(call, 1, "count")? as u64;
     Ok(question.range(count, offset_at(call, 2)?).flags(flags_at(call, 3, 0)?))
 }
 
-/// The same, and without flags the zeroes may be a hole, as most clients allow.
+/// `count, offset, flags`. Without flags, the zeroes may be a hole, as most clients allow.
 fn zeroes<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
     let flags = flags_at(call, 3, Flags::MAY_TRIM.bits())?;
     Ok(range(question, call)?.flags(flags))
 }
 
-/// `data, offset`, and flags.
+/// `data, offset, flags`.
 fn written<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
     let data = bytes_at(call, 1).map_err(|_| call.wrong_type(1, "bytes"))?;
     let (offset, flags) = (offset_at(call, 2)?, flags_at(call, 3, 0)?);
@@ -137,18 +137,18 @@ fn string(answered: Answered) -> Answer<'static> {
     Answer::String(answered.bytes)
 }
 
-/// The number says whether there is one.
+/// A string, unless the number in the answer is 0.
 fn optional_string(answered: Answered) -> Answer<'static> {
     if answered.number == 0 { Answer::None } else { string(answered) }
 }
 
-/// Each of them ends with a NUL.
+/// A list of names. In the answer, each ends with a NUL.
 fn names(answered: Answered) -> Answer<'static> {
     let names = answered.bytes.split_inclusive(|byte| *byte == 0);
     Answer::Keys(names.map(|name| name.strip_suffix(b"\0").unwrap_or(name).to_vec()).collect())
 }
 
-/// Three numbers of eight bytes for each.
+/// A list of extents. In the answer, each is three numbers of eight bytes.
 fn extents(answered: Answered) -> Answer<'static> {
     let (numbers, _) = answered.bytes.as_chunks::<8>();
     let numbers: Vec<_> = numbers.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect();
@@ -160,8 +160,8 @@ fn extents(answered: Answered) -> Answer<'static> {
     Answer::Extents(extents.iter().map(extent).collect())
 }
 
-/// `errno, request, its arguments`: what the request fails with. Either the errno of the disk or
-/// what the protocol makes of it will do.
+/// `errno, request, its arguments`: checks that the request fails with this errno. It may be the
+/// disk's own, or the one that the protocol sends for it.
 fn expect_error<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
     const WHAT: &str = "the request";
     let expected = errno_at(call, 1)?;
@@ -189,7 +189,7 @@ fn expect_error<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
     }
 }
 
-/// `found, expected`: numbers, booleans or strings.
+/// `found, expected`: compares numbers, booleans or strings.
 fn expect_equal<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
     match (value(call, 1)?, value(call, 2)?) {
         (Some(Value::Number(found)), Some(Value::Number(expected))) => {
@@ -212,7 +212,7 @@ fn expect_equal<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
     }
 }
 
-/// A value to be compared. Without types there are only strings.
+/// A value to compare. In a language without types, every value is a string.
 fn value(call: Arguments<'_, '_>, index: usize) -> Result<Option<Value>> {
     if !call.has(index) {
         return Ok(None);
@@ -242,7 +242,7 @@ fn is_same(one: Number, other: Number) -> bool {
     }
 }
 
-/// So much is shown of bytes.
+/// How many bytes of a string a message shows.
 const SHOWN: usize = 40;
 
 fn shown(value: Option<&Value>) -> String {

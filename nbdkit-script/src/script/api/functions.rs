@@ -20,14 +20,13 @@ use crate::values::float;
 /// A function that scripts may call.
 #[derive(Debug, Clone, Copy)]
 pub struct Function {
-    /// Its name: that of nbdkit-plugin(3) without `nbdkit_`, or that of OpenResty for the
-    /// dictionary's.
+    /// The name: nbdkit's without `nbdkit_`, or for the dictionary, OpenResty's.
     pub name: &'static str,
     /// The maximum number of arguments.
     pub most_arguments: usize,
-    /// An argument that the language may convert before the call, since its own functions would.
+    /// An argument that the language may convert before the call, as its own functions would.
     pub coerced: Option<(usize, Coerced)>,
-    /// Whether all instances see what it does.
+    /// Whether its effect is visible to all instances.
     is_shared: bool,
     run: Run,
 }
@@ -35,9 +34,9 @@ pub struct Function {
 #[derive(Debug, Clone, Copy)]
 enum Run {
     Answer(for<'c, 'a> fn(Arguments<'c, 'a>) -> Result<Answer<'a>>),
-    /// Makes the error that the script asks for.
+    /// Creates the error that the script asks for.
     Error(fn(Arguments<'_, '_>) -> Result<Error>),
-    /// A test's request, which fails as the client sees it.
+    /// A request of a test. It fails with the errno that the client sees.
     Request(&'static Request),
 }
 
@@ -48,15 +47,15 @@ pub enum Coerced {
     Key,
     /// A message: the text of a number, or the message of a caught error.
     Message,
-    /// The message of an error: as [`Message`](Coerced::Message), and a description of any object.
+    /// The message of an error: like [`Message`](Coerced::Message), or a description of any object.
     Error,
 }
 
 impl Function {
-    /// Calls it. `module` is what its name begins with in scripts, for messages.
+    /// Calls the function. `module` is the prefix of its name in scripts, for messages.
     ///
     /// # Errors
-    /// Those of its arguments, and its own.
+    /// If an argument is wrong, or the function fails.
     pub fn call<'a>(&self, module: &str, call: &impl Call<'a>) -> Result<Answer<'a>> {
         let named = |error: Error| error.context(format_args!("{module}{}", self.name));
         if call.count() > self.most_arguments {
@@ -71,7 +70,7 @@ impl Function {
             Run::Request(request) => caught(call, || request.run(call, named))?,
         };
         if let Answer::String(_) = answer {
-            // The script may keep it.
+            // The script may keep the result.
             memory::check().map_err(named)?;
         }
         Ok(answer)
@@ -120,7 +119,7 @@ pub(super) const fn function(
     Function { name, most_arguments, coerced: None, is_shared: false, run: Run::Answer(run) }
 }
 
-/// All of them.
+/// All functions of the module.
 pub const ALL: &[Function] = &[
     Function {
         name: "error",
@@ -190,7 +189,7 @@ pub const ALL: &[Function] = &[
     function("shutdown", 0, |_| host::shutdown().map(nothing)),
     function("name", 0, |_| host::name().map(|name| name.map_or(Answer::None, text))),
     function("nanosleep", 2, nanosleep),
-    // Objects. A buffer counts its arguments itself.
+    // Objects. The constructor of a buffer checks the number of its arguments.
     function("buffer", usize::MAX, |call| buffer::New::run(call)),
     function("disk", 2, |call| disk::New::run(call)),
     function("file", 3, file::open),
@@ -198,7 +197,7 @@ pub const ALL: &[Function] = &[
 
 const MESSAGE: &str = "the message";
 
-/// The first argument of a parser.
+/// What messages call a parser's first argument.
 const WHAT: &str = "what it is";
 
 fn nothing((): ()) -> Answer<'static> {
@@ -232,7 +231,7 @@ fn parse_int<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
     Ok(u64::try_from(number).map_or(Answer::Integer(number as i64), Answer::of_u64))
 }
 
-/// The prefix of each line, and the offset of the first byte.
+/// The last arguments of a dump: the prefix of each line, and the offset of the first byte.
 fn of_a_dump(call: Arguments<'_, '_>, first: usize) -> Result<(Vec<u8>, u64)> {
     const START: &str = "the offset";
     let (at_prefix, at_start) = (first, first + 1);
@@ -279,7 +278,8 @@ mod tests {
         assert_eq!(names.len(), ALL.len());
     }
 
-    // nbdkit is not here, so its functions are not either: what comes before them is.
+    // Without nbdkit its functions are absent, so this checks only what happens before they are
+    // called.
     #[test]
     fn arguments_are_checked_before_anything_is_done() {
         let text = |text: &'static str| Argument::Text(text.as_bytes());

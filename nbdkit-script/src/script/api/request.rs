@@ -1,4 +1,4 @@
-//! What a test of a script asks of the disk's client: one request.
+//! A request that a script's test makes through its client.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use crate::host::{self, Answered, Question};
 use crate::script::store::{Disk, Value};
 use crate::values::{Number, errno};
 
-/// A request of the client, as scripts know it.
+/// A request of the client, as scripts see it.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) name: &'static str,
     /// The maximum number of arguments.
     pub(super) most_arguments: usize,
-    /// Takes the arguments.
+    /// Adds the script's arguments to the question.
     pub(super) ask: for<'c, 'a> fn(Question<'a>, Arguments<'c, 'a>) -> Result<Question<'a>>,
-    /// What the script gets.
+    /// Makes the value that the script gets.
     pub(super) answer: fn(Answered) -> Answer<'static>,
 }
 
 impl Request {
-    /// Sends it: the inner error is what the client sees.
+    /// Sends the request. The inner error is the failure that the client sees.
     ///
     /// # Errors
-    /// Those of the arguments.
+    /// If an argument is wrong, or this process runs no test.
     pub(super) fn send(&self, call: Arguments<'_, '_>) -> Result<Result<Answered, Answered>> {
         if call.count() > self.most_arguments {
             return Err(surplus(call.count(), self.most_arguments));
@@ -37,7 +37,7 @@ impl Request {
         Ok(if answered.errno == 0 { Ok(answered) } else { Err(answered) })
     }
 
-    /// Sends it, and fails as it does.
+    /// Sends the request, and fails if it does.
     pub(super) fn run<'a>(
         &self,
         call: Arguments<'_, 'a>,
@@ -56,13 +56,13 @@ pub(super) fn name_of(errno: i32) -> Cow<'static, str> {
     known.map_or_else(|| errno.to_string().into(), |(name, _)| name.into())
 }
 
-/// The arguments of a call after the first ones.
+/// A call's arguments without the first few.
 pub(super) struct Rest<'c, 'a> {
     pub(super) call: Arguments<'c, 'a>,
     pub(super) skipped: usize,
 }
 
-/// Passes methods on, with the place of the argument.
+/// Passes methods on, with the argument's index shifted.
 macro_rules! passed_on {
     ($($name:ident -> $result:ty;)*) => {
         $(fn $name(&self, index: usize) -> $result {
