@@ -1,4 +1,4 @@
-//! Tells which callbacks of a plugin are called, by a table that passes them on.
+//! Reports which callbacks of a plugin are called, through a table that passes the calls on.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::lists::{Exports, Extents};
 use crate::table::PluginTable;
 
-/// Who is told, by nbdkit's name of the callback.
+/// Receives nbdkit's name of each callback that is called.
 pub(crate) type Listener = fn(&'static str);
 
 struct Watched {
@@ -16,20 +16,20 @@ struct Watched {
     listener: Listener,
 }
 
-// SAFETY: the table's texts are never written to.
+// SAFETY: the table points to functions and texts of the plugin, which nobody writes to.
 unsafe impl Send for Watched {}
-// SAFETY: as above.
+// SAFETY: as for `Send`.
 unsafe impl Sync for Watched {}
 
 static WATCHED: OnceLock<Watched> = OnceLock::new();
 
-/// Whether the script has been named: what comes before is not for its `config`.
+/// Whether the script has been named: earlier parameters are not for the script's `config`.
 static IS_NAMED: AtomicBool = AtomicBool::new(false);
 
-/// The parameter that names the script, and that stands for one without a key.
+/// The key of the parameter that names the script, and the one that a parameter without a key gets.
 const SCRIPT: &[u8] = b"script";
 
-/// The plugin's own callback, once that it is called has been told.
+/// Reports a call, and returns the table with the plugin's own callbacks.
 fn tell(name: &'static str) -> &'static PluginTable {
     match WATCHED.get() {
         Some(Watched { table, listener }) => {
@@ -46,13 +46,13 @@ macro_rules! passed_on {
     )*) => {
         $(unsafe extern "C" fn $field($($argument: $type),*) -> $result {
             match tell(stringify!($name)).$field {
-                // SAFETY: the arguments are those that nbdkit gives.
+                // SAFETY: these are the arguments that nbdkit gave for this callback.
                 Some(callback) => unsafe { callback($($argument),*) },
                 None => $absent,
             }
         })*
 
-        /// Puts them in the place of those that the plugin has.
+        /// Replaces the callbacks that the plugin defines with the functions above.
         fn replace(table: &mut PluginTable) {
             $(if table.$field.is_some() {
                 table.$field = Some($field);
@@ -101,7 +101,7 @@ passed_on! {
 }
 
 unsafe extern "C" fn config(key: *const c_char, value: *const c_char) -> c_int {
-    // SAFETY: two C strings.
+    // SAFETY: nbdkit passes two C strings.
     let is_script = unsafe { CStr::from_ptr(key) }.to_bytes() == SCRIPT;
     let watched = WATCHED.get();
     if let Some(Watched { listener, .. }) = watched {
@@ -115,13 +115,13 @@ unsafe extern "C" fn config(key: *const c_char, value: *const c_char) -> c_int {
         }
     }
     match watched.and_then(|watched| watched.table.config) {
-        // SAFETY: as above.
+        // SAFETY: these are the arguments that nbdkit gave for this callback.
         Some(config) => unsafe { config(key, value) },
         None => -1,
     }
 }
 
-/// Has the listener told of each call from now on. A process watches one plugin.
+/// Reports each call to the listener from now on. A process can watch only one plugin.
 pub(crate) fn watch(table: &mut PluginTable, listener: Listener) {
     if WATCHED.set(Watched { table: *table, listener }).is_ok() {
         replace(table);

@@ -1,4 +1,4 @@
-//! The client of a test: answers what the test asks, by requests to the disk.
+//! A test's client: answers the test's questions with requests to the disk.
 
 use std::sync::mpsc::{self, Sender};
 
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::nbdkit::Nbdkit;
 use crate::symbols::Answer;
 
-/// What a test has asked, and waits for.
+/// A question of a test, which waits for the answer.
 pub(super) struct Asked {
     name: String,
     offset: u64,
@@ -20,7 +20,7 @@ pub(super) struct Asked {
     answer: Sender<Said>,
 }
 
-/// What it is told.
+/// The answer to a question.
 #[derive(Default)]
 struct Said {
     errno: i32,
@@ -29,7 +29,7 @@ struct Said {
     bytes: Vec<u8>,
 }
 
-/// Has the questions of this thread answered by who gets them.
+/// Sends this thread's questions to the receiver of the channel, and waits for each answer.
 pub(super) fn by(questions: Sender<Asked>) -> Answer {
     Box::new(move |question, reply| {
         let (sender, answer) = mpsc::channel();
@@ -54,10 +54,10 @@ impl Asked {
         }
     }
 
-    /// Answers it. The first question that needs a client connects.
+    /// Answers the question. The first one that needs a client connects.
     pub(super) fn answer<'disk>(&self, disk: &'disk Nbdkit, client: &mut Option<Client<'disk>>) {
         let said = self.said(disk, client).unwrap_or_else(Said::from);
-        // Who has asked waits.
+        // The receiver is still there: the thread that asked waits for this.
         let _ = self.answer.send(said);
     }
 
@@ -68,7 +68,7 @@ impl Asked {
     ) -> Result<Said, Failure> {
         match &*self.name {
             "connect" | "disconnect" => {
-                // Where the thread model lets no second client in, the first has to go before.
+                // Disconnect first: the thread model may not let in a second client.
                 client.take();
                 if self.name == "connect" {
                     *client = Some(disk.connect(&String::from_utf8_lossy(&self.data))?);
@@ -162,7 +162,7 @@ impl From<()> for Said {
 }
 
 impl From<Failure> for Said {
-    /// A client that is refused sees no errno.
+    /// A client that is refused sees no errno: `EIO` stands for that.
     fn from(failure: Failure) -> Said {
         let errno = if failure.errno() == 0 { libc::EIO } else { failure.errno() };
         let disks_errno = failure.plugins_errno();

@@ -1,4 +1,4 @@
-//! What a child does: it lists tests, or runs one.
+//! The child process: lists tests, or runs one.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::plugin::key_and_value;
 use crate::symbols::answer_by;
 use crate::system;
 
-/// Runs a child. What it has found, it has told.
+/// Runs the child. It has reported everything to its parent when this returns.
 pub(super) fn run(command: &Command, job: &Job) -> ExitCode {
     system::end_with_parent();
     let Ok(parent) = stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
@@ -36,7 +36,7 @@ pub(super) fn run(command: &Command, job: &Job) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Has the plugin's library do a job. Tells what it says, and returns what it has failed with.
+/// Has the plugin's library do a job. Passes on what it tells us, and returns its failure.
 fn ask(tests: Tests, command: &Command, job: Wanted, test: &str) -> Result<(), String> {
     let file = command.tests();
     let mut failure = None;
@@ -68,8 +68,8 @@ fn list(command: &Command) -> Result<(), String> {
     Ok(())
 }
 
-/// The disk is this thread's, and so is its client. The test asks from a thread of its own, as
-/// clients do.
+/// The disk and its client belong to this thread. The test runs on its own thread and sends its
+/// questions here, so the disk never shares a thread with the test.
 fn test(command: &Command, name: &str) -> Result<(), String> {
     let disk = start(command)?;
     let tests = disk.tests().ok_or_else(|| no_tests(command))?;
@@ -104,7 +104,7 @@ fn start(command: &Command) -> Result<Nbdkit, String> {
     if command.readonly {
         disk = disk.readonly();
     }
-    // The user's own, if there is one, comes after it, and counts.
+    // If the user gives a time limit for the plugin, it comes later and overrides this one.
     disk = disk.config("time_limit", command.time_limit.as_secs_f64().to_string());
     for parameter in &command.in_front {
         if let Some((key, value)) = key_and_value(parameter) {
@@ -119,7 +119,7 @@ fn start(command: &Command) -> Result<Nbdkit, String> {
     disk.ready().map_err(|failure| does_not(&failure.to_string()))
 }
 
-/// A callback is called. It is told once.
+/// Reports a callback the first time that it is called.
 fn called(name: &'static str) {
     static TOLD: Mutex<Vec<&str>> = Mutex::new(Vec::new());
     let mut told = TOLD.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

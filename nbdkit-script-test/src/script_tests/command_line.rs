@@ -27,20 +27,20 @@ started with these parameters. Parameters of the plugin, such as interpreters=1,
 The exit status is 0 if all tests have passed, 1 if one has not, and 2 if none could be run.
 ";
 
-/// nbdkit's own names for numbers of seconds are not here: this is for people.
+/// The limit without `--time-limit`. That option takes plain seconds, without nbdkit's units.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// What is to be tested.
+/// What to test, and how.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) script: PathBuf,
-    /// `key=value`, before the script.
+    /// The parameters before the script: `key=value`.
     pub(super) in_front: Vec<OsString>,
-    /// What comes after it.
+    /// The parameters after the script.
     pub(super) parameters: Vec<OsString>,
-    /// The file of tests, where it is not to be looked for.
+    /// The test file that the user has named, if any.
     tests: Option<PathBuf>,
-    /// The tests to be run; all, if it is empty.
+    /// The tests to run; if this is empty, all of them.
     pub(super) only: Vec<String>,
     pub(super) plugin: PathBuf,
     pub(super) time_limit: Duration,
@@ -49,7 +49,7 @@ pub(super) struct Command {
     pub(super) watch: bool,
 }
 
-/// What a process of this program is for.
+/// The task of a process of this program.
 #[derive(Debug)]
 pub(super) enum Role {
     Print(&'static str),
@@ -57,14 +57,14 @@ pub(super) enum Role {
     Child(Command, Job),
 }
 
-/// What a child does.
+/// The task of a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Job {
     List,
     Run(String),
 }
 
-/// The options as they come.
+/// The options read so far.
 #[derive(Default)]
 struct Options {
     tests: Option<PathBuf>,
@@ -78,7 +78,7 @@ struct Options {
 }
 
 impl Command {
-    /// Reads the words after the program's name.
+    /// Parses the words after the program's name.
     pub(super) fn parse(words: Vec<OsString>) -> Result<Role, String> {
         let mut options = Options::default();
         let (mut in_front, mut script, mut parameters) = (Vec::new(), None, Vec::new());
@@ -127,7 +127,8 @@ impl Command {
         })
     }
 
-    /// The file of tests: beside the script, else the script itself. It may come while we watch.
+    /// The test file: the one beside the script, or else the script itself. Asked each time, since
+    /// with `--watch` the user may create the file later.
     pub(super) fn tests(&self) -> PathBuf {
         match &self.tests {
             Some(tests) => tests.clone(),
@@ -146,10 +147,10 @@ impl Command {
         self.script.with_file_name(name)
     }
 
-    /// The files without which there is nothing to be done.
+    /// Checks that the files we need exist.
     ///
     /// # Errors
-    /// Which of them is not there.
+    /// Names a file that is missing.
     pub(super) fn check_files(&self) -> Result<(), String> {
         for file in [&self.script, &self.tests(), &self.plugin] {
             let about = file.metadata().map_err(|error| {
@@ -163,7 +164,7 @@ impl Command {
         Ok(())
     }
 
-    /// The words by which a child gets the same command.
+    /// The arguments that give a child the same command.
     pub(super) fn for_child(&self, job: &Job) -> Vec<OsString> {
         let option = |name: &str, value: &OsStr| {
             OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat())

@@ -1,8 +1,8 @@
-//! The program `nbdkit-script-test`: tests of scripts, which are functions in the script's own
+//! The program `nbdkit-script-test`: runs the tests of a script, functions in the script's own
 //! language.
 //!
-//! This process loads no plugin: each test has a process of its own, with a disk that starts anew.
-//! So a test that crashes or does not end is a test that has failed, and no more.
+//! This process loads no plugin: each test has its own process, with a fresh disk. So if a test
+//! crashes or does not end, just that test fails.
 
 mod answers;
 mod child;
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use command_line::{Command, Role};
 
-/// Could not begin.
+/// The exit status if no test could be run.
 const NOT_BEGUN: u8 = 2;
 
 /// Runs the program.

@@ -9,7 +9,7 @@ use super::command_line::Command;
 /// Fills in the plugin, unless the user has named it.
 ///
 /// # Errors
-/// Where it was looked for.
+/// Lists the places where it looked.
 pub(super) fn find(command: &mut Command) -> Result<(), String> {
     if !command.plugin.as_os_str().is_empty() {
         return Ok(());
@@ -31,8 +31,8 @@ pub(super) fn find(command: &mut Command) -> Result<(), String> {
     Ok(())
 }
 
-/// Where it may be: what cargo has built, beside this program, and what is installed. The names are
-/// those of `script/install`.
+/// Where the plugin may be: beside this program, where cargo builds it, or among nbdkit's installed
+/// plugins, under the names that `script/install` uses.
 fn places(language: &str) -> Vec<PathBuf> {
     let program = std::env::current_exe().ok();
     let built = program.as_deref().and_then(Path::parent);
@@ -44,7 +44,7 @@ fn places(language: &str) -> Vec<PathBuf> {
     built.into_iter().chain(installed).collect()
 }
 
-/// The directory that nbdkit itself names, if there is an nbdkit.
+/// The plugin directory, according to nbdkit itself, if nbdkit is installed.
 fn plugin_directory() -> Option<PathBuf> {
     let said = process::Command::new("nbdkit").arg("--dump-config").output().ok()?;
     let said = String::from_utf8(said.stdout).ok()?;

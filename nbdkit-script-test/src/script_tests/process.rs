@@ -1,4 +1,4 @@
-//! A child: this program once more, for one test.
+//! Runs a child: another process of this program, for one test.
 
 use std::io::{PipeReader, Read, pipe};
 use std::os::unix::process::ExitStatusExt;
@@ -14,42 +14,44 @@ use super::report::{self, About};
 /// This program, even if its file has been replaced.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// So much is kept of what a test prints, in bytes.
+/// How much of a test's output we keep, in bytes.
 const MOST_OUTPUT: usize = 64 << 10;
 
-/// How long we wait for output after a child has ended, in case it has left a process with it.
+/// How long we wait for output after a child has ended: it may have left behind a process that
+/// keeps the pipe open.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
-/// How a child has ended.
+/// The result of a child.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// What it has told.
+    /// What the child has reported.
     pub(super) told: Vec<(About, String)>,
-    /// What it has printed and logged.
+    /// What the child has printed and logged.
     pub(super) output: Vec<u8>,
-    /// `None` if it had to be killed.
+    /// `None` if we had to kill the child.
     status: Option<ExitStatus>,
 }
 
-/// Runs a child to its end.
+/// Runs a child, and waits for its end.
 ///
 /// # Errors
-/// If there can be no such process.
+/// If the process cannot be started.
 pub(super) fn run(command: &Command, job: &Job) -> Result<Ended, String> {
     let failed = |error: std::io::Error| format!("cannot start a process for a test: {error}");
     let (report, to_report) = pipe().map_err(failed)?;
     let (printed, to_print) = pipe().map_err(failed)?;
     let mut child = process::Command::new(PROGRAM);
-    // It tells by its standard input, which no test has.
+    // The child reports through its standard input, which no test uses.
     child.args(command.for_child(job)).stdin(Stdio::from(to_report));
     child.stdout(to_print.try_clone().map_err(failed)?).stderr(to_print);
     let mut started = child.spawn().map_err(failed)?;
-    // Our ends, without which there is no end of file.
+    // Closes our copies of the pipes' writing ends; otherwise we would never see end of file.
     drop(child);
 
     let told = told_by(report);
     let printed = printed_by(printed, command.verbose);
-    // A callback and a test are interrupted after that time. This is for what cannot be.
+    // Callbacks and tests are interrupted after the time limit. This deadline is for those that
+    // cannot be interrupted.
     let end = Instant::now() + command.time_limit * 2 + Duration::from_secs(2);
     let mut lines = Vec::new();
     let status = loop {
@@ -71,7 +73,7 @@ pub(super) fn run(command: &Command, job: &Job) -> Result<Ended, String> {
     Ok(Ended { told: lines, output, status })
 }
 
-/// Waits for a process that has closed its files, which may still take long.
+/// Waits for a process that has closed its files, but may still take long to end.
 fn wait(child: &mut process::Child, end: Instant) -> Option<ExitStatus> {
     while Instant::now() < end {
         match child.try_wait() {
@@ -93,7 +95,8 @@ fn told_by(report: PipeReader) -> Receiver<(About, String)> {
     receiver
 }
 
-/// What is read is passed on at once, up to a length.
+/// Reads the child's output on a thread, shows it at once if `shown`, and sends the first
+/// [`MOST_OUTPUT`] bytes on.
 fn printed_by(mut printed: PipeReader, shown: bool) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -115,12 +118,12 @@ fn printed_by(mut printed: PipeReader, shown: bool) -> Receiver<Vec<u8>> {
 }
 
 impl Ended {
-    /// What it has told about something.
+    /// Everything that the child has reported of one kind.
     pub(super) fn all(&self, about: About) -> impl Iterator<Item = &str> {
         self.told.iter().filter(move |(known, _)| *known == about).map(|(_, text)| &**text)
     }
 
-    /// Why the process itself is a failure, if it is.
+    /// The failure of the process itself, if it crashed or did not end.
     pub(super) fn crashed(&self, time_limit: Duration) -> Option<String> {
         let seconds = time_limit.as_secs_f64();
         let Some(status) = self.status else {

@@ -1,21 +1,21 @@
-//! What a child tells its parent: lines, of a word and a text.
+//! A child's report to its parent: lines of a word and a text.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// What a line is about.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// A test that there is.
+    /// The name of a test.
     Test,
     /// A callback that the script defines: nbdkit's name, and the script's.
     Defines,
     /// A callback that has been called.
     Called,
-    /// Why there are no tests, or no disk.
+    /// Why the tests cannot be listed, or the disk does not start.
     Refused,
-    /// Why the test has failed.
+    /// Why the test failed.
     Failed,
     /// The test has passed.
     Passed,
@@ -30,15 +30,15 @@ const WORDS: [(About, &str); 6] = [
     (About::Passed, "passed"),
 ];
 
-/// The way to the parent.
+/// The pipe to the parent.
 static PARENT: OnceLock<Mutex<File>> = OnceLock::new();
 
-/// From now on, lines go there.
+/// Sends all further lines to this file.
 pub(super) fn to(file: File) {
     let _ = PARENT.set(Mutex::new(file));
 }
 
-/// Tells the parent. Nobody can be told that it has gone.
+/// Sends a line to the parent. Ignores a failure: if the parent has gone, there is nobody to tell.
 pub(super) fn tell(about: About, text: &str) {
     let word = WORDS.iter().find(|(known, _)| *known == about).map_or("", |(_, word)| word);
     if let Some(parent) = PARENT.get() {
@@ -47,7 +47,7 @@ pub(super) fn tell(about: About, text: &str) {
     }
 }
 
-/// Hears what a child tells, until it has ended.
+/// Reads a child's lines until the child has ended.
 pub(super) fn hear(child: impl Read, mut each: impl FnMut(About, String)) {
     for line in BufReader::new(child).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);

@@ -1,4 +1,4 @@
-//! All tests of a file, one after the other, and what is said about them.
+//! Runs all tests of a file, one after the other, and prints the results.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use super::output::print;
 use super::process::{self, Ended};
 use super::report::About;
 
-/// Nothing that a test does has nbdkit call these.
+/// Callbacks that no test can lead to.
 const NEVER_CALLED: [&str; 1] = ["dump_plugin"];
 
 /// The callbacks that the script defines, and those that were called.
 #[derive(Debug, Default)]
 struct Coverage {
-    /// nbdkit's names and the script's, in the order of a plugin's life.
+    /// nbdkit's names and the script's names, in the order of a plugin's life.
     defined: Vec<(String, String)>,
     called: BTreeSet<String>,
 }
@@ -21,7 +21,7 @@ struct Coverage {
 /// Runs the tests. Returns whether all have passed.
 ///
 /// # Errors
-/// Why there is nothing to run.
+/// If no test can be run.
 pub(super) fn run(command: &Command) -> Result<bool, String> {
     command.check_files()?;
     let tests = list(command)?;
@@ -32,7 +32,8 @@ pub(super) fn run(command: &Command) -> Result<bool, String> {
         let ended = process::run(command, &Job::Run(test.clone()))?;
         coverage.add(&ended);
         let crashed = ended.crashed(command.time_limit);
-        // The parameters of all tests are the same, so that none can be run.
+        // If the disk refuses to start for the first test, it will for all: they get the same
+        // parameters.
         if let (None, Some(refused), 0) =
             (&crashed, ended.all(About::Refused).next(), passed + failed)
         {
@@ -56,7 +57,7 @@ pub(super) fn run(command: &Command) -> Result<bool, String> {
     Ok(failed == 0)
 }
 
-/// The tests that are wanted.
+/// The names of the tests to run.
 fn list(command: &Command) -> Result<Vec<String>, String> {
     let file = command.tests();
     let ended = process::run(command, &Job::List)?;
@@ -86,8 +87,8 @@ fn list(command: &Command) -> Result<Vec<String>, String> {
     Ok(all.into_iter().filter(is_wanted).collect())
 }
 
-/// Shows what a child has printed and logged, unless it is said anyway. With `--verbose` it has
-/// been seen.
+/// Shows what a child has printed and logged, without what `said` already contains. With
+/// `--verbose` the user has seen all of it.
 fn show(ended: &Ended, command: &Command, said: &str) {
     if command.verbose {
         return;

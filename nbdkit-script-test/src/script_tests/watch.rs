@@ -1,5 +1,5 @@
-//! Runs the tests again when a file changes. It looks at the files twice a second, which every file
-//! system can do.
+//! Runs the tests again when a file changes. Looks at the files twice a second, which works on
+//! every file system.
 
 use std::path::PathBuf;
 use std::thread;
@@ -11,13 +11,13 @@ use super::suite;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What tells whether a file is the same: when it was changed, and its length.
+/// Each file with its time of change and its length. If both are the same, so is the file.
 type Seen = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
-/// Runs them until the user has had enough.
+/// Runs the tests until the user interrupts the program.
 pub(super) fn forever(command: &Command) -> ! {
     loop {
-        // What changes meanwhile has changed since.
+        // Look before the run: a file that changes during it has to start the next one.
         let seen = look(command);
         if let Err(message) = suite::run(command) {
             complain(&message);
@@ -33,7 +33,7 @@ pub(super) fn forever(command: &Command) -> ! {
     }
 }
 
-/// A file that has changed, has come or has gone.
+/// A file that has changed, appeared or disappeared.
 fn difference(before: &Seen, now: &Seen) -> Option<PathBuf> {
     let changed = now.iter().find(|file| !before.contains(file));
     let gone = || before.iter().find(|file| !now.contains(file));
@@ -55,7 +55,7 @@ fn look(command: &Command) -> Seen {
     files(command).into_iter().map(seen).collect()
 }
 
-/// The plugin is watched as well, but its user does not write it.
+/// The files to show to the user: all but the plugin, which the user does not write.
 fn list(seen: &Seen) -> String {
     let names: Vec<_> = seen.iter().map(|(file, _)| file.display().to_string()).collect();
     names[..names.len() - 1].join(" and ")
