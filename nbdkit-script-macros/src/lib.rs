@@ -19,9 +19,9 @@ use tokens::{group, words};
 
 /// Put this on `impl ScriptPlugin for ...`. It lists the callbacks that you define there.
 ///
-/// Your callbacks decide what nbdkit offers to clients: with `pwrite`, they may write. The macro
-/// makes the list, so it cannot lack one. It lists a callback under `#[cfg(...)]` if it is
-/// compiled.
+/// Your callbacks decide what nbdkit offers: with `pwrite`, clients may write. Since the macro
+/// makes the list, it is complete. A callback under `#[cfg(...)]` is on it if the compiler keeps
+/// it.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let found = match arguments.into_iter().next() {

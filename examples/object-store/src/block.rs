@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_has_is_older_than_what_was_written() -> Result<()> {
+    fn written_bytes_are_newer_than_the_stores() -> Result<()> {
         let block = Block::new(8);
         let mut content = block.lock();
         content.write(2..4, b"ab")?;

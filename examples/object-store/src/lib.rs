@@ -38,7 +38,7 @@ struct Options {
     /// s3://BUCKET/DISK, or a directory.
     #[parameter(required, magic)]
     url: Address,
-    /// The size of the disk. Required to create one.
+    /// The size of the disk. Needed to create it.
     size: Option<Size>,
     /// The size of an object on a new disk: a power of two, 4K to 32M; without it, 1M.
     block: Option<Size>,

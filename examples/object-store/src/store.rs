@@ -143,8 +143,8 @@ fn if_found<T>(found: object_store::Result<T>) -> object_store::Result<Option<T>
     }
 }
 
-/// Makes an error of the store ours. Clients get `EIO`, except for the few errnos that tell them
-/// what to do.
+/// Converts an error of the store. Clients get `EIO`, except for the few errnos that mean something
+/// to them.
 fn failed(what: &str, name: &str) -> impl FnOnce(Failure) -> Error {
     move |failure| {
         let error = Error::from(failure).context(format_args!("{what} {name}"));

@@ -145,7 +145,7 @@ fn concurrent_writes_to_parts_of_a_block_all_survive() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_flush_ends_after_the_puts() -> Result<(), Failure> {
+fn a_flush_waits_for_its_puts() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
     let client = disk.connect("")?;
@@ -172,7 +172,7 @@ fn a_flush_ends_after_the_puts() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_flush_fails_until_the_puts_are_done() -> Result<(), Failure> {
+fn a_flush_fails_until_its_puts_succeed() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
     let client = disk.connect("")?;
@@ -196,7 +196,7 @@ fn a_flush_fails_until_the_puts_are_done() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_put_that_failed_may_have_been_done() -> Result<(), Failure> {
+fn a_failed_put_may_have_reached_the_store() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
     let client = disk.connect("")?;

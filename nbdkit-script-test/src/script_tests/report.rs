@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_heard() {
+    fn a_report_is_read_as_it_was_sent() {
         let mut heard = Vec::new();
         hear(&b"test test_a\npassed \nx y\nfailed a.lua:1: no\n"[..], |about, text| {
             heard.push((about, text));

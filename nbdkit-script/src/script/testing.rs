@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tests_run_as_they_are_written() {
+    fn tests_run_in_the_order_of_the_file() {
         let text = "function test_b_long() end function test_b() end\nfunction test_a() end";
         let names = ["test_made", "test_a", "test_b", "test_b_long"].map(String::from);
         let expected = ["test_b_long", "test_b", "test_a", "test_made"];

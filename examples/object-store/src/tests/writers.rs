@@ -120,7 +120,7 @@ fn the_old_writer_learns_of_a_takeover() -> Result<(), Failure> {
 
 /// A put that hangs fails with the lease, so that it cannot change the disk under the next writer.
 #[test]
-fn a_put_ends_before_a_lease() -> Result<(), Failure> {
+fn a_put_does_not_outlast_the_lease() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = command(&store).config("size", "64K").config("lease", "300ms").ready()?;
     let client = disk.connect("")?;
@@ -162,7 +162,7 @@ fn readers_read_beside_a_writer() -> Result<(), Failure> {
 }
 
 #[test]
-fn a_store_without_conditions_is_refused() {
+fn a_store_without_conditional_puts_is_refused() {
     let store = Faulty::new();
     store.ignores_conditions.store(true, Relaxed);
     let refused = command(&store).config("size", "64K").ready().unwrap_err().to_string();

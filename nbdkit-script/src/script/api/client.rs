@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_there_twice() {
+    fn names_are_unique() {
         let names: std::collections::HashSet<_> = ALL.iter().map(|f| f.name).collect();
         assert_eq!(names.len(), ALL.len());
     }
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_to_fail_is_called_right() {
+    fn expect_error_checks_its_arguments() {
         let failed = |values| call("expect_error", values).unwrap_err();
         let wrong = failed(vec![text("EIO"), text("pread"), integer(-1), integer(0)]);
         let expected = "argument 3, the count: found -1, expected a whole number from 0 on";
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_answers() {
+    fn answers_become_values() {
         let answered =
             |bytes: &[u8]| Answered { errno: 0, disks_errno: 0, number: 0, bytes: bytes.to_vec() };
         let Answer::Keys(keys) = names(answered(b"a\0\0")) else { panic!("no names") };

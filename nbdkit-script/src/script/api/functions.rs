@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_there_twice() {
+    fn names_are_unique() {
         let names: std::collections::HashSet<_> = ALL.iter().map(|f| f.name).collect();
         assert_eq!(names.len(), ALL.len());
     }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_nbdkit_lacks_is_an_error() {
+    fn a_function_that_nbdkit_lacks_is_an_error() {
         assert_eq!(call("peer_tls_dn", vec![]).errno(), libc::ENOTSUP);
     }
 }
