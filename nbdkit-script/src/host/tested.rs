@@ -29,7 +29,7 @@ impl<'a> Bytes<'a> {
     }
 
     fn get(self) -> &'a [u8] {
-        // SAFETY: only `of` makes this value, from a slice that outlives `'a`.
+        // SAFETY: only `of` makes this value, from a slice that lives for `'a`.
         unsafe { std::slice::from_raw_parts(self.first, self.length) }
     }
 }
