@@ -11,20 +11,20 @@ use crate::plugin::key_and_value;
 const HELP: &str = "\
 usage: nbdkit-script-test [OPTION...] SCRIPT [KEY=VALUE...]
 
-Runs the tests of a disk in a script: the functions test_* in SCRIPT_test.EXTENSION beside it, or,
-where there is no such file, in the script itself. Each gets a client of a disk that has just been
-started with these parameters. Parameters of the plugin, such as interpreters=1, come before SCRIPT.
+Runs the tests of a disk written in a script: the functions test_* in SCRIPT_test.EXTENSION beside
+it or, without such a file, in the script itself. Each test gets a client of a new disk, started
+with these parameters. Parameters of the plugin, such as interpreters=1, come before SCRIPT.
 
-  --tests=FILE          the file of tests
+  --tests=FILE          the test file
   --only=NAME           only this test; may be given several times
-  --plugin=FILE         the plugin; else it is found by the script's extension
-  --time-limit=SECONDS  how long a callback and a test may take, 10 unless this says more or less
+  --plugin=FILE         the plugin; by default, the script's extension decides
+  --time-limit=SECONDS  how long a callback or a test may take (default: 10)
   -r, --readonly        clients may only read
   -v, --verbose         shows what each test and its disk print and log, debug messages too
   --watch               runs the tests again when a file has changed
   --help, --version
 
-The exit status is 0 if all tests have passed, 1 if one has not, and 2 if none could be run.
+The exit status is 0 if all tests pass, 1 if one fails, and 2 if none could be run.
 ";
 
 /// The limit without `--time-limit`. That option takes plain seconds, without nbdkit's units.

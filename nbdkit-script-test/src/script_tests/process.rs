@@ -67,7 +67,9 @@ pub(super) fn run(command: &Command, job: &Job) -> Result<Ended, String> {
         lines.extend(told.try_iter());
     }
     let mut output = Vec::new();
-    while let Ok(more) = printed.recv_timeout(LAST_OUTPUT) {
+    // A process that the test left behind may go on printing.
+    let end = Instant::now() + LAST_OUTPUT;
+    while let Ok(more) = printed.recv_timeout(end.saturating_duration_since(Instant::now())) {
         output.extend(more);
     }
     Ok(Ended { told: lines, output, status })

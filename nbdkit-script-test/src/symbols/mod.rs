@@ -47,7 +47,7 @@ fn find(wanted: &CStr) -> Option<NonNull<c_void>> {
         parse::nbdkit_parse_int64_t parse::nbdkit_parse_uint64_t
         text::nbdkit_strdup_intern text::nbdkit_absolute_path text::nbdkit_realpath
         password::nbdkit_read_password
-        tested::nbdkit_script_test_ask
+        tested::nbdkit_script_test_ask_1
     })
 }
 

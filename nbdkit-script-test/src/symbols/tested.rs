@@ -18,7 +18,7 @@ pub(crate) fn answer_by(answer: Answer) {
 
 /// Asks the client of the test that runs in this thread.
 #[unsafe(no_mangle)]
-pub extern "C" fn nbdkit_script_test_ask(question: &Question<'_>, reply: &mut Reply) {
+pub extern "C" fn nbdkit_script_test_ask_1(question: &Question<'_>, reply: &mut Reply) {
     ANSWER.with_borrow(|answer| match answer {
         Some(answer) => answer(question, reply),
         None => {

@@ -130,7 +130,7 @@ functions! {
     nbdkit_read_password since "1.2": fn(*const c_char, *mut *mut c_char) -> c_int;
 
     // No nbdkit has this one: see `tested`.
-    nbdkit_script_test_ask since "nbdkit-script-test": fn(*const c_void, *mut c_void);
+    nbdkit_script_test_ask_1 since "nbdkit-script-test": fn(*const c_void, *mut c_void);
 }
 
 /// Makes a C string from a script's text.

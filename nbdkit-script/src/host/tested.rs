@@ -11,7 +11,7 @@ use std::path::Path;
 use std::ptr;
 use std::time::Duration;
 
-use super::functions::nbdkit_script_test_ask;
+use super::functions::nbdkit_script_test_ask_1;
 use crate::error::{Error, Result};
 
 /// Bytes that one side lends to the other.
@@ -223,7 +223,7 @@ pub(crate) struct Answered {
 /// # Errors
 /// If this process runs no test.
 pub(crate) fn ask_client(question: &Question<'_>) -> Result<Answered> {
-    let ask = nbdkit_script_test_ask.get().ok_or_else(|| {
+    let ask = nbdkit_script_test_ask_1.get().ok_or_else(|| {
         Error::new(libc::ENOTSUP, "there is no client: only nbdkit-script-test has one")
     })?;
     let mut bytes = Vec::new();
