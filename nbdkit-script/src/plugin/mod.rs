@@ -1,7 +1,7 @@
 //! A plugin as the framework serves it, whether it is written in Rust or in a script.
 
 mod defines;
-mod example;
+mod examples;
 mod script_plugin;
 mod source;
 

@@ -1,4 +1,5 @@
-//! The contract of a plugin in Rust: [`ScriptPlugin`].
+//! The contract of a plugin in Rust: [`ScriptPlugin`]. The examples of its callbacks are in
+//! `examples/`.
 
 use std::ffi::OsStr;
 
@@ -41,14 +42,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Prints more `key=value` lines for `nbdkit --dump-plugin`, to standard output. nbdkit calls
     /// this after `config`, without `config_complete`.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn dump_plugin(&self) -> Result<()> {
-    ///     println!("disk_can_punch_holes={}", self.has_holes);
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/dump_plugin.md")]
     fn dump_plugin(&self) -> Result<()> {
         Err(Error::not_defined())
     }
@@ -58,18 +52,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// refused. [`Given::config`](crate::Given::config) reads parameters into the fields of a
     /// struct.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn config(&mut self, key: &str, value: &OsStr) -> Result<()> {
-    ///     match key {
-    ///         "size" => self.size = host::parse_size(key, value)?,
-    ///         "file" => self.path = host::absolute_path(value.as_ref())?,
-    ///         _ => return Err(Error::invalid(format!("unknown parameter {key}="))),
-    ///     }
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/config.md")]
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -80,16 +63,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Called after the last parameter. Check that the user gave the required ones, as
     /// [`Given::config_complete`](crate::Given::config_complete) does. Absent: nothing to do.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn config_complete(&mut self) -> Result<()> {
-    ///     if self.size % 512 != 0 {
-    ///         return Err(Error::invalid("size=: expected whole sectors of 512 bytes"));
-    ///     }
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/config_complete.md")]
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -101,13 +75,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// [`Shared`](crate::Shared), where the compiler has checked that this is safe;
     /// [`ThreadModel::SerializeAllRequests`] under [`Isolated`](crate::Isolated).
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn thread_model(&self) -> Result<ThreadModel> {
-    ///     Ok(ThreadModel::SerializeRequests)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/thread_model.md")]
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -117,14 +85,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// The last step before nbdkit forks and changes directory. Absent: nothing to do.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn get_ready(&mut self) -> Result<()> {
-    ///     self.file = Some(std::fs::File::open(&self.path).context(self.path.display())?);
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/get_ready.md")]
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -134,20 +95,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// The first step in the process that serves; you may start threads. Absent: nothing to do.
     ///
-    /// ```
-    /// # use nbdkit_script::host;
-    /// fn save_now_and_then() {
-    ///     while !host::ending() { /* ... */ }
-    /// }
-    ///
-    /// # nbdkit_script::__example! {
-    /// fn after_fork(&self) -> Result<()> {
-    ///     let saver = std::thread::Builder::new().spawn(save_now_and_then)?;
-    ///     *self.saver.lock().map_err(|_| "no saver")? = Some(saver);
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/after_fork.md")]
     ///
     /// # Errors
     /// End nbdkit before it serves.
@@ -157,33 +105,14 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// The server is about to end; all connections are closed. Absent: nothing to do.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn cleanup(&self) -> Result<()> {
-    ///     // `host::ending()` has told the thread to end.
-    ///     match self.saver.lock().map_err(|_| "no saver")?.take() {
-    ///         Some(saver) => saver.join().map_err(|_| "the saver panicked".into()),
-    ///         None => Ok(()),
-    ///     }
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/cleanup.md")]
     fn cleanup(&self) -> Result<()> {
         Err(Error::not_defined())
     }
 
     /// A client has connected, and has negotiated nothing yet, not even TLS. Absent: it may go on.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn preconnect(&self, _readonly: bool) -> Result<()> {
-    ///     match host::peer_uid()? {
-    ///         0 => Ok(()),
-    ///         user => Err(Error::new(errno::EPERM, format!("user {user} may not use this disk"))),
-    ///     }
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/preconnect.md")]
     ///
     /// # Errors
     /// Refuse the client.
@@ -193,17 +122,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Lists the exports. Absent: only the default export.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn list_exports(&self, _readonly: bool, _is_tls: bool) -> Result<Vec<Export>> {
-    ///     let description = Some("what was there yesterday".into());
-    ///     Ok(vec![
-    ///         Export { name: "today".into(), description: None },
-    ///         Export { name: "yesterday".into(), description },
-    ///     ])
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/list_exports.md")]
     ///
     /// # Errors
     /// Fail the client's request for the list; the client may go on.
@@ -213,13 +132,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// The export that a client gets for the empty name, if any. Absent: the empty name.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn default_export(&self, _readonly: bool, _is_tls: bool) -> Result<Option<String>> {
-    ///     Ok(Some("today".into()))
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/default_export.md")]
     ///
     /// # Errors
     /// The same as `None`.
@@ -235,14 +148,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// A client's connection has ended. Absent: the handle is dropped.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn close(&self, client: Client) -> Result<()> {
-    ///     host::debug(&format!("nobody reads {} any more", client.export));
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/close.md")]
     ///
     /// # Errors
     /// Are only logged, since the client has gone.
@@ -252,13 +158,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// A description of the export, for people. Absent: none.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn export_description(&self, client: &Client) -> Result<Option<String>> {
-    ///     Ok(Some(format!("a copy of {}", client.export)))
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/export_description.md")]
     fn export_description(&self, handle: &Self::Handle) -> Result<Option<String>> {
         Err(Error::not_defined())
     }
@@ -271,67 +171,35 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// The request sizes that the disk prefers. `None`, or absent: nbdkit tells the client nothing.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn block_size(&self, _: &Client) -> Result<Option<BlockSize>> {
-    ///     Ok(Some(BlockSize { minimum: 512, preferred: 4096, maximum: 32 << 20 }))
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/block_size.md")]
     fn block_size(&self, handle: &Self::Handle) -> Result<Option<BlockSize>> {
         Err(Error::not_defined())
     }
 
     /// Whether the client may write. Absent: whether `pwrite` is defined.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_write(&self, client: &Client) -> Result<bool> {
-    ///     Ok(!client.readonly)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_write.md")]
     fn can_write(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether the client may flush. Absent: whether `flush` is defined.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_flush(&self, _: &Client) -> Result<bool> {
-    ///     // Memory has nothing to flush.
-    ///     Ok(self.file.is_some())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_flush.md")]
     fn can_flush(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether the disk is slow to seek. Absent: false.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn is_rotational(&self, _: &Client) -> Result<bool> {
-    ///     // A tape.
-    ///     Ok(true)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/is_rotational.md")]
     fn is_rotational(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether the client may trim. Absent: whether `trim` is defined.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_trim(&self, _: &Client) -> Result<bool> {
-    ///     Ok(self.has_holes)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_trim.md")]
     fn can_trim(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
@@ -339,14 +207,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Whether nbdkit should call `zero`; the client may send zero requests either way. Absent:
     /// whether `zero` is defined.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_zero(&self, _: &Client) -> Result<bool> {
-    ///     // Without holes, nbdkit's own writes of zeroes are just as good.
-    ///     Ok(self.has_holes)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_zero.md")]
     fn can_zero(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
@@ -354,26 +215,14 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Whether the client may ask for zeroes that are fast or fail. Absent: true if nbdkit would
     /// write the zeroes itself, because then it fails such a request at once; else false.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_fast_zero(&self, _: &Client) -> Result<bool> {
-    ///     Ok(self.has_holes)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_fast_zero.md")]
     fn can_fast_zero(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
 
     /// Whether nbdkit should call `extents`. Absent: whether `extents` is defined.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_extents(&self, _: &Client) -> Result<bool> {
-    ///     Ok(self.has_holes)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_extents.md")]
     fn can_extents(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
@@ -381,27 +230,14 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// How to do forced unit access. Absent: [`Fua::Emulate`] if `flush` is defined, else
     /// [`Fua::None`].
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_fua(&self, _: &Client) -> Result<Fua> {
-    ///     Ok(Fua::Native)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_fua.md")]
     fn can_fua(&self, handle: &Self::Handle) -> Result<Fua> {
         Err(Error::not_defined())
     }
 
     /// Whether all connections see what one connection has flushed. Absent: false.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_multi_conn(&self, _: &Client) -> Result<bool> {
-    ///     // All clients see the same memory.
-    ///     Ok(true)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_multi_conn.md")]
     fn can_multi_conn(&self, handle: &Self::Handle) -> Result<bool> {
         Err(Error::not_defined())
     }
@@ -409,13 +245,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// How to do cache requests. Absent: [`Cache::Native`] if `cache` is defined, else
     /// [`Cache::None`].
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn can_cache(&self, _: &Client) -> Result<Cache> {
-    ///     Ok(Cache::Emulate)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/can_cache.md")]
     fn can_cache(&self, handle: &Self::Handle) -> Result<Cache> {
         Err(Error::not_defined())
     }
@@ -434,15 +264,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Writes all of `data` at `offset`. `flags` may hold [`Flags::FUA`]. Absent: `EROFS`.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn pwrite(&self, _: &Client, data: &[u8], offset: u64, _: Flags) -> Result<()> {
-    ///     let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
-    ///     bytes[offset as usize..][..data.len()].copy_from_slice(data);
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/pwrite.md")]
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -452,16 +274,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Makes everything written durable. Absent: `EINVAL`.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn flush(&self, _: &Client) -> Result<()> {
-    ///     match &self.file {
-    ///         Some(file) => Ok(file.sync_data()?),
-    ///         None => Ok(()),
-    ///     }
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/flush.md")]
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -472,13 +285,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Punches a hole, which may then read as anything. `flags` may hold [`Flags::FUA`]. Absent:
     /// `EINVAL`.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn trim(&self, client: &Client, count: u32, offset: u64, flags: Flags) -> Result<()> {
-    ///     self.zero(client, count, offset, flags)
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/trim.md")]
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -490,18 +297,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// [`Flags::FAST_ZERO`]. Absent, or failing with `ENOTSUP` or `EOPNOTSUPP`: nbdkit writes
     /// zeroes with `pwrite`, unless the client wants the request to be fast.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn zero(&self, _: &Client, count: u32, offset: u64, flags: Flags) -> Result<()> {
-    ///     if flags.contains(Flags::FAST_ZERO) && !self.has_holes {
-    ///         return Err(Error::new(errno::ENOTSUP, "this takes as long as a write"));
-    ///     }
-    ///     let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
-    ///     bytes[offset as usize..][..count as usize].fill(0);
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/zero.md")]
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -512,20 +308,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
     /// Says where data, holes and zeroes are. Return extents in order and without gaps; the first
     /// one has to contain `offset`. They may end before or after the range. Absent: `EINVAL`.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn extents(&self, _: &Client, _: u32, offset: u64, _: Flags) -> Result<Vec<Extent>> {
-    ///     // Data in the first MiB, and nothing after it.
-    ///     const DATA: u64 = 1 << 20;
-    ///     let end = self.size as u64;
-    ///     let (extent_type, end) = match offset < DATA.min(end) {
-    ///         true => (ExtentType::empty(), DATA.min(end)),
-    ///         false => (ExtentType::HOLE | ExtentType::ZERO, end),
-    ///     };
-    ///     Ok(vec![Extent { offset, length: end - offset, extent_type }])
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/extents.md")]
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.
@@ -541,15 +324,7 @@ pub trait ScriptPlugin: Defines + Sized + Send + 'static {
 
     /// Prefetches a range. Absent: nothing to do.
     ///
-    /// ```
-    /// # nbdkit_script::__example! {
-    /// fn cache(&self, _: &Client, count: u32, offset: u64) -> Result<()> {
-    ///     // Another thread reads the blocks.
-    ///     self.wanted.lock().map_err(|_| "no list")?.push(offset..offset + u64::from(count));
-    ///     Ok(())
-    /// }
-    /// # }
-    /// ```
+    #[doc = include_str!("examples/cache.md")]
     ///
     /// # Errors
     /// Fail the request; the client sees the errno.

@@ -1,4 +1,4 @@
-//! The rest of a plugin, which the examples of single callbacks do not show.
+//! The rest of the plugin whose callbacks are in `examples/`, one in each file.
 
 /// Makes a plugin of these callbacks, and adds the required ones.
 #[doc(hidden)]
