@@ -194,28 +194,20 @@ mod cloud {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry =
             RetryConfig { retry_timeout: patience, max_retries: 1000, ..Default::default() };
+        macro_rules! built {
+            ($builder:ty) => {
+                Arc::new(<$builder>::from_env().with_url(address).with_retry(retry).build()?)
+            };
+        }
         Ok(match scheme {
             #[cfg(feature = "aws")]
-            ObjectStoreScheme::AmazonS3 => Arc::new(
-                object_store::aws::AmazonS3Builder::from_env()
-                    .with_url(address)
-                    .with_retry(retry)
-                    .build()?,
-            ),
+            ObjectStoreScheme::AmazonS3 => built!(object_store::aws::AmazonS3Builder),
             #[cfg(feature = "gcp")]
-            ObjectStoreScheme::GoogleCloudStorage => Arc::new(
-                object_store::gcp::GoogleCloudStorageBuilder::from_env()
-                    .with_url(address)
-                    .with_retry(retry)
-                    .build()?,
-            ),
+            ObjectStoreScheme::GoogleCloudStorage => {
+                built!(object_store::gcp::GoogleCloudStorageBuilder)
+            }
             #[cfg(feature = "azure")]
-            ObjectStoreScheme::MicrosoftAzure => Arc::new(
-                object_store::azure::MicrosoftAzureBuilder::from_env()
-                    .with_url(address)
-                    .with_retry(retry)
-                    .build()?,
-            ),
+            ObjectStoreScheme::MicrosoftAzure => built!(object_store::azure::MicrosoftAzureBuilder),
             _ => return Err(unknown()),
         })
     }
