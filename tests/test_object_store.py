@@ -241,6 +241,8 @@ def test_killed_under_load(place, start):
         nbdkit.wait_until(
             lambda: sum(writer.writes for writer in writers) >= enough, "the clients to write"
         )
+        # A client that gets an error ends.
+        assert all(writer.is_alive() for writer in writers)
         server.kill()
         for writer in writers:
             writer.join(nbdkit.DEADLINE)

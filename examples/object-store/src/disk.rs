@@ -269,8 +269,11 @@ impl Disk {
     pub async fn extents(&self, offset: u64, count: u64, only_one: bool) -> Result<Vec<Extent>> {
         // Clients ask again for the rest. With small blocks, all of it would take too long.
         let count = count.min(AT_A_TIME as u64 * groups::GROUP * self.manifest.block);
-        if self.owner.is_some() && !only_one {
-            self.list_ahead(offset, count).await?;
+        if let Some(owner) = &self.owner {
+            owner.for_reading().await?;
+            if !only_one {
+                self.list_ahead(offset, count).await?;
+            }
         }
         let mut extents: Vec<Extent> = Vec::new();
         // A reader's answers from the store, good for this request only: a writer may change them.
@@ -312,12 +315,12 @@ impl Disk {
         self.owner.as_ref().ok_or_else(readonly)
     }
 
-    /// Puts all dirty blocks, and releases the disk to the next writer.
+    /// Puts all dirty blocks, and releases the disk to the next writer. If a put fails, the store may
+    /// still carry it out, so the next writer has to wait for the end of the lease.
     pub async fn end(self: &Arc<Self>) -> Result<()> {
         let Some(owner) = &self.owner else { return Ok(()) };
-        let flushed = self.flush().await;
-        let released = owner.release().await;
-        flushed.and(released)
+        self.flush().await?;
+        owner.release().await
     }
 }
 

@@ -32,16 +32,37 @@ pub struct Owner {
     record: String,
     lease: Duration,
     /// When `number` was last known to be the highest.
-    seen: Mutex<Instant>,
-    /// One request checks with the store; the others wait for its result.
-    looking: tokio::sync::Mutex<()>,
+    seen: Mutex<Moment>,
+    /// One request checks with the store; the others wait for its result. Holds the last failure.
+    looking: tokio::sync::Mutex<Option<(Instant, Error)>>,
     lost: OnceLock<String>,
+}
+
+/// A moment on two clocks: the first one stops while the machine is suspended, and somebody may set
+/// the second.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Moment {
+        Moment { instant: Instant::now(), wall: SystemTime::now() }
+    }
+
+    fn age(self) -> Duration {
+        self.instant.elapsed().max(self.wall.elapsed().unwrap_or_default())
+    }
 }
 
 /// The number of the latest writer; 0 if there has been none.
 async fn highest(store: &Store) -> Result<u64> {
-    let names = store.list(DIRECTORY).await?;
-    Ok(names.iter().filter_map(|name| name.parse().ok()).max().unwrap_or(0))
+    Ok(highest_of(&store.list(DIRECTORY).await?))
+}
+
+fn highest_of(names: &[String]) -> u64 {
+    names.iter().filter_map(|name| name.parse().ok()).max().unwrap_or(0)
 }
 
 /// The number of the latest writer, and its record unless it has released the disk.
@@ -131,11 +152,12 @@ impl Owner {
             return Err(Error::invalid(message));
         }
         // A server with an old list may create a low number that a newer writer has deleted.
-        if highest(&store).await? != number {
+        let names = store.list(DIRECTORY).await?;
+        if highest_of(&names) != number {
             store.delete(&name(number)).await?;
             return Err(Error::new(errno::EBUSY, RIVAL));
         }
-        for old in store.list(DIRECTORY).await? {
+        for old in names {
             if old.parse().is_ok_and(|old: u64| old < number) {
                 store.delete(&format!("{DIRECTORY}/{old}")).await?;
             }
@@ -149,7 +171,7 @@ impl Owner {
             number,
             record,
             lease,
-            seen: Mutex::new(Instant::now()),
+            seen: Mutex::new(Moment::now()),
             looking: tokio::sync::Mutex::default(),
             lost: OnceLock::new(),
         };
@@ -178,17 +200,31 @@ impl Owner {
         if let Some(lost) = self.lost.get() {
             return Err(Error::msg(lost));
         }
-        let seen = || *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !age.is_zero() && seen().elapsed() < age {
-            return Ok(seen() + self.lease);
+        let known = || {
+            let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            (seen.age() < age).then(|| seen.instant + self.lease)
+        };
+        if let Some(end) = known() {
+            return Ok(end);
         }
-        let _looking = self.looking.lock().await;
-        if !age.is_zero() && seen().elapsed() < age {
-            return Ok(seen() + self.lease);
+        let asked = Instant::now();
+        let mut looking = self.looking.lock().await;
+        if let Some(end) = known() {
+            return Ok(end);
         }
-        let began = Instant::now();
-        let looked = timeout_at(began + self.lease, highest(&self.store)).await;
-        if looked.map_err(|_| "the store does not say who writes")?? != self.number {
+        if let Some((failed, error)) = &*looking
+            && *failed >= asked
+        {
+            return Err(error.clone());
+        }
+        let began = Moment::now();
+        let end = began.instant + self.lease;
+        let looked = timeout_at(end, highest(&self.store)).await;
+        let highest = looked.unwrap_or_else(|_| Err("the store does not say who writes".into()));
+        if let Err(error) = &highest {
+            *looking = Some((Instant::now(), error.clone()));
+        }
+        if highest? != self.number {
             let by = writer(&self.store).await.ok().and_then(|(_, record)| record);
             let by = by.map_or("another server".to_owned(), |record| record.to_string());
             let message = format!(
@@ -198,7 +234,7 @@ impl Owner {
             return Err(Error::msg(self.lost.get_or_init(|| message)));
         }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = began;
-        Ok(began + self.lease)
+        Ok(end)
     }
 
     /// Records that this writer is done, so that the next one need not take over.

@@ -148,7 +148,7 @@ fn concurrent_writes_to_parts_of_a_block_all_survive() -> Result<(), Failure> {
 fn a_flush_waits_for_its_puts() -> Result<(), Failure> {
     let store = Faulty::new();
     let disk = disk(&store);
-    let client = disk.connect("")?;
+    let (client, other) = (disk.connect("")?, disk.connect("")?);
     client.pwrite(0, b"flush")?;
     store.holds.store(true, Relaxed);
     thread::scope(|scope| {
@@ -156,7 +156,11 @@ fn a_flush_waits_for_its_puts() -> Result<(), Failure> {
         store.wait_for_held(1);
         assert!(!flush.is_finished());
         // A second flush waits for the put that is under way, although it has nothing to put.
-        let second = scope.spawn(|| disk.connect("").and_then(|other| other.flush()));
+        let second = scope.spawn(|| {
+            other.flush()?;
+            assert!(store.object(FIRST).is_some(), "it returned before the put");
+            Ok::<_, Failure>(())
+        });
         let fua = scope.spawn(|| client.pwrite_with(3 * BLOCK, b"fua", Flags::FUA));
         store.wait_for_held(2);
         assert!(!flush.is_finished() && !second.is_finished() && !fua.is_finished());

@@ -38,6 +38,8 @@ pub struct Faulty {
     /// Whether puts of blocks wait.
     pub holds: AtomicBool,
     pub held: AtomicU64,
+    /// Whether lists never end.
+    pub lists_hang: AtomicBool,
     /// Whether a create overwrites an existing object.
     pub ignores_conditions: AtomicBool,
 }
@@ -196,6 +198,7 @@ impl ObjectStore for Faulty {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match self.begin("list") {
+            _ if self.lists_hang.load(Relaxed) => stream::pending().boxed(),
             Ok(false) => self.objects.list(prefix),
             Ok(true) => stream::iter([Err(self.failure("list"))]).boxed(),
             Err(failure) => stream::iter([Err(failure)]).boxed(),

@@ -10,7 +10,9 @@ use nbdkit_script_test::Client;
 use super::faulty::Faulty;
 use super::*;
 
-const SIZE: u64 = 16 * BLOCK + 1000;
+/// First come pieces of 1000 bytes, then a whole block for each client. The last block is short.
+const SIZE: u64 = (WHOLE + CLIENTS - 1) * BLOCK + 1000;
+const WHOLE: u64 = 16;
 const CLIENTS: u64 = 4;
 
 /// The bytes that one client writes: pieces of the disk. Different clients' pieces share blocks.
@@ -20,6 +22,11 @@ struct Region {
     /// For each byte of the disk, every value that the store may have: the value at the end of the
     /// last flush, and all values written since. A read sees the last one.
     bytes: Vec<Vec<u8>>,
+}
+
+/// The client that writes a byte.
+fn owner(at: u64) -> u64 {
+    if at < WHOLE * BLOCK { at / 1000 % CLIENTS } else { at / BLOCK - WHOLE }
 }
 
 #[derive(Debug, Default)]
@@ -43,9 +50,14 @@ impl Random {
 }
 
 impl Region {
-    /// A random range in one of this client's pieces: each client in turn owns 1000 bytes.
+    /// This client's whole block, or a random range in one of its pieces: each client in turn owns
+    /// 1000 bytes.
     fn range(&mut self) -> (usize, usize) {
-        let pieces = SIZE / 1000;
+        if self.random.below(4) == 0 {
+            let from = (WHOLE + self.client) * BLOCK;
+            return (from as usize, BLOCK.min(SIZE - from) as usize);
+        }
+        let pieces = WHOLE * BLOCK / 1000;
         let piece = self.random.below(pieces / CLIENTS) * CLIENTS + self.client;
         let from = self.random.below(999);
         let count = 1 + self.random.below(999 - from);
@@ -139,10 +151,11 @@ fn run(seed: u64, rounds: u64, steps: u64, cache: &str, faults: impl Fn(&Arc<Fau
         let disk = disk.ready().expect("the disk starts");
         let all = disk.connect("").unwrap().pread(0, SIZE as u32).unwrap();
         for (region, at) in regions.iter_mut().zip(0..) {
-            for (byte, possible) in
-                all.iter().zip(&mut region.bytes).enumerate().filter_map(|(number, pair)| {
-                    (number as u64 / 1000 % CLIENTS == at).then_some(pair)
-                })
+            for (byte, possible) in all
+                .iter()
+                .zip(&mut region.bytes)
+                .enumerate()
+                .filter_map(|(number, pair)| (owner(number as u64) == at).then_some(pair))
             {
                 assert!(possible.contains(byte), "round {round}: {byte} is none of {possible:?}");
                 *possible = vec![*byte];
