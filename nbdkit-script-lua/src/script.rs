@@ -36,7 +36,10 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     let returned = returned.map_err(|error| error.context("could not run Lua script"))?;
 
     let (table, function_names) = match returned {
-        Value::Table(module) if is_module(interpreter, &module) => {
+        Value::Table(module)
+            if has_callback(&module)
+                || !has_callback(&globals) && has_test(interpreter, &module) =>
+        {
             let names = interpreter.function_names(&module).map_err(could_not_run)?;
             (module, names.into_iter().collect())
         }
@@ -49,12 +52,14 @@ pub fn run(interpreter: &Interpreter, script: &Script) -> Result<Loaded> {
     Ok(Loaded { api_version: api_version(interpreter, &table)?, function_names })
 }
 
-/// Whether a returned table has a callback, or a test.
-fn is_module(interpreter: &Interpreter, table: &Table) -> bool {
+fn has_callback(table: &Table) -> bool {
     Callbacks::all().names().any(|name| matches!(table.get(name), Ok(Value::Function(_))))
-        || interpreter
-            .function_names(table)
-            .is_ok_and(|names| names.iter().any(|name| name.starts_with(TEST_PREFIX)))
+}
+
+/// A file of tests returns a table without callbacks. So may a script whose callbacks are global.
+fn has_test(interpreter: &Interpreter, table: &Table) -> bool {
+    let names = interpreter.function_names(table);
+    names.is_ok_and(|names| names.iter().any(|name| name.starts_with(TEST_PREFIX)))
 }
 
 /// Calls a test with its client.

@@ -70,10 +70,5 @@ impl Error for Failure {}
 
 /// The C library's text for an error number.
 pub(crate) fn error_text(errno: i32) -> String {
-    let mut text = io::Error::from_raw_os_error(errno).to_string();
-    // Rust appends the number.
-    if let Some(end) = text.find(" (os error ") {
-        text.truncate(end);
-    }
-    text
+    nbdkit_script::Error::from(io::Error::from_raw_os_error(errno)).to_string()
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use nbdkit_script::__private::is_key;
 use nbdkit_script::script::Named;
 use nbdkit_script::{Export, Runner, ThreadModel};
 
@@ -347,9 +348,7 @@ fn thread_model(number: c_int) -> Result<ThreadModel, Failure> {
 pub(crate) fn key_and_value(parameter: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let bytes = parameter.as_bytes();
     let (key, value) = bytes.split_at(bytes.iter().position(|byte| *byte == b'=')?);
-    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    (key.first().is_some_and(u8::is_ascii_alphabetic) && key.iter().all(legal))
-        .then(|| (OsStr::from_bytes(key), OsStr::from_bytes(&value[1..])))
+    is_key(key).then(|| (OsStr::from_bytes(key), OsStr::from_bytes(&value[1..])))
 }
 
 #[cfg(test)]

@@ -42,13 +42,13 @@ fn tell(name: &'static str) -> &'static PluginTable {
 
 macro_rules! passed_on {
     ($(
-        $field:ident as $name:ident($($argument:ident: $type:ty),*) -> $result:ty, $absent:expr;
+        $field:ident as $name:ident($($argument:ident: $type:ty),*) -> $result:ty;
     )*) => {
         $(unsafe extern "C" fn $field($($argument: $type),*) -> $result {
             match tell(stringify!($name)).$field {
                 // SAFETY: these are the arguments that nbdkit gave for this callback.
                 Some(callback) => unsafe { callback($($argument),*) },
-                None => $absent,
+                None => unreachable!("only `replace` puts this into a table"),
             }
         })*
 
@@ -64,40 +64,40 @@ macro_rules! passed_on {
 type Handle = *mut c_void;
 
 passed_on! {
-    config_complete as config_complete() -> c_int, -1;
-    thread_model_callback as thread_model() -> c_int, -1;
-    get_ready as get_ready() -> c_int, -1;
-    after_fork as after_fork() -> c_int, -1;
-    cleanup as cleanup() -> (), ();
-    preconnect as preconnect(readonly: c_int) -> c_int, -1;
-    list_exports as list_exports(readonly: c_int, tls: c_int, list: *mut Exports) -> c_int, -1;
-    default_export as default_export(readonly: c_int, tls: c_int) -> *const c_char, c"".as_ptr();
-    open as open(readonly: c_int) -> Handle, std::ptr::null_mut();
-    close as close(handle: Handle) -> (), ();
-    export_description as export_description(handle: Handle) -> *const c_char, std::ptr::null();
-    get_size as get_size(handle: Handle) -> i64, -1;
-    block_size as block_size(handle: Handle, a: *mut u32, b: *mut u32, c: *mut u32) -> c_int, -1;
-    can_write as can_write(handle: Handle) -> c_int, -1;
-    can_flush as can_flush(handle: Handle) -> c_int, -1;
-    is_rotational as is_rotational(handle: Handle) -> c_int, -1;
-    can_trim as can_trim(handle: Handle) -> c_int, -1;
-    can_zero as can_zero(handle: Handle) -> c_int, -1;
-    can_fast_zero as can_fast_zero(handle: Handle) -> c_int, -1;
-    can_extents as can_extents(handle: Handle) -> c_int, -1;
-    can_fua as can_fua(handle: Handle) -> c_int, -1;
-    can_multi_conn as can_multi_conn(handle: Handle) -> c_int, -1;
-    can_cache as can_cache(handle: Handle) -> c_int, -1;
-    pread as pread(handle: Handle, data: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
+    config_complete as config_complete() -> c_int;
+    thread_model_callback as thread_model() -> c_int;
+    get_ready as get_ready() -> c_int;
+    after_fork as after_fork() -> c_int;
+    cleanup as cleanup() -> ();
+    preconnect as preconnect(readonly: c_int) -> c_int;
+    list_exports as list_exports(readonly: c_int, tls: c_int, list: *mut Exports) -> c_int;
+    default_export as default_export(readonly: c_int, tls: c_int) -> *const c_char;
+    open as open(readonly: c_int) -> Handle;
+    close as close(handle: Handle) -> ();
+    export_description as export_description(handle: Handle) -> *const c_char;
+    get_size as get_size(handle: Handle) -> i64;
+    block_size as block_size(handle: Handle, a: *mut u32, b: *mut u32, c: *mut u32) -> c_int;
+    can_write as can_write(handle: Handle) -> c_int;
+    can_flush as can_flush(handle: Handle) -> c_int;
+    is_rotational as is_rotational(handle: Handle) -> c_int;
+    can_trim as can_trim(handle: Handle) -> c_int;
+    can_zero as can_zero(handle: Handle) -> c_int;
+    can_fast_zero as can_fast_zero(handle: Handle) -> c_int;
+    can_extents as can_extents(handle: Handle) -> c_int;
+    can_fua as can_fua(handle: Handle) -> c_int;
+    can_multi_conn as can_multi_conn(handle: Handle) -> c_int;
+    can_cache as can_cache(handle: Handle) -> c_int;
+    pread as pread(handle: Handle, data: Handle, count: u32, offset: u64, flags: u32) -> c_int;
     pwrite as pwrite(
         handle: Handle, data: *const c_void, count: u32, offset: u64, flags: u32
-    ) -> c_int, -1;
-    flush as flush(handle: Handle, flags: u32) -> c_int, -1;
-    trim as trim(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
-    zero as zero(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
+    ) -> c_int;
+    flush as flush(handle: Handle, flags: u32) -> c_int;
+    trim as trim(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int;
+    zero as zero(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int;
     extents as extents(
         handle: Handle, count: u32, offset: u64, flags: u32, list: *mut Extents
-    ) -> c_int, -1;
-    cache as cache(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int, -1;
+    ) -> c_int;
+    cache as cache(handle: Handle, count: u32, offset: u64, flags: u32) -> c_int;
 }
 
 unsafe extern "C" fn config(key: *const c_char, value: *const c_char) -> c_int {

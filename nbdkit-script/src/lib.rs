@@ -145,7 +145,9 @@ pub use values::{Named, Number, in_short, whole};
 pub mod __private {
     pub use crate::host::{Finder, provide, rules};
     pub use crate::host::{Job, Listener, Question, Reply, Testing, Told};
-    pub use crate::parameters::{Declared, Field, default_of, help_bytes, help_length, help_text};
+    pub use crate::parameters::{
+        Declared, Field, default_of, help_bytes, help_length, help_text, is_key,
+    };
     pub use crate::plugin::{Defines, Plugin, defined};
     pub use crate::serve::connection::Exported;
     pub use crate::serve::lifecycle::Slot;

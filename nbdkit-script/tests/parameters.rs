@@ -78,6 +78,22 @@ fn what_is_given_counts_the_last_of_it_unless_all_are_kept() {
 }
 
 #[test]
+fn an_optional_list_keeps_all_values() -> Result<()> {
+    #[derive(Parameters)]
+    struct Lists {
+        mirror: Option<Vec<String>>,
+    }
+
+    let mut lists = Given::<Lists>::new()?;
+    assert_eq!(lists.mirror, None);
+    for mirror in ["a", "b"] {
+        lists.config("mirror", mirror.as_ref())?;
+    }
+    assert_eq!(lists.mirror.as_deref(), Some(&["a".to_string(), "b".to_string()][..]));
+    Ok(())
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     assert_eq!(given(&[]).unwrap_err(), "the parameters size= and a-file= are missing");
     assert_eq!(given(&[("size", "1")]).unwrap_err(), "the a-file= parameter is missing");

@@ -48,7 +48,7 @@ def test_globals_do_not_make_up_for_what_a_table_lacks(expect_failure):
 
 @pytest.mark.parametrize(
     "returned",
-    ["{}", "{ 1, 2, 3 }", "{ helper = function() end }", "{ API_VERSION = 2 }",
+    ["{}", "{ 1, 2, 3 }", "{ helper = function() end }", "{ test_it = function() end }", "{ API_VERSION = 2 }",
      "{ open = true, pread = 'text' }", "5", "'text'", "true", "nil", "print",
      "setmetatable({}, { __index = function() error('deep') end })", "io.stdout"],
 )  # fmt: skip

@@ -71,6 +71,8 @@ function test_exports(client)
     client:connect("b")
     client:expect_equal(client:export_name(), "b")
     client:expect_equal(client:export_description(), "the second")
+    client:list_exports()
+    client:expect_equal(client:export_name(), "b")
     client:disconnect()
     client:expect_equal(client:export_name(), "")
 end

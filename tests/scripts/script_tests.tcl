@@ -69,6 +69,8 @@ proc test_exports {client} {
     $client connect b
     $client expect_equal [$client export_name] b
     $client expect_equal [$client export_description] "the second"
+    $client list_exports
+    $client expect_equal [$client export_name] b
     $client disconnect
     $client expect_equal [$client export_name] ""
 }

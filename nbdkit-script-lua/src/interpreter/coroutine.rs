@@ -17,18 +17,17 @@ impl Interpreter {
         unsafe {
             self.lua.exec_raw::<()>((), |state| {
                 ffi::lua_getglobal(state, c"coroutine".as_ptr());
-                for (name, function) in [(c"resume", resume as ffi::lua_CFunction), (c"wrap", wrap)]
-                {
-                    ffi::lua_getfield(state, -1, name.as_ptr());
-                    ffi::lua_pushcclosure(state, function, 1);
-                    ffi::lua_setfield(state, -2, name.as_ptr());
+                let functions: [(_, ffi::lua_CFunction); 3] =
+                    [(c"resume", resume), (c"wrap", wrap), (c"close", close)];
+                for (name, function) in functions {
+                    ffi::lua_getfield(state, 1, name.as_ptr());
+                    // Lua has `close` from 5.4 on.
+                    if ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION {
+                        ffi::lua_pushcclosure(state, function, 1);
+                        ffi::lua_setfield(state, 1, name.as_ptr());
+                    }
                 }
-                // From Lua 5.4 on.
-                ffi::lua_getfield(state, -1, c"close".as_ptr());
-                if ffi::lua_type(state, -1) == ffi::LUA_TFUNCTION {
-                    ffi::lua_pushcclosure(state, close, 1);
-                    ffi::lua_setfield(state, -2, c"close".as_ptr());
-                }
+                ffi::lua_settop(state, 0);
             })
         }
     }
@@ -114,7 +113,7 @@ unsafe fn raise_here(state: *mut lua_State, status: c_int) -> c_int {
 /// Only from a C function that Lua calls. The coroutine must stay alive, or be null for none.
 unsafe fn run(state: *mut lua_State, coroutine: *mut lua_State) -> c_int {
     // SAFETY: the caller's. lua_pcall catches an error of the function, so the previous coroutine
-    // is always noted again.
+    // is noted again, unless the coroutine closes itself: see `close`.
     unsafe {
         let stopper = &Known::of_state(state).stopper;
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));

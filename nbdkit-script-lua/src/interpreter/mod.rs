@@ -173,9 +173,9 @@ impl Interpreter {
             lua.exec_raw::<()>((), |current| {
                 ffi::luaL_openlibs(current);
                 places = Some(Places::create(current));
-                registry::make_room_for_handles(current);
                 ffi::lua_newuserdata(current, BALLAST);
                 ffi::luaL_ref(current, ffi::LUA_REGISTRYINDEX);
+                registry::make_room_for_handles(current);
             })?;
         }
         let Some(places) = places else {

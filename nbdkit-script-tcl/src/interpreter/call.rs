@@ -40,6 +40,14 @@ impl Interpreter {
         })
     }
 
+    /// Forgets what an earlier call has left.
+    #[inline(always)]
+    fn begin(&self) {
+        self.shared.pending_errno.set(0);
+        // An interruption may have come too late for an earlier call. It must not affect this one.
+        self.stopper.take_errno();
+    }
+
     // Always inline: otherwise the array of arguments would be copied, and read back before its
     // stores have finished.
     #[inline(always)]
@@ -49,9 +57,7 @@ impl Interpreter {
         arguments: &[Argument<'_>],
         take: impl FnOnce(&Inside<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.shared.pending_errno.set(0);
-        // An interruption may have come too late for an earlier call. It must not affect this one.
-        self.stopper.take_errno();
+        self.begin();
         let _assumed = self.identity.assume();
         let inside = Inside { interpreter: self };
         if !self.is_defined(callback) {
@@ -87,7 +93,7 @@ impl Interpreter {
     /// # Errors
     /// Those of [`call`](Self::call).
     pub fn run(&self, words: &[&str]) -> Result<()> {
-        self.shared.pending_errno.set(0);
+        self.begin();
         self.inside(|inside| match inside.eval(words) {
             TCL_OK => Ok(()),
             status => Err(inside.failure(status)),

@@ -132,8 +132,8 @@ fn raise(interp: *mut Tcl_Interp, error: &Error, with_code: bool) {
     unsafe {
         ffi::Tcl_SetObjResult(interp, message.as_ptr());
         if with_code {
-            let name = match errno::all().find(|(_, number)| *number == error.errno()) {
-                Some((name, _)) => Object::string(name),
+            let name = match errno::name_of(error.errno()) {
+                Some(name) => Object::string(name),
                 None => Object::integer(error.errno().into()),
             };
             let code = [Object::string("POSIX"), name, message];

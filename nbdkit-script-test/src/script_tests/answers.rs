@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, Sender};
 
 use nbdkit_script::__private::Question;
-use nbdkit_script::Flags;
+use nbdkit_script::{Flags, ThreadModel};
 
 use crate::client::Client;
 use crate::failure::Failure;
@@ -76,15 +76,18 @@ impl Asked {
                 Ok(Said::default())
             }
             "list_exports" => {
-                client.take();
+                if disk.thread_model() == ThreadModel::SerializeConnections {
+                    client.take();
+                }
                 let names = disk.list_exports()?.into_iter().map(|export| export.name + "\0");
                 Ok(Said::bytes(names.collect::<String>()))
             }
             _ => {
-                if client.is_none() {
-                    *client = Some(disk.connect("")?);
-                }
-                client.as_ref().map_or_else(|| Ok(Said::default()), |client| self.asked_of(client))
+                let client = match client {
+                    Some(client) => client,
+                    None => client.insert(disk.connect("")?),
+                };
+                self.asked_of(client)
             }
         }
     }

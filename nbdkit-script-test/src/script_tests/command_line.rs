@@ -5,7 +5,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::failure::error_text;
 use crate::plugin::key_and_value;
 
 const HELP: &str = "\
@@ -154,8 +153,7 @@ impl Command {
     pub(super) fn check_files(&self) -> Result<(), String> {
         for file in [&self.script, &self.tests(), &self.plugin] {
             let about = file.metadata().map_err(|error| {
-                let why = error_text(error.raw_os_error().unwrap_or(libc::EIO));
-                format!("{}: {why}", file.display())
+                format!("{}: {}", file.display(), nbdkit_script::Error::from(error))
             })?;
             if about.is_dir() {
                 return Err(format!("{}: found a directory, expected a file", file.display()));

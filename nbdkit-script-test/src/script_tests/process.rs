@@ -134,9 +134,10 @@ impl Ended {
         if let Some(signal) = status.signal() {
             return Some(format!("its process was ended by signal {signal} ({})", name_of(signal)));
         }
-        let has_verdict = self.told.iter().any(|(about, _)| {
-            [About::Passed, About::Failed, About::Refused, About::Test].contains(about)
-        });
+        let has_verdict = self
+            .told
+            .iter()
+            .any(|(about, _)| [About::Passed, About::Failed, About::Refused].contains(about));
         match status.code() {
             Some(0) if has_verdict => None,
             code => Some(format!("its process ended with exit status {}", code.unwrap_or(-1))),

@@ -81,7 +81,8 @@ macro_rules! functions {
             address: Lazy::new(|| {
                 look_up(stringify!($name)).map(|address| {
                     // SAFETY: nbdkit-plugin(3) documents the C type given where this macro is used,
-                    // and nbdkit never changes the type of an existing function.
+                    // and nbdkit never changes the type of an existing function. Neither does
+                    // nbdkit-script-test: a new type gets a new number in the function's name.
                     unsafe { std::mem::transmute::<*mut c_void, $type>(address.as_ptr()) }
                 })
             }),

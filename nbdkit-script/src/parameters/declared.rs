@@ -69,7 +69,7 @@ pub const fn help_text(text: &[u8]) -> &str {
 }
 
 /// nbdkit's rule for the part before the `=`.
-const fn is_key(name: &[u8]) -> bool {
+pub const fn is_key(name: &[u8]) -> bool {
     let [first, rest @ ..] = name else {
         return false;
     };

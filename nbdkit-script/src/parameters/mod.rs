@@ -104,7 +104,7 @@ mod value;
 
 pub(crate) use declared::help;
 #[doc(hidden)]
-pub use declared::{Declared, help_bytes, help_length, help_text};
+pub use declared::{Declared, help_bytes, help_length, help_text, is_key};
 pub(crate) use given::did_you_mean;
 pub use given::{Given, Parameters};
 #[doc(hidden)]

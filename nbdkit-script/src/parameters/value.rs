@@ -120,6 +120,16 @@ impl<T: FromParameter> FromParameter for Option<T> {
     fn from_parameter(name: &str, value: &OsStr) -> Result<Self> {
         T::from_parameter(name, value).map(Some)
     }
+
+    fn again(&mut self, name: &str, value: &OsStr) -> Result<()> {
+        match self {
+            Some(earlier) => earlier.again(name, value),
+            None => {
+                *self = Self::from_parameter(name, value)?;
+                Ok(())
+            }
+        }
+    }
 }
 
 /// All values that the user gives, in order.

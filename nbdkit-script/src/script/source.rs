@@ -59,9 +59,16 @@ impl Script {
     }
 
     /// Reads a file of tests, none of which may take longer than this.
-    pub(super) fn of_tests(path: &Path, limit: Option<Duration>) -> Result<Script> {
+    pub(super) fn of_tests(path: &Path, language: &str, limit: Option<Duration>) -> Result<Script> {
         let limits = Limits { time: limit, ..Limits::default() };
-        Ok(Script { limits, ..Script::read(path)? })
+        Ok(Script { limits, ..Script::read_in(language, path)? })
+    }
+
+    /// Reads a script, and names its language in an error.
+    fn read_in(language: &str, path: &Path) -> Result<Script> {
+        Script::read(path).map_err(|error| {
+            error.context(format!("could not read {language} script {}", path.display()))
+        })
     }
 
     /// The limits that the user has set. The language enforces the memory limit.
@@ -141,9 +148,7 @@ pub(super) fn first_parameter(
     if value.as_bytes().is_empty() {
         return Err(Error::invalid("script= names no file"));
     }
-    Script::read(value).map_err(|error| {
-        error.context(format!("could not read {language} script {}", Path::new(value).display()))
-    })
+    Script::read_in(language, Path::new(value))
 }
 
 impl Script {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::language::{Language, Program};
 use super::source::Script;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The prefix of every test's name.
 pub const TEST_PREFIX: &str = "test_";
@@ -26,10 +26,7 @@ pub(super) fn run<L: Language>(file: &Path, name: &str, limit: Option<Duration>)
 }
 
 fn load<L: Language>(file: &Path, limit: Option<Duration>) -> Result<(Script, L)> {
-    let could_not_read = |error: Error| {
-        error.context(format!("could not read {} script {}", L::LANGUAGE, file.display()))
-    };
-    let script = Script::of_tests(file, limit).map_err(could_not_read)?;
+    let script = Script::of_tests(file, L::LANGUAGE, limit)?;
     let program = L::Program::compile(&script)?;
     let language = L::load(&script, &program)?;
     Ok((script, language))

@@ -56,6 +56,11 @@ pub fn all() -> impl Iterator<Item = (&'static str, i32)> {
     COMMON.iter().chain(PLATFORM).chain(NEW).copied()
 }
 
+/// The name of a number. Some numbers have several.
+pub fn name_of(errno: i32) -> Option<&'static str> {
+    all().find(|(_, number)| *number == errno).map(|(name, _)| name)
+}
+
 /// The number of a name such as `ENOSPC`.
 ///
 /// ```

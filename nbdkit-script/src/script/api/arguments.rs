@@ -6,7 +6,7 @@ use super::call::Call;
 use crate::error::{Error, Result, bounded};
 use crate::memory;
 use crate::script::store::Value;
-use crate::values::{Number, errno, in_short};
+use crate::values::{Flags, Number, errno, in_short};
 
 /// 2^53: the script's number may have been rounded to it.
 const PAST_EXACT: f64 = (1_u64 << 53) as f64;
@@ -58,6 +58,21 @@ pub(super) fn optional_count_at<'a>(
 #[inline]
 pub(super) fn offset_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<u64> {
     count_at(call, index, "offset").map(|offset| offset as u64)
+}
+
+/// The flags of a request, as callbacks have them; none if there is no such argument.
+pub(super) fn flags_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<Flags> {
+    if !call.has(index) {
+        return Ok(Flags::empty());
+    }
+    let number = call.number(index).ok_or_else(|| call.wrong_type(index, "flags, a number"))?;
+    let bits = number.whole().and_then(|bits| u32::try_from(bits).ok());
+    bits.map(Flags::from_bits_retain).ok_or_else(|| {
+        let (argument, expected) = (call.position(index), "a sum of nbdkit's FLAG_...");
+        let message =
+            format!("argument {argument} (the flags): found {number}, expected {expected}");
+        Error::invalid(message)
+    })
 }
 
 /// The bytes of data or of a buffer.

@@ -2,15 +2,15 @@
 //! callbacks, and two that compare.
 
 use super::arguments::{
-    Arguments, bytes_at, count_at, errno_at, integer_at, offset_at, string_at, wrong,
+    Arguments, bytes_at, count_at, errno_at, flags_at, offset_at, string_at, wrong,
 };
 use super::call::Answer;
 use super::functions::{Function, function};
-use super::request::{Request, Rest, name_of};
+use super::request::{Ask, Request};
 use crate::error::{Error, Result};
 use crate::host::{Answered, Question};
 use crate::script::store::Value;
-use crate::values::{Extent, ExtentType, Flags, Number, float};
+use crate::values::{Extent, ExtentType, Flags, Number, errno, float};
 
 /// The client's requests.
 const REQUESTS: &[Request] = &[
@@ -59,8 +59,6 @@ pub const ALL: &[Function] = &{
     all
 };
 
-type Ask = for<'c, 'a> fn(Question<'a>, Arguments<'c, 'a>) -> Result<Question<'a>>;
-
 const fn request(
     name: &'static str,
     most_arguments: usize,
@@ -70,51 +68,55 @@ const fn request(
     Request { name, most_arguments, ask, answer }
 }
 
-fn alone<'a>(question: Question<'a>, _: Arguments<'_, 'a>) -> Result<Question<'a>> {
+fn alone<'a>(question: Question<'a>, _: Arguments<'_, 'a>, _: usize) -> Result<Question<'a>> {
     Ok(question)
 }
 
 /// The name of an export; without one, the default export.
-fn text<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
-    if !call.has(1) {
+fn text<'a>(question: Question<'a>, call: Arguments<'_, 'a>, first: usize) -> Result<Question<'a>> {
+    if !call.has(first) {
         return Ok(question);
     }
-    match call.data(1) {
+    match call.data(first) {
         Some(name) => Ok(question.data(name)),
         None => {
-            let found = call.found(1);
-            Err(wrong(call, 1, "the export", &found, "a string"))
+            let found = call.found(first);
+            Err(wrong(call, first, "the export", &found, "a string"))
         }
     }
 }
 
 /// `count, offset`, and for some requests flags.
-fn range<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
-    let count = count_at(call, 1, "count")? as u64;
-    Ok(question.range(count, offset_at(call, 2)?).flags(flags_at(call, 3, 0)?))
+fn range<'a>(
+    question: Question<'a>,
+    call: Arguments<'_, 'a>,
+    first: usize,
+) -> Result<Question<'a>> {
+    let count = count_at(call, first, "count")? as u64;
+    let (offset, flags) = (offset_at(call, first + 1)?, flags_at(call, first + 2)?);
+    Ok(question.range(count, offset).flags(flags.bits()))
 }
 
 /// `count, offset, flags`. Without flags, the zeroes may be a hole, as most clients allow.
-fn zeroes<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
-    let flags = flags_at(call, 3, Flags::MAY_TRIM.bits())?;
-    Ok(range(question, call)?.flags(flags))
+fn zeroes<'a>(
+    question: Question<'a>,
+    call: Arguments<'_, 'a>,
+    first: usize,
+) -> Result<Question<'a>> {
+    let question = range(question, call, first)?;
+    let has_flags = call.has(first + 2);
+    Ok(if has_flags { question } else { question.flags(Flags::MAY_TRIM.bits()) })
 }
 
 /// `data, offset, flags`.
-fn written<'a>(question: Question<'a>, call: Arguments<'_, 'a>) -> Result<Question<'a>> {
-    let data = bytes_at(call, 1).map_err(|_| call.wrong_type(1, "bytes"))?;
-    let (offset, flags) = (offset_at(call, 2)?, flags_at(call, 3, 0)?);
-    Ok(question.range(data.len() as u64, offset).flags(flags).data(data))
-}
-
-fn flags_at(call: Arguments<'_, '_>, index: usize, absent: u32) -> Result<u32> {
-    const WHAT: &str = "the flags";
-    if !call.has(index) {
-        return Ok(absent);
-    }
-    let flags = integer_at(call, index, WHAT)?;
-    u32::try_from(flags)
-        .map_err(|_| wrong(call, index, WHAT, &flags.to_string(), "a sum of nbdkit's FLAG_..."))
+fn written<'a>(
+    question: Question<'a>,
+    call: Arguments<'_, 'a>,
+    first: usize,
+) -> Result<Question<'a>> {
+    let data = bytes_at(call, first).map_err(|_| call.wrong_type(first, "bytes"))?;
+    let (offset, flags) = (offset_at(call, first + 1)?, flags_at(call, first + 2)?);
+    Ok(question.range(data.len() as u64, offset).flags(flags.bits()).data(data))
 }
 
 fn nothing(_: Answered) -> Answer<'static> {
@@ -171,8 +173,9 @@ fn expect_error<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
         let known: Vec<_> = REQUESTS.iter().map(|request| request.name).collect();
         wrong(call, 2, WHAT, &call.found(2), &format!("one of {}", known.join(", ")))
     })?;
+    let name_of = |number| errno::name_of(number).map_or_else(|| format!("{number}"), Into::into);
     let wanted = name_of(expected);
-    match request.send(&Rest { call, skipped: 2 })? {
+    match request.send(call, 3)? {
         Ok(_) => Err(Error::msg(format!("{} succeeded, expected {wanted}", request.name))),
         Err(failed) if [failed.errno, failed.disks_errno].contains(&expected) => {
             Ok(Answer::String(failed.bytes))

@@ -5,14 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::arguments::{Arguments, at_most, bytes_at, count_at, offset_at, string_at};
+use super::arguments::{Arguments, at_most, bytes_at, count_at, flags_at, offset_at, string_at};
 use super::call::{Answer, Call, Method, Methods};
 use super::range::Range;
 use super::watch;
 use crate::error::{Error, Result};
 use crate::file::{Closable, File, Mode};
 use crate::host;
-use crate::values::{Flags, Number};
+use crate::values::Flags;
 
 /// Gives a language all methods of files.
 pub fn methods(list: &mut impl Methods) {
@@ -55,15 +55,6 @@ pub(super) fn open<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
 /// Messages name a file so that people find it, whatever directory nbdkit is in.
 fn absolute(path: &Path) -> Result<PathBuf> {
     if path.is_absolute() { Ok(path.into()) } else { host::absolute_path(path) }
-}
-
-/// The flags of a request, as callbacks have them; none if there is no such argument.
-fn flags_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Result<Flags> {
-    if !call.has(index) {
-        return Ok(Flags::empty());
-    }
-    let bits = call.number(index).and_then(Number::whole).and_then(|bits| u32::try_from(bits).ok());
-    bits.map(Flags::from_bits_retain).ok_or_else(|| call.wrong_type(index, "flags, a number"))
 }
 
 /// `file:pread(count, offset)` returns a string; `file:pread(buffer, offset)` fills the buffer.

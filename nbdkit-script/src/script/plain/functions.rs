@@ -65,21 +65,22 @@ impl<V: Values> Clone for Run<V> {
 /// The functions of the module `nbdkit`. Those that set errors or make buffers are not among them:
 /// a script throws a map, and its data is a value.
 pub fn functions<V: Values>() -> impl Iterator<Item = Function<V>> {
-    let all = api::functions::ALL.iter();
-    all.filter(|function| !["error", "set_error", "buffer"].contains(&function.name))
-        .map(|function| Function { name: function.name, run: Run::Function(function) })
+    all(api::functions::ALL)
+        .filter(|function| !["error", "set_error", "buffer"].contains(&function.name))
 }
 
 /// The operations of the shared dictionary.
 pub fn operations<V: Values>() -> impl Iterator<Item = Function<V>> {
-    let all = api::shared::ALL.iter();
-    all.map(|function| Function { name: function.name, run: Run::Function(function) })
+    all(api::shared::ALL)
 }
 
 /// The methods of a test's client, for a module `client`.
 pub fn client<V: Values>() -> impl Iterator<Item = Function<V>> {
-    let all = api::client::ALL.iter();
-    all.map(|function| Function { name: function.name, run: Run::Function(function) })
+    all(api::client::ALL)
+}
+
+fn all<V: Values>(list: &'static [api::Function]) -> impl Iterator<Item = Function<V>> {
+    list.iter().map(|function| Function { name: function.name, run: Run::Function(function) })
 }
 
 /// The methods of disks and files. The first argument is the object; a language calls the same
