@@ -315,8 +315,8 @@ impl Disk {
         self.owner.as_ref().ok_or_else(readonly)
     }
 
-    /// Puts all dirty blocks, and releases the disk to the next writer. If a put fails, the store may
-    /// still carry it out, so the next writer has to wait for the end of the lease.
+    /// Puts all dirty blocks, and releases the disk to the next writer. If a put fails, the store
+    /// may still carry it out, so the next writer has to wait for the end of the lease.
     pub async fn end(self: &Arc<Self>) -> Result<()> {
         let Some(owner) = &self.owner else { return Ok(()) };
         self.flush().await?;

@@ -30,7 +30,7 @@ The exit status is 0 if all tests pass, 1 if one fails, and 2 if none could be r
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What to test, and how.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Command {
     pub(super) script: PathBuf,
     /// The parameters before the script: `key=value`.
@@ -63,24 +63,11 @@ pub(super) enum Job {
     Run(String),
 }
 
-/// The options read so far.
-#[derive(Default)]
-struct Options {
-    tests: Option<PathBuf>,
-    only: Vec<String>,
-    plugin: PathBuf,
-    time_limit: Option<Duration>,
-    readonly: bool,
-    verbose: bool,
-    watch: bool,
-    job: Option<Job>,
-}
-
 impl Command {
     /// Parses the words after the program's name.
     pub(super) fn parse(words: Vec<OsString>) -> Result<Role, String> {
-        let mut options = Options::default();
-        let (mut in_front, mut script, mut parameters) = (Vec::new(), None, Vec::new());
+        let mut command = Command { time_limit: TIME_LIMIT, ..Command::default() };
+        let (mut script, mut job) = (None, None);
         let mut words = words.into_iter();
         let mut are_options = true;
         while let Some(word) = words.next() {
@@ -90,36 +77,22 @@ impl Command {
                 match word.to_str() {
                     Some("--help" | "-h") => return Ok(Role::Print(HELP)),
                     Some("--version") => return Ok(Role::Print(VERSION)),
-                    _ => options.take(&word, &mut words)?,
+                    _ => command.take(&word, &mut words, &mut job)?,
                 }
             } else if script.is_some() {
-                parameters.push(word);
+                command.parameters.push(word);
             } else if let Some((key, value)) = key_and_value(&word) {
                 if key == "script" {
                     script = Some(PathBuf::from(value));
                 } else {
-                    in_front.push(word);
+                    command.in_front.push(word);
                 }
             } else {
                 script = Some(PathBuf::from(word));
             }
         }
-        let script =
+        command.script =
             script.ok_or("no script was given: expected SCRIPT [KEY=VALUE...], or --help")?;
-        let Options { tests, only, plugin, time_limit, readonly, verbose, watch, job } = options;
-        let time_limit = time_limit.unwrap_or(TIME_LIMIT);
-        let command = Command {
-            script,
-            in_front,
-            parameters,
-            tests,
-            only,
-            plugin,
-            time_limit,
-            readonly,
-            verbose,
-            watch,
-        };
         Ok(match job {
             Some(job) => Role::Child(command, job),
             None => Role::Tests(command),
@@ -186,14 +159,13 @@ impl Command {
         words.extend_from_slice(&self.parameters);
         words
     }
-}
 
-impl Options {
     /// Takes an option, and its value from the same word or from the next one.
     fn take(
         &mut self,
         word: &OsStr,
         words: &mut impl Iterator<Item = OsString>,
+        job: &mut Option<Job>,
     ) -> Result<(), String> {
         let mut parts = word.as_bytes().splitn(2, |byte| *byte == b'=');
         let name = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
@@ -224,8 +196,8 @@ impl Options {
             "--tests" => self.tests = Some(value.into()),
             "--plugin" => self.plugin = value.into(),
             "--only" => self.only.push(text),
-            "--time-limit" => self.time_limit = Some(seconds(&text)?),
-            _ => self.job = Some(if text.is_empty() { Job::List } else { Job::Run(text) }),
+            "--time-limit" => self.time_limit = seconds(&text)?,
+            _ => *job = Some(if text.is_empty() { Job::List } else { Job::Run(text) }),
         }
         Ok(())
     }
