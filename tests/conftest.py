@@ -2,11 +2,16 @@
 
 import os
 import random
+import sys
+from pathlib import Path
 
 import pytest
 
 import languages
 import nbdkit
+
+# The benchmarks have tests as well. Last, so that no name hides one of the tests' own.
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benches/measure"))
 
 
 # Tests of one language only are in a folder of its name.

@@ -2,23 +2,19 @@
 
 import os
 import re
-import sys
 import time
 import xml.etree.ElementTree
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benches/measure"))
-
-import served  # noqa: E402
-import publish  # noqa: E402
-from contest import Contest, Peer, Side  # noqa: E402
-from headlines import HEADLINES, headlines  # noqa: E402
-from judge import Judged, interval_of_median  # noqa: E402
-from plot import plot  # noqa: E402
-from server import processor_time  # noqa: E402
-from table import aims, line, overview  # noqa: E402
+import publish
+import served
+from contest import Contest, Peer, Side
+from headlines import HEADLINES, headlines
+from judge import Judged, interval_of_median
+from plot import plot
+from server import processor_time
+from table import aims, line, overview
 
 
 def row(unit, ours, theirs, wanted=None, **more):

@@ -6,7 +6,6 @@ script/test builds both, and runs these tests separately.
 import os
 import random
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ import pytest
 import languages
 import nbdkit
 from conftest import failure
+from s3_server import S3Server
 
 PLUGIN = languages.rust_plugin("object_store")
 SERVER = os.environ.get("NBDKIT_SCRIPT_S3_SERVER")
@@ -25,56 +25,12 @@ PIECES = 512
 SIZE = PIECE * PIECES
 
 
-class S3:
-    """An S3 server that can stop and start again."""
-
-    def __init__(self, directory):
-        self.root = directory / "s3"
-        (self.root / "bucket").mkdir(parents=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.process = None
-        self.begin()
-
-    def begin(self):
-        keys = ["--access-key", "key", "--secret-key", "secret"]
-        self.process = subprocess.Popen(
-            [SERVER, "--host", "127.0.0.1", "--port", str(self.port), *keys, self.root],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        nbdkit.wait_until(self.answers, "the server of S3 to begin")
-
-    def answers(self):
-        assert self.process.poll() is None, "the server of S3 has ended"
-        try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
-        except OSError:
-            return False
-        return True
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def environment(self):
-        return {
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT": f"http://127.0.0.1:{self.port}",
-            "AWS_ALLOW_HTTP": "true",
-        }
-
-
 @pytest.fixture
 def s3(tmp_path):
     if not SERVER:
         pytest.skip("NBDKIT_SCRIPT_S3_SERVER does not name a server")
-    server = S3(tmp_path)
-    yield server
-    server.end()
+    with S3Server(SERVER, tmp_path) as server:
+        yield server
 
 
 @pytest.fixture(params=["directory", "s3"])

@@ -11,7 +11,7 @@ import plugins
 import publish
 import table
 from extent import FULL, QUICK, SMOKE
-from groups import GROUPS
+from groups import ASKED_FOR, GROUPS
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
     directory = plugins.target() / ("bench-smoke" if options.smoke else "bench")
     directory.mkdir(parents=True, exist_ok=True)
     of = machine.describe()
-    groups = options.group or list(GROUPS)
+    groups = options.group or [name for name in GROUPS if name not in ASKED_FOR]
     for name in groups:
         title, measure = GROUPS[name]
         print(f"\n## {title}\n", flush=True)

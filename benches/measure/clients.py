@@ -27,6 +27,8 @@ class Fio:
     depth: int
     jobs: int = 1
     one_processor: bool = False  # for fio and the server
+    flush: bool = False  # at the end
+    once: bool = False  # over the disk, however long that takes
 
     counts_requests = True
     has_aim = property(lambda self: not self.one_processor)
@@ -34,7 +36,9 @@ class Fio:
     unit = property(lambda self: "requests/s" if self.block == 4096 else "MiB/s")
 
     def run(self, server, extent):
-        if extent.seconds:
+        if self.once and extent.seconds:
+            length = []
+        elif extent.seconds:
             length = ["--time_based", f"--runtime={extent.seconds * 1000:g}ms"]
         else:
             length = [f"--io_size={self.block * self.depth}"]
@@ -42,7 +46,7 @@ class Fio:
             *("fio", "--name=requests", "--ioengine=nbd", f"--uri={server.uri}"),
             *(f"--rw={self.direction}", f"--bs={self.block}", f"--iodepth={self.depth}"),
             *(f"--numjobs={self.jobs}", "--group_reporting", f"--size={extent.disk}"),
-            *(*length, "--output-format=json"),
+            *(*length, f"--end_fsync={int(self.flush)}", "--output-format=json"),
         ]
         # It would leave files in its directory.
         with processors.on_one(server.pid) if self.one_processor else contextlib.nullcontext():

@@ -17,11 +17,13 @@ class Side:
     plugin: str  # one of plugins.py
     parameters: tuple = ()
     same_disk: bool = True  # whether it reads as the others' disks do
+    environment: tuple = ()  # variables and their values, for the server
+    lacks: str | None = None  # what it needs besides the plugin, and is not here
 
     @property
     def missing(self):
         """Why it cannot be measured here, or None."""
-        return plugins.missing(self.plugin)
+        return self.lacks or plugins.missing(self.plugin)
 
     @property
     def arguments(self):

@@ -8,6 +8,7 @@ import growth
 import in_process
 import instructions
 import memory
+import object_store
 import shared_disk
 import start
 import threads
@@ -26,5 +27,9 @@ GROUPS = {
     "shared-disk": ("Served on a Unix socket: the shared disk in memory", shared_disk.measure),
     "files": ("Served on a Unix socket: a disk in a file", files.measure),
     "computing": ("A disk that is computed by a script under LuaJIT", computing.measure),
+    "object-store": ("Served on a Unix socket: a disk in an object store", object_store.measure),
     "growth": ("Memory over two million requests, in one process", growth.measure),
 }
+
+# Only measured when asked for by name: what they need takes minutes to build.
+ASKED_FOR = ["object-store"]

@@ -26,6 +26,8 @@ def installed():
 
 def path(name):
     """The file of a plugin: ours end with .so, nbdkit's are called as nbdkit calls them."""
+    if name == OBJECT_STORE and "NBDKIT_SCRIPT_OBJECT_STORE" in os.environ:
+        return Path(os.environ["NBDKIT_SCRIPT_OBJECT_STORE"])
     if name.endswith(".so"):
         return target() / name
     return installed() / f"nbdkit-{name}-plugin.so"
@@ -51,6 +53,7 @@ LUAJIT = "luajit/release/libnbdkit_lua.so"
 TCL = "release/libnbdkit_tcl.so"
 DISK_SHARED = "release/libbench_disk_shared.so"
 DISK_ISOLATED = "release/libbench_disk_isolated.so"
+OBJECT_STORE = "object-store/release/libobject_store.so"
 # The peers.
 DISK_SERVER = "release/libbench_disk_server.so"
 OFFICIAL_LUA = "lua"

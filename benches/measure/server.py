@@ -26,6 +26,7 @@ class Server:
             # The kernel ends it even if we are killed.
             ["nbdkit", "--exit-with-parent", "-U", self.socket, "-P", pid_file]
             + self.side.arguments,
+            env={**os.environ, **dict(self.side.environment)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )

@@ -1,5 +1,7 @@
 //! How many requests to the store each client request costs.
 
+use bytes::Bytes;
+
 use super::model::Random;
 use super::*;
 
@@ -122,5 +124,51 @@ fn some_workloads_cost_what_the_readme_says() -> Result<(), Failure> {
         client.trim(0, 64 * mib as u32).unwrap();
     });
     assert_eq!(trimmed, [0, 0, 64, 0]);
+    Ok(())
+}
+
+/// The table in README.md: on a full disk with blocks of 64 KiB, 2000 writes of 4 KiB at random and
+/// then as many reads.
+#[test]
+fn a_write_costs_at_most_a_get_and_a_put_whatever_the_sizes() -> Result<(), Failure> {
+    const REQUESTS: u64 = 2000;
+    let block = Bytes::from(vec![1; 64 << 10]);
+    for size in [16_u64, 64, 256, 1024] {
+        for cache in [4, 16, 64] {
+            let store = Faulty::new();
+            store.set("manifest", format!("format 1\nsize {}\nblock 65536\n", size << 20));
+            for number in 0..size * 16 {
+                store.set(&groups::name(number), block.clone());
+            }
+            let command = Nbdkit::of::<Shared<ObjectStore>>().argument(store.address());
+            let command = command.config("cache", format!("{cache}M")).config("lease", "3600");
+            let disk = command.ready()?;
+            let client = disk.connect("")?;
+            let mut random = Random(size);
+            let mut offset = || random.below(size << 8) << 12;
+            let count = || ["get", "put", "list"].map(|name| store.requests(name));
+            let before = count();
+            for _ in 0..REQUESTS {
+                client.pwrite(offset(), &[2; 4096])?;
+            }
+            client.flush()?;
+            let written = count();
+            for _ in 0..REQUESTS {
+                client.pread(offset(), 4096)?;
+            }
+            let read = count();
+            let [gets, puts, lists] = [0, 1, 2].map(|at| written[at] - before[at]);
+            let [got, put, listed] = [0, 1, 2].map(|at| read[at] - written[at]);
+            eprintln!(
+                "disk {size} MiB, cache {cache} MiB, {REQUESTS} writes: {gets} gets, {puts} puts; \
+                 {REQUESTS} reads: {got} gets; lists: {}",
+                lists + listed
+            );
+            assert!(gets <= puts && puts <= REQUESTS, "{gets} gets, {puts} puts");
+            assert!(got <= REQUESTS && put == 0, "{got} gets, {put} puts");
+            // Each list covers a thousand blocks.
+            assert!(lists + listed <= (size * 16).div_ceil(1000), "{lists} and {listed} lists");
+        }
+    }
     Ok(())
 }
