@@ -29,7 +29,7 @@ def built(tmp_path_factory):
     """What a build would have left, without a build."""
     directory = tmp_path_factory.mktemp("target")
     for name in ["release/libnbdkit_lua.so", "release/libnbdkit_tcl.so",
-                 "luajit/release/libnbdkit_lua.so"]:  # fmt: skip
+                 "luajit/release/libnbdkit_lua.so", "release/nbdkit-script-test"]:  # fmt: skip
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(under_test().plugin, directory / name)
     return directory

@@ -18,7 +18,7 @@ NBDKIT = shutil.which("nbdkit")
 
 
 def test_all_that_belongs_to_a_plugin(install):
-    said = install("lua", "luajit", "tcl", "rust")
+    said = install("lua", "luajit", "tcl", "rust", "test")
     for name in ["lua", "luajit", "tcl"]:
         assert (install.plugins / f"nbdkit-script-{name}-plugin.so").is_file()
         link = install.plugins / f"nbdkit-{name}-plugin.so"
@@ -38,9 +38,12 @@ def test_all_that_belongs_to_a_plugin(install):
             "nbdkit-script-lua-plugin.3", "nbdkit-script-luajit-plugin.3",
             "nbdkit-script-tcl-plugin.3", "nbdkit-script-rust.3",
         }  # fmt: skip
+        assert install.path("/usr/local/share/man/man1/nbdkit-script-test.1").is_file()
+    program = install.path("/usr/local/bin/nbdkit-script-test")
     for path in install.root.rglob("*"):
         if path.is_file() and not path.is_symlink():
-            assert stat.S_IMODE(path.stat().st_mode) == 0o644, path
+            mode = 0o755 if path == program else 0o644
+            assert stat.S_IMODE(path.stat().st_mode) == mode, path
 
 
 def test_the_manifest_has_every_file_and_its_checksum(install):
@@ -63,7 +66,7 @@ def test_removal_leaves_no_file(install):
     before = install.plugins / "nbdkit-other-plugin.so"
     before.parent.mkdir(parents=True)
     before.write_text("somebody's")
-    install("lua", "luajit", "rust")
+    install("lua", "luajit", "rust", "test")
     install("--uninstall", "luajit")
     assert (install.plugins / "nbdkit-lua-plugin.so").is_file()
     assert not [name for name in install.files() if "luajit" in name]

@@ -83,7 +83,7 @@ OPTIONS = "expected --prefix=, --plugindir=, --destdir=, --build-only, --no-buil
     [
         (["--colour"], f"there is no option --colour: {OPTIONS}"),
         (["--prefix"], f"there is no option --prefix: {OPTIONS}"),
-        (["perl"], 'there is no plugin "perl": expected some of lua luajit tcl rust'),
+        (["perl"], 'there is no plugin "perl": expected some of lua luajit tcl rust test'),
         (["--prefix=usr"], "--prefix=usr: expected an absolute path"),
         (["--prefix="], "--prefix=: expected an absolute path"),
         (["--prefix=/usr/../etc"], "--prefix=/usr/../etc: expected an absolute path"),

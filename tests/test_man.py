@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from languages import ROOT
+from languages import ROOT, program
 
 pytestmark = pytest.mark.skipif(not shutil.which("lowdown"), reason="there is no lowdown")
 
@@ -39,10 +39,19 @@ def plain(page):
     return re.sub(r"\s+", " ", re.sub(r".\x08", "", text))
 
 
-def test_there_is_a_page_for_each_way_to_write_a_disk(pages):
+def test_there_is_a_page_for_each_way_to_write_a_disk_and_for_the_program(pages):
     assert {path.name for path in pages.iterdir()} == {
         "nbdkit-script-lua-plugin.3", "nbdkit-script-tcl-plugin.3", "nbdkit-script-rust.3",
+        "nbdkit-script-test.1",
     }  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="there is no mandoc")
+def test_the_programs_page_has_all_its_options(pages):
+    said = subprocess.run([program("nbdkit-script-test"), "--help"], check=True, capture_output=True, text=True).stdout
+    options = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", said)
+    text = plain(pages / "nbdkit-script-test.1")
+    assert options and [option for option in options if option not in text] == []
 
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="there is no mandoc")

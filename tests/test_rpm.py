@@ -44,7 +44,7 @@ def query(package, *what):
 
 def test_all_that_is_installed_is_in_a_package(packages, install):
     """And nothing else."""
-    install("--prefix=/usr", "--plugindir=/usr/lib64/nbdkit/plugins", *SCRIPTS, "rust")
+    install("--prefix=/usr", "--plugindir=/usr/lib64/nbdkit/plugins", *SCRIPTS, "rust", "test")
     installed = {f"/{name}" for name in install.files() if not name.endswith("/manifest")}
     packed = [
         (line.split(" ")[-1], line[0])
@@ -52,7 +52,7 @@ def test_all_that_is_installed_is_in_a_package(packages, install):
         for line in query(package, "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]")
     ]
     # A page may be compressed.
-    files = [re.sub(r"(/man3/.*\.3)\.\w+$", r"\1", name) for name, kind in packed if kind != "d"]
+    files = [re.sub(r"(/man\d/.*\.\d)\.\w+$", r"\1", name) for name, kind in packed if kind != "d"]
     assert sorted(files) == sorted(installed)
     assert {name for name, kind in packed if kind == "d"} >= {"/usr/share/nbdkit-script-lua"}
 
@@ -60,7 +60,7 @@ def test_all_that_is_installed_is_in_a_package(packages, install):
 def test_names(packages):
     assert sorted(packages) == [
         "nbdkit-script-lua-plugin", "nbdkit-script-luajit-plugin", "nbdkit-script-rust",
-        "nbdkit-script-tcl-plugin",
+        "nbdkit-script-tcl-plugin", "nbdkit-script-test",
     ]  # fmt: skip
 
 
