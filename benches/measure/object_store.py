@@ -71,7 +71,7 @@ def jobs():
         Fio("writes of 256 KiB in order, depth 8, and a flush", "write", 256 << 10, 8, flush=True),
         ColdCopyFrom(),
     ]
-    return [*found, FileSystem()] if can_mount() else found
+    return [*found, FileSystem()] if can_mount() and shutil.which("nbdfuse") else found
 
 
 def store(url, extent, environment=()):
