@@ -53,7 +53,9 @@ impl fmt::Display for Failure {
             write!(f, ": {}", error_text(self.errno))?;
         }
         for text in self.why.iter().chain(&self.logged) {
-            write!(f, ": {text}")?;
+            // An error of a callback begins with its name, too.
+            let named = text.strip_prefix(&self.what).and_then(|rest| rest.strip_prefix(": "));
+            write!(f, ": {}", named.unwrap_or(text))?;
         }
         Ok(())
     }

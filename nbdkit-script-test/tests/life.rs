@@ -278,7 +278,7 @@ macro_rules! failing {
                 let name = stringify!($callback);
                 let logged = ["after_fork", "get_ready", "config_complete", "thread_model"];
                 assert!(logged.contains(&name));
-                assert_eq!(failure, format!("{name}: {name}: not today"));
+                assert_eq!(failure, format!("{name}: not today"));
             })*
         }
     };

@@ -105,7 +105,7 @@ fn what_is_refused_is_one_line() {
     let failure = |nbdkit: Command| nbdkit.ready().expect_err("it is refused").to_string();
     assert_eq!(
         failure(nbdkit()),
-        "config_complete: config_complete: the parameters file= and pass-word= are missing"
+        "config_complete: the parameters file= and pass-word= are missing"
     );
     assert_eq!(
         failure(nbdkit().config("password", "x")),

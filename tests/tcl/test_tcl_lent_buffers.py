@@ -214,3 +214,24 @@ def test_error_with_a_buffer_in_hand(serve):
     with pytest.raises(nbd.Error):
         client.pread(512, 0)
     assert client.pread(512, 512) == b"x" * 512
+
+
+@pytest.mark.parametrize("method", ["pread", "pwrite"])
+@pytest.mark.parametrize("thing", ["nbdkit::disk trap 64", "nbdkit::file trap.img create 64"])
+def test_a_forgotten_word_in_front_of_a_buffer(serve, language, method, thing):
+    """Otherwise the letters of the buffer's name would be on the disk."""
+    evaluating = evaluator(serve, language)
+    message = evaluating.message(f"[{thing}] {method} {LENT} 0")
+    assert message.endswith(
+        "argument 1: found the name of a buffer, expected -buffer in front of it"
+    ), message
+    assert evaluating.value(f"string trim [[{thing}] pread 64 0] \\0") == ""
+
+
+@pytest.mark.parametrize("thing", ["nbdkit::disk data 4096", "nbdkit::file data.img create 4096"])
+def test_data_gets_no_string(serve, language, thing):
+    """It would take twice its memory, and some time."""
+    evaluating = evaluator(serve, language)
+    written = f"set d [binary format H* [string repeat ff 4096]]; [{thing}] pwrite $d 0"
+    form = evaluating.value(f"{written}; tcl::unsupported::representation $d")
+    assert "bytearray" in form and form.endswith("no string representation"), form

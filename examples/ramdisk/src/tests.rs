@@ -132,10 +132,7 @@ fn parameters_that_will_not_do() {
         "config sise=1M: config: unknown parameter sise=: expected size= (did you mean size=?)"
     );
     let none = Nbdkit::of::<Shared<RamDisk>>().ready().expect_err("there is no size");
-    assert_eq!(
-        none.to_string(),
-        "config_complete: config_complete: the size= parameter is missing"
-    );
+    assert_eq!(none.to_string(), "config_complete: the size= parameter is missing");
 }
 
 #[test]

@@ -80,6 +80,12 @@ impl<'a> Words<'a> {
             ours.then(|| &*info.objClientData.cast::<Instance>())
         }
     }
+    /// Whether a word is the name of the buffer that is lent to the running callback.
+    pub(super) fn names_lent(&self, index: usize) -> bool {
+        let looks_so = self.get(index).is_some_and(|word| word.raw().starts_with(b"::nbdkit::"));
+        let kind = looks_so.then(|| self.instance(index)).flatten().map(|instance| &instance.kind);
+        matches!(kind, Some(Kind::Object(Content::Buffer(buffer))) if buffer.is_lent())
+    }
 }
 
 /// What the strings of a function hold.

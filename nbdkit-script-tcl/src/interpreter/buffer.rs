@@ -38,6 +38,10 @@ impl Buffer {
     pub(super) fn lent(memory: Memory) -> Self {
         Buffer { memory }
     }
+
+    pub(super) fn is_lent(&self) -> bool {
+        !matches!(self.memory, Memory::Own(..))
+    }
 }
 
 impl Drop for Buffer {

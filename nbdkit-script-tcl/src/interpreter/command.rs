@@ -147,7 +147,7 @@ unsafe extern "C" fn delete(data: *mut c_void) {
     // SAFETY: `create` made the data, and nobody uses it after this.
     let instance = unsafe { Box::from_raw(data.cast::<Instance>()) };
     if let Kind::Object(Content::Buffer(buffer)) = &instance.kind
-        && !matches!(buffer.memory, Memory::Own(..))
+        && buffer.is_lent()
     {
         instance.shared.lent.set(ptr::null_mut());
     }

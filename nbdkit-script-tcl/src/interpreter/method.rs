@@ -58,7 +58,14 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
     let name = words.get(1).ok_or_else(|| invalid("found nothing".into()))?;
     let method = std::str::from_utf8(name.raw()).ok().and_then(|name| table.get(name));
     let method = method.ok_or_else(|| invalid(format!("found {}", name.shown())))?;
-    let is_marked = what != "buffer" && words.get(2).is_some_and(|word| word.raw() == BUFFER);
+    // A byte array is always data. It has no string, and would get one here, twice as long.
+    let text = words.get(2).filter(|word| what != "buffer" && !word.is_pure_bytes());
+    let is_marked = text.is_some_and(|word| word.raw() == BUFFER);
+    if !is_marked && text.is_some() && words.names_lent(2) {
+        // Without this, a write would write the name, which is longer than some requests.
+        let found = "argument 1: found the name of a buffer";
+        return Err(Error::invalid(format!("{found}, expected -buffer in front of it")));
+    }
     let words = words.after(if is_marked { 3 } else { 2 });
     let arguments = Arguments::new(Some(itself), words, &itself.shared);
     method(&arguments.not_data(if is_marked { 2 } else { 0 }))

@@ -176,7 +176,7 @@ impl<'a> Value<'a> {
 
     /// Whether a byte array is its only form.
     #[inline]
-    fn is_pure_bytes(self) -> bool {
+    pub fn is_pure_bytes(self) -> bool {
         // SAFETY: reads public fields of a living value.
         unsafe {
             let object = self.object.as_ref();

@@ -37,8 +37,10 @@ fn places(language: &str) -> Vec<PathBuf> {
     let program = std::env::current_exe().ok();
     let built = program.as_deref().and_then(Path::parent);
     let built = built.map(|directory| directory.join(format!("libnbdkit_{language}.so")));
-    let names =
-        [format!("nbdkit-script-{language}-plugin.so"), format!("nbdkit-{language}-plugin.so")];
+    let mut names = vec![format!("nbdkit-script-{language}-plugin.so")];
+    // LuaJIT's is for the same scripts. It may be the only one of ours.
+    names.extend((language == "lua").then(|| "nbdkit-script-luajit-plugin.so".into()));
+    names.push(format!("nbdkit-{language}-plugin.so"));
     let installed = plugin_directory();
     let installed = names.iter().filter_map(|name| Some(installed.as_deref()?.join(name)));
     built.into_iter().chain(installed).collect()

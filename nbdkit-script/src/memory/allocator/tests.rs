@@ -1,3 +1,5 @@
+//! What the allocator does when the system has no memory.
+
 use std::alloc::System;
 use std::sync::atomic::AtomicUsize;
 

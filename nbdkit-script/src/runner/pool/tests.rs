@@ -1,3 +1,5 @@
+//! How threads take items and put them back; under loom, in every order.
+
 use super::*;
 
 #[cfg(loom)]
