@@ -265,7 +265,7 @@ disk!(Short {
 fn answers_that_refuse_a_client() {
     let disk = Nbdkit::of::<Shared<Short>>().ready().unwrap();
     let failure = disk.connect("").unwrap_err().to_string();
-    let expected = "block_size: block_size: returned minimum 3, preferred 512, maximum 512: \
+    let expected = "block_size: returned minimum 3, preferred 512, maximum 512: \
          minimum must be a power of 2 from 1 to 64K";
     assert_eq!(failure, expected);
 }
@@ -284,7 +284,7 @@ macro_rules! refusing {
                 let disk = Nbdkit::of::<Isolated<$plugin>>().ready().unwrap();
                 let name = stringify!($callback);
                 let failure = disk.connect("").unwrap_err();
-                assert_eq!(failure.to_string(), format!("{name}: {name}: no entry"));
+                assert_eq!(failure.to_string(), format!("{name}: no entry"));
             })*
         }
     };

@@ -47,7 +47,7 @@ fn a_second_writer_is_refused() -> Result<(), Failure> {
 
     // nbdkit reports this before it goes to the background.
     let refused = command(&store).ready().unwrap_err().to_string();
-    assert!(refused.starts_with("get_ready: get_ready: url="), "{refused}");
+    assert!(refused.starts_with("get_ready: url="), "{refused}");
     assert!(refused.contains("the disk is in use by"), "{refused}");
     other.runtime.block_on(owner.release()).unwrap();
     command(&store).ready()?;
