@@ -84,9 +84,16 @@ def test_the_sections_are_those_of_nbdkits_pages(pages, name):
     assert sections == [section.upper() for section in sections]
 
 
+@pytest.fixture(scope="module")
+def installed():
+    """The documents beside the pages of a language."""
+    staged = (ROOT / "script/staged").read_text()
+    return {f"{name}.md" for name in re.search(r"docs/\{(.*)\}\.md", staged)[1].split(",")}
+
+
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="there is no mandoc")
 @pytest.mark.parametrize("language", ["lua", "tcl"])
-def test_a_page_has_the_whole_reference(pages, language):
+def test_a_page_has_the_whole_reference(pages, installed, language):
     text = plain(pages / f"nbdkit-script-{language}-plugin.3")
     reference = (ROOT / f"docs/{language}.md").read_text()
     for section in re.findall(r"^## (.*)$", reference, re.M):
@@ -96,7 +103,10 @@ def test_a_page_has_the_whole_reference(pages, language):
     assert "/opt/plugins/nbdkit-script-" in text
     assert "@prefix@" not in text and "@plugindir@" not in text
     # Nothing of the mark-up, nor of what is said about the repository.
-    assert not re.search(r"<!--|\]\(|<#|\.md\b|test_documentation|\| ---", text)
+    assert not re.search(r"<!--|\]\(|<#|\.md[^)., ]|test_documentation|\| ---", text)
+    # The documents that it names are installed with it.
+    named = set(re.findall(r"[\w-]+\.md\b", text))
+    assert {"client.md", "ending.md"} <= named <= installed
 
 
 def test_the_same_text_gives_the_same_page(pages, tmp_path):
