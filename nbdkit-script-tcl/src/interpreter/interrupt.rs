@@ -55,6 +55,10 @@ impl Stopper {
     }
 
     fn interrupt(&self, interruption: Interruption) {
+        // See `interrupted` for the harm.
+        if !interruption.is_likely() {
+            return;
+        }
         let handler = self.lock();
         if !handler.0.is_null() {
             self.interrupt.set(interruption);

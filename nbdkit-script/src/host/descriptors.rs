@@ -18,7 +18,8 @@ struct Descriptor {
     kind: libc::mode_t,
 }
 
-static KNOWN: Mutex<Known> = Mutex::new(Known { before: BTreeSet::new(), listeners: Vec::new() });
+static KNOWN: Mutex<Known> =
+    Mutex::new(Known { before: BTreeSet::new(), listeners: Vec::new(), stdin: None });
 
 /// The end of nbdkit's pipe that becomes readable when the server has to end.
 static QUIT: AtomicI32 = AtomicI32::new(NONE);
@@ -33,6 +34,20 @@ struct Known {
     /// The names of nbdkit's listening sockets, including those it was started with, for example by
     /// systemd.
     listeners: Vec<Name>,
+    /// The socket or pipe of the only client, with `nbdkit -s`. nbdkit moves it to another number.
+    stdin: Option<Descriptor>,
+}
+
+/// What the sockets of the clients reveal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clients {
+    /// All of them are still connected.
+    AreThere,
+    /// Some have gone; or we found none, without `/proc` or over vsock, where accepted sockets and
+    /// listeners have different names.
+    MayBeGone,
+    /// All of them have gone.
+    AreGone,
 }
 
 /// A socket's name, in the system's own form.
@@ -47,6 +62,12 @@ fn known() -> std::sync::MutexGuard<'static, Known> {
 pub(super) fn at_load() {
     QUIT.store(NONE, Ordering::Relaxed);
     known().listeners = listeners(&open());
+}
+
+/// Records where the client of `nbdkit -s` is. Called while standard input is still the original
+/// one.
+pub(super) fn client_on_stdin() {
+    known().stdin = descriptor(libc::STDIN_FILENO);
 }
 
 /// Records what is open at the end of `get_ready`.
@@ -81,16 +102,20 @@ pub(crate) fn let_clients_go() {
     }
 }
 
-/// Whether any client may have gone, because the other end of its socket is closed. Also true if we
-/// find no client's socket: with `nbdkit -s`, without `/proc`, or over vsock, where accepted
-/// sockets and listeners have different names.
-pub(crate) fn a_client_may_be_gone() -> bool {
-    let clients = clients();
-    let polled = clients.into_iter().map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 });
+/// Looks for clients that have gone: the other end of their sockets is closed.
+pub(crate) fn look_for_clients() -> Clients {
+    let clients = clients().into_iter().chain(stdin());
+    let polled = clients.map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 });
     let mut polled: Vec<_> = polled.collect();
     // SAFETY: takes an array of this length; the descriptors may have any numbers.
-    let found = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
-    polled.is_empty() || found != 0
+    unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
+    let gone = polled.iter().filter(|client| client.revents != 0).count();
+    match polled.len() {
+        0 => Clients::MayBeGone,
+        _ if gone == 0 => Clients::AreThere,
+        all if gone == all => Clients::AreGone,
+        _ => Clients::MayBeGone,
+    }
 }
 
 /// The event for a closed other end. It is reported even while data is left to read.
@@ -107,6 +132,13 @@ fn clients() -> Vec<RawFd> {
         !is_listening(*socket) && name(*socket).is_some_and(|name| listeners.contains(&name))
     };
     sockets.map(|socket| socket.number).filter(is_client).collect()
+}
+
+/// Where nbdkit keeps the original standard input, if it serves a client there.
+fn stdin() -> Option<RawFd> {
+    let stdin = known().stdin?;
+    let mut found = open().into_iter().filter(|descriptor| descriptor.file == stdin.file);
+    found.next().map(|descriptor| descriptor.number)
 }
 
 /// All descriptors of the process.
@@ -228,15 +260,23 @@ mod tests {
         assert_eq!(name(listener.as_raw_fd()), name(accepted.as_raw_fd()));
         assert_ne!(name(client.as_raw_fd()), name(accepted.as_raw_fd()));
 
-        assert!(a_client_may_be_gone(), "no listener is known");
+        assert_eq!(look_for_clients(), Clients::MayBeGone, "no listener is known");
         known().listeners = listeners(&BTreeSet::from([of(listener.as_raw_fd())]));
-        assert!(!a_client_may_be_gone());
+        assert_eq!(look_for_clients(), Clients::AreThere);
         drop(client);
         // The other end takes a moment to notice.
-        while !a_client_may_be_gone() {
+        while look_for_clients() == Clients::AreThere {
             std::thread::yield_now();
         }
-        assert_eq!(clients(), [accepted.as_raw_fd()]);
+        assert_eq!((clients(), look_for_clients()), (vec![accepted.as_raw_fd()], Clients::AreGone));
+
+        // As with `nbdkit -s`.
+        let (reader, writer) = pipe().unwrap();
+        known().stdin = Some(of(reader.as_raw_fd()));
+        assert_eq!(look_for_clients(), Clients::MayBeGone);
+        drop(writer);
+        assert_eq!(look_for_clients(), Clients::AreGone);
+        known().stdin = None;
 
         let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let mut accepted = listener.accept().unwrap().0;

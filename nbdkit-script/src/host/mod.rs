@@ -110,7 +110,7 @@ pub use stdio::{print_line, stdio_safe};
 #[doc(hidden)]
 pub use tested::{Job, Listener, Question, Reply, Testing, Told};
 
-pub(crate) use descriptors::{a_client_may_be_gone, before_serving, let_clients_go};
+pub(crate) use descriptors::{Clients, before_serving, let_clients_go, look_for_clients};
 pub(crate) use ending::{Event, at_load, client_is_gone, serves_now, wait_for_end, wait_for_stop};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};

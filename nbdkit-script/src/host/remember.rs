@@ -11,6 +11,7 @@ use once_cell::sync::Lazy;
 
 use super::address;
 use super::client::{Number, Text, asked, export_name, is_tls, peer_address};
+use super::descriptors;
 use super::functions::{
     nbdkit_peer_gid, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
     nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
@@ -33,6 +34,9 @@ pub(crate) fn look_at_stdin() {
     };
     let socket = status.st_mode & libc::S_IFMT == libc::S_IFSOCK;
     NO_SOCKET.store(!stdio_safe() && !socket, Ordering::Relaxed);
+    if !stdio_safe() {
+        descriptors::client_on_stdin();
+    }
 }
 
 /// Call this in `preconnect`: from then on this thread has a connection.

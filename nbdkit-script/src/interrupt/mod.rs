@@ -47,7 +47,7 @@ enum Reason {
     /// The time limit is over.
     TimeLimit(Duration),
     /// Only if the client has gone. Only the callback's own thread can find out.
-    IfClientIsGone,
+    IfClientIsGone { likely: bool },
 }
 
 impl Interruption {
@@ -64,8 +64,8 @@ impl Interruption {
         let ends = |why| Err(Error::new(libc::ESHUTDOWN, format!("interrupted: {why}")));
         match self.reason {
             Reason::Ending => ends("the server is ending"),
-            Reason::IfClientIsGone if host::client_is_gone() => ends("the client has gone"),
-            Reason::IfClientIsGone => Ok(()),
+            Reason::IfClientIsGone { .. } if host::client_is_gone() => ends("the client has gone"),
+            Reason::IfClientIsGone { .. } => Ok(()),
             Reason::TimeLimit(limit) => Err(Error::msg(format!(
                 "interrupted: ETIMEDOUT: it took longer than time_limit={}",
                 limit.as_secs_f64()
@@ -73,10 +73,17 @@ impl Interruption {
         }
     }
 
-    /// Whether [`check`](Interruption::check) will most likely find nothing to do. An engine that
-    /// cannot check without harm ignores such an interruption.
+    /// Whether [`check`](Interruption::check) may find nothing to do, because it is not the
+    /// callback's own client that has gone. An engine that cannot check without harm ignores such an
+    /// interruption, or those that are not [likely](Interruption::is_likely) to end the callback.
     pub fn is_a_question(&self) -> bool {
-        self.reason == Reason::IfClientIsGone
+        matches!(self.reason, Reason::IfClientIsGone { .. })
+    }
+
+    /// Whether [`check`](Interruption::check) will most likely return an error: all clients have
+    /// gone, or the callback takes very long.
+    pub fn is_likely(&self) -> bool {
+        self.reason != Reason::IfClientIsGone { likely: false }
     }
 }
 

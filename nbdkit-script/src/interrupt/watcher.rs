@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 use super::limits::AGAIN;
 use super::{Interrupter, Interruption, Reason, Running};
 use crate::error::{Error, Result};
-use crate::host::{self, Event, Thread};
+use crate::host::{self, Clients, Event, Thread};
 
 /// How often it looks. A call that it sees twice is a long one.
 const TICK: Duration = Duration::from_millis(400);
+
+/// How long a callback may run while another client is gone, before we ask even engines that this
+/// may harm.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long running callbacks may continue once the server is ending.
 const ENDING: Duration = Duration::from_millis(500);
@@ -115,17 +119,21 @@ impl Watch {
         let Some(running) = self.running.upgrade() else { return };
         // Computed at most once, and only if needed: while all clients are connected, no engine is
         // disturbed.
-        let mut may_be_gone = None;
+        let mut clients = None;
         for number in 0..self.instances.len() {
             let call = running.call_of(number);
             let seen = self.instances[number].seen.filter(|(before, _)| Some(*before) == call);
             let seen = seen.or(call.map(|call| (call, now)));
             self.instances[number].seen = seen;
             let Some((call, since)) = seen else { continue };
-            let reason = self.reason(now, now - since).filter(|reason| {
-                *reason != Reason::IfClientIsGone
-                    || *may_be_gone.get_or_insert_with(host::a_client_may_be_gone)
-            });
+            let mut reason = self.reason(now, now - since);
+            if let Some(Reason::IfClientIsGone { likely }) = &mut reason {
+                match *clients.get_or_insert_with(host::look_for_clients) {
+                    Clients::AreThere => reason = None,
+                    Clients::MayBeGone => {}
+                    Clients::AreGone => *likely = true,
+                }
+            }
             if let (Some(reason), Some(interrupt)) = (reason, &self.instances[number].interrupter) {
                 let running = Weak::clone(&self.running);
                 interrupt(Interruption { running, instance: number, call, reason });
@@ -144,7 +152,10 @@ impl Watch {
         match self.ending {
             Some(since) => (now - since >= ENDING).then_some(Reason::Ending),
             // A call that is seen for the first time may be short.
-            None => (!seen.is_zero()).then_some(Reason::IfClientIsGone),
+            None => {
+                let likely = seen >= PATIENCE;
+                (!seen.is_zero()).then_some(Reason::IfClientIsGone { likely })
+            }
         }
     }
 }
@@ -170,7 +181,9 @@ mod tests {
     fn a_callback_that_takes_long_is_asked_for_its_client() {
         let (watch, now) = (watch(None), Instant::now());
         assert_eq!(watch.reason(now, Duration::ZERO), None);
-        assert_eq!(watch.reason(now, TICK), Some(Reason::IfClientIsGone));
+        let asked = |likely| Some(Reason::IfClientIsGone { likely });
+        assert_eq!(watch.reason(now, TICK), asked(false));
+        assert_eq!(watch.reason(now, PATIENCE), asked(true));
     }
 
     #[test]
