@@ -145,3 +145,15 @@ def test_optional_arguments_and_args(serve, language):
     assert client.pread(512, 512) == b"a" * 512
     client.pwrite(bytes(512), 0)
     client.flush()
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["[nbdkit::buffer 8] readu8 -1", "[nbdkit::disk coded 8] pread 9 0",
+     "[nbdkit::file coded create 8] pread 9 0"],
+)  # fmt: skip
+def test_an_error_of_a_method_has_a_code_that_try_can_trap(serve, language, code):
+    evaluating = evaluator(serve, language)
+    trapped = f"try {{ {code} }} trap {{POSIX EIO}} {{}} {{ set x trapped }} "
+    trapped += f"trap {{POSIX EINVAL}} {{}} {{ set x trapped }}"
+    assert evaluating.value(trapped) == "trapped"

@@ -1,5 +1,8 @@
-"""A callback whose own client is still there is left alone: to ask it would raise an error again
-that its script has caught."""
+"""Interruptions in Tcl: whom they must not disturb, and what they say.
+
+A callback whose own client is still there is left alone: to ask it would raise an error again that
+its script has caught.
+"""
 
 import nbd
 import pytest
@@ -56,3 +59,17 @@ def test_another_client_that_has_gone_does_no_harm(start, language, disk):
     client = server.connect()
     assert client.pread(512, 0) == b"g" * 512
     assert server.errors() == []
+
+
+def test_a_child_interpreter_says_why_it_was_interrupted(start, language, tmp_path):
+    script = tmp_path / "child.tcl"
+    script.write_text("""
+proc plugin_open {readonly} {}
+proc get_size {h} { return 65536 }
+proc pread {h count offset} { [interp create] eval { while 1 {} } }
+""")
+    server = start(language.plugin, "time_limit=0.5", script)
+    with pytest.raises(nbd.Error):
+        server.connect().pread(512, 0)
+    (line,) = server.errors()
+    assert "child.tcl:4: interrupted: ETIMEDOUT: it took longer than time_limit=0.5" in line

@@ -116,29 +116,24 @@ unsafe extern "C" fn run(
             TCL_OK
         }
         Err(error) => {
-            // A method's error counts as the script's own: an errno from `nbdkit::set_error` takes
-            // precedence over the default one.
-            let function = matches!(instance.kind, Kind::Function(_));
-            raise(interp, &error, function || error.errno() != libc::EIO);
+            raise(interp, &error);
             TCL_ERROR
         }
     }
 }
 
-/// Leaves an error in the interpreter. Its code, if any, has the form of Tcl's own.
-fn raise(interp: *mut Tcl_Interp, error: &Error, with_code: bool) {
+/// Leaves an error in the interpreter. Its code has the form of Tcl's own.
+fn raise(interp: *mut Tcl_Interp, error: &Error) {
     let message = Object::string(error.message());
+    let name = match errno::name_of(error.errno()) {
+        Some(name) => Object::string(name),
+        None => Object::integer(error.errno().into()),
+    };
     // SAFETY: a living interpreter and living values.
     unsafe {
         ffi::Tcl_SetObjResult(interp, message.as_ptr());
-        if with_code {
-            let name = match errno::name_of(error.errno()) {
-                Some(name) => Object::string(name),
-                None => Object::integer(error.errno().into()),
-            };
-            let code = [Object::string("POSIX"), name, message];
-            ffi::Tcl_SetObjErrorCode(interp, Object::list(&code).as_ptr());
-        }
+        let code = [Object::string("POSIX"), name, message];
+        ffi::Tcl_SetObjErrorCode(interp, Object::list(&code).as_ptr());
     }
 }
 

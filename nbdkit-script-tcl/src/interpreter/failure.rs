@@ -22,12 +22,17 @@ impl Inside<'_> {
     /// `return -code break` and the like into errors.
     ///
     /// The errno comes from the error code, else from an interruption or `nbdkit::set_error`, else
-    /// it is `EIO`.
+    /// it is `EIO`. That is the default of our own commands as well, so `nbdkit::set_error` takes
+    /// precedence over it.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Error {
         // A shortened copy: a script's message may have any length.
         let message = Error::from_bytes(libc::EIO, self.result().text().as_bytes());
-        let message = message.message().to_owned();
+        // A child interpreter is cancelled without our message.
+        let interrupted = (message.message() == "eval unwound")
+            .then(|| self.interpreter.stopper.interruption())
+            .flatten();
+        let message = interrupted.as_ref().unwrap_or(&message).message().to_owned();
         // SAFETY: a living interpreter, whose last command ended with this status.
         let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
         let errno = self.option(&options, "-errorcode", errno_of).flatten();
@@ -38,6 +43,7 @@ impl Inside<'_> {
             })
             .unwrap_or_default();
         let pending = self.interpreter.take_pending_errno();
+        let errno = errno.filter(|errno| *errno != libc::EIO || pending == 0);
         let error = Error::new(errno.unwrap_or(pending), message);
         let error = match position {
             Some(position) => {

@@ -6,6 +6,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nbdkit_script::Error;
 use nbdkit_script::interrupt::{Interrupt, Interrupter, Interruption};
 
 use super::object::Object;
@@ -65,6 +66,11 @@ impl Stopper {
             // SAFETY: the handler is not deleted while the lock is held.
             unsafe { ffi::Tcl_AsyncMark(handler.0) };
         }
+    }
+
+    /// Why the running callback has to end, if it has to.
+    pub(super) fn interruption(&self) -> Option<Error> {
+        self.interrupt.check().err()
     }
 
     /// The error number of an interruption, or 0. Tcl itself has no place for it.

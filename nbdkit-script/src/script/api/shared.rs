@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::arguments::{Arguments, amount_at, integer_at, string_at, value_at};
+use super::arguments::{Arguments, amount_at, integer_at, string_at, value_at, wrong};
 use super::call::Answer;
 use super::functions::Function;
 use crate::error::{Error, Result};
@@ -52,15 +52,17 @@ pub const ALL: &[Function] = &[
     }),
     Function::keyed("expire", 2, |call| {
         let key = key(call)?;
-        done(store::dictionary().expire(&key, lives(call, 2)?))
+        done(store::dictionary().expire(&key, time_to_live(call, 2)?))
     }),
     Function::shared("get_keys", 1, |call| {
-        let most = match call.has(1) {
-            true => integer_at(call, 1, "the greatest number of keys")?,
-            false => MOST_KEYS,
-        };
+        const WHAT: &str = "the greatest number of keys";
+        let most = if call.has(1) { integer_at(call, 1, WHAT)? } else { MOST_KEYS };
         // 0 means all, as in OpenResty.
-        let most = if most == 0 { usize::MAX } else { usize::try_from(most).unwrap_or(0) };
+        let most = match usize::try_from(most) {
+            Ok(0) => usize::MAX,
+            Ok(most) => most,
+            Err(_) => return Err(wrong(call, 1, WHAT, &most.to_string(), "0 or more")),
+        };
         store::dictionary().keys(most).map_or_else(refused, |keys| Ok(Answer::Keys(keys)))
     }),
     Function::shared("flush_all", 0, |_| {
@@ -109,11 +111,13 @@ fn key(call: Arguments<'_, '_>) -> Result<Vec<u8>> {
     string_at(call, 1, "the key")
 }
 
-/// How long a key lives, in seconds; for ever if that is 0 or missing.
+/// How long a key lives, in seconds; for ever if that is missing.
 fn lives(call: Arguments<'_, '_>, index: usize) -> Result<Option<Duration>> {
-    if !call.has(index) {
-        return Ok(None);
-    }
+    if call.has(index) { time_to_live(call, index) } else { Ok(None) }
+}
+
+/// How long a key lives, in seconds; for ever if that is 0.
+fn time_to_live(call: Arguments<'_, '_>, index: usize) -> Result<Option<Duration>> {
     let seconds = float(amount_at(call, index, "the seconds that it lives")?);
     match Duration::try_from_secs_f64(seconds) {
         Ok(Duration::ZERO) => Ok(None),
@@ -184,6 +188,11 @@ mod tests {
         assert_eq!(answer("expire", vec![key(), integer(0)]), shown(Answer::Done));
         let for_good = shown(Answer::Stored(Value::Number(Number::Float(0.0))));
         assert_eq!(answer("ttl", vec![key()]), for_good);
+        // A misspelt variable must not make it live for ever.
+        let error = call("expire", vec![key()]).unwrap_err();
+        let expected =
+            "expire: argument 2 (the seconds that it lives): found nothing, expected a number";
+        assert_eq!(error.to_string(), expected);
         let error = call("set", vec![key(), integer(1), integer(-1)]).unwrap_err();
         assert_eq!(error.to_string(), "set: -1 is no time for a key to live");
     }
@@ -193,5 +202,9 @@ mod tests {
         call("set", vec![text("library: listed"), integer(1)]).unwrap();
         let Answer::Keys(keys) = call("get_keys", vec![integer(0)]).unwrap() else { panic!() };
         assert!(keys.contains(&b"library: listed".to_vec()));
+        let error = call("get_keys", vec![integer(-1)]).unwrap_err();
+        let expected =
+            "get_keys: argument 1 (the greatest number of keys): found -1, expected 0 or more";
+        assert_eq!(error.to_string(), expected);
     }
 }
