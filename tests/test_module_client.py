@@ -270,6 +270,21 @@ def test_in_close_when_the_server_ends_before_its_clients(start, noting):
         assert answers["is_tls"] == "false"
 
 
+def test_in_a_thread_of_a_filter(start, language, write_script):
+    """`readahead` calls `cache` in its own thread, where nbdkit does not know the client."""
+    script = write_script(language.script("module_client", "ahead"))
+    server = start("--filter=readahead", language.plugin, script)
+    client = nbd.NBD()
+    client.set_export_name("ahead")
+    client.connect_unix(str(server.socket))
+    # Reads in order start it.
+    found = {bytes(client.pread(65536, 65536 * n)).rstrip(b"\0") for n in range(256)}
+    client.shutdown()
+    seen = b"ahead ahead unix: false"
+    assert seen in found and found <= {b"", seen}, found
+    assert server.errors() == []
+
+
 def test_in_close_after_a_filter_has_opened_the_plugin_again(start, language, noting):
     notes = noting(pread=language.script("module_client", "fails once"))
     server = start("--filter=retry", *notes.arguments, "retry-delay=1")

@@ -15,7 +15,7 @@ use super::functions::{
     nbdkit_peer_name, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
     nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
 };
-use super::remembered::{Client, when_closing};
+use super::remembered::{Client, recalled};
 use crate::error::{Error, Result};
 use crate::memory;
 
@@ -34,7 +34,7 @@ use crate::memory;
 /// }
 /// ```
 pub fn export_name() -> Result<OsString> {
-    if let Some(name) = when_closing(|client| client.export_name.clone()) {
+    if let Some(name) = recalled(|client| client.export_name.clone()) {
         return name.ok_or_else(|| not_remembered("nbdkit_export_name"));
     }
     // SAFETY: takes nothing; may be called from any thread.
@@ -58,7 +58,7 @@ pub fn export_name() -> Result<OsString> {
 /// }
 /// ```
 pub fn is_tls() -> Result<bool> {
-    if let Some(is_tls) = when_closing(|client| client.is_tls) {
+    if let Some(is_tls) = recalled(|client| client.is_tls) {
         return is_tls.ok_or_else(|| not_remembered("nbdkit_is_tls"));
     }
     // SAFETY: takes nothing; may be called from any thread.
@@ -121,7 +121,7 @@ pub fn peer_gid() -> Result<i64> {
 pub fn peer_security_context() -> Result<OsString> {
     const NAME: &str = "nbdkit_peer_security_context";
     let function = nbdkit_peer_security_context.require()?;
-    if let Some(context) = when_closing(|client| client.security_context.clone()) {
+    if let Some(context) = recalled(|client| client.security_context.clone()) {
         return context.ok_or_else(|| not_remembered(NAME));
     }
     // SAFETY: takes nothing; may be called from any thread.
@@ -191,7 +191,7 @@ pub fn disconnect(force: bool) -> Result<()> {
 /// ```
 pub fn peer_name() -> Result<String> {
     const NAME: &str = "nbdkit_peer_name";
-    if let Some(name) = when_closing(|client| client.name.clone()) {
+    if let Some(name) = recalled(|client| client.name.clone()) {
         return name.ok_or_else(|| not_remembered(NAME));
     }
     let (storage, length) = peer_address()?.map_err(|_| logged(NAME))?;
@@ -231,7 +231,7 @@ fn number(
     function: &Number,
     remembered: impl FnOnce(&Client) -> Option<i64>,
 ) -> Result<i64> {
-    match when_closing(remembered) {
+    match recalled(remembered) {
         Some(number) => number.ok_or_else(|| not_remembered(name)),
         // nbdkit logs the reason in some cases but not in others.
         None => asked(function)?.ok_or_else(|| {
@@ -256,7 +256,7 @@ fn tls_name(
     remembered: impl FnOnce(&Client) -> Option<OsString>,
 ) -> Result<OsString> {
     let function = function.require()?;
-    if let Some(text) = when_closing(remembered) {
+    if let Some(text) = recalled(remembered) {
         return text.ok_or_else(|| not_remembered(name));
     }
     // An assertion in nbdkit fails if this thread has no connection.
@@ -267,7 +267,7 @@ fn tls_name(
     super::path::take(unsafe { function() }, || logged(name))
 }
 
-/// The error in `close` if nothing was remembered.
+/// The error where nothing was remembered.
 fn not_remembered(name: &str) -> Error {
     Error::new(
         libc::ENOTSUP,

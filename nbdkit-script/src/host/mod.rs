@@ -115,7 +115,7 @@ pub(crate) use ending::{Event, at_load, client_is_gone, serves_now, wait_for_end
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};
 pub(crate) use remember::{connected, look_at_stdin, remember};
-pub(crate) use remembered::{Closing, Remembered};
+pub(crate) use remembered::{Recalled, Remembered};
 pub(crate) use stdio::{StdioGuard, flush_lines};
 pub(crate) use tested::{Answered, ask_client};
 pub(crate) use thread::Thread;

@@ -1,4 +1,4 @@
-//! What we remember about a client for its `close`, when nbdkit can no longer tell. `remember.rs`
+//! What we remember about a client, for callbacks in which nbdkit cannot tell. `remember.rs`
 //! collects this.
 //!
 //! Each connection keeps a copy, because at the end the framework closes the connections that
@@ -32,31 +32,32 @@ thread_local! {
     /// The client whose connection this thread serves, from `preconnect` on.
     pub(super) static CLIENT: RefCell<Remembered> = const { RefCell::new(None) };
 
-    /// The client whose `close` is running on this thread.
-    static CLOSING: RefCell<Remembered> = const { RefCell::new(None) };
+    /// The client that questions on this thread are about, while nbdkit cannot answer them.
+    static RECALLED: RefCell<Remembered> = const { RefCell::new(None) };
 }
 
-/// While this exists, a client's `close` is running on this thread.
+/// While this exists, questions about the client are answered from memory on this thread: in
+/// `close`, and in `cache`, which the filter `readahead` calls in a thread of its own.
 #[derive(Debug)]
-pub(crate) struct Closing {
+pub(crate) struct Recalled {
     outer: Remembered,
 }
 
-impl Closing {
-    pub(crate) fn begin(client: &Remembered) -> Closing {
+impl Recalled {
+    pub(crate) fn begin(client: &Remembered) -> Recalled {
         let client = client.clone().or_else(|| CLIENT.try_with(|own| own.borrow().clone()).ok()?);
-        Closing { outer: CLOSING.try_with(|closing| closing.replace(client)).unwrap_or_default() }
+        let outer = RECALLED.try_with(|recalled| recalled.replace(client)).unwrap_or_default();
+        Recalled { outer }
     }
 }
 
-impl Drop for Closing {
+impl Drop for Recalled {
     fn drop(&mut self) {
-        let _ = CLOSING.try_with(|closing| closing.replace(self.outer.take()));
+        let _ = RECALLED.try_with(|recalled| recalled.replace(self.outer.take()));
     }
 }
 
-/// Takes a value from the remembered client, during its `close`. Otherwise returns `None`, and the
-/// caller has to ask nbdkit.
-pub(super) fn when_closing<T>(take: impl FnOnce(&Client) -> T) -> Option<T> {
-    CLOSING.try_with(|closing| closing.borrow().as_deref().map(take)).ok().flatten()
+/// Takes a value from the remembered client. Returns `None` if the caller has to ask nbdkit.
+pub(super) fn recalled<T>(take: impl FnOnce(&Client) -> T) -> Option<T> {
+    RECALLED.try_with(|recalled| recalled.borrow().as_deref().map(take)).ok().flatten()
 }

@@ -74,8 +74,9 @@ impl Interruption {
     }
 
     /// Whether [`check`](Interruption::check) may find nothing to do, because it is not the
-    /// callback's own client that has gone. An engine that cannot check without harm ignores such an
-    /// interruption, or those that are not [likely](Interruption::is_likely) to end the callback.
+    /// callback's own client that has gone. An engine that cannot check without harm ignores such
+    /// an interruption, or those that are not [likely](Interruption::is_likely) to end the
+    /// callback.
     pub fn is_a_question(&self) -> bool {
         matches!(self.reason, Reason::IfClientIsGone { .. })
     }

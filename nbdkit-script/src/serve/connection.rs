@@ -38,7 +38,7 @@ pub(crate) struct Connection<E: Exported> {
     inner: Option<<E::Runner as Runner>::Connection>,
     /// The plugin refuses fast zeroes. nbdkit does not know: see `can_fast_zero`.
     refuses_fast_zero: AtomicBool,
-    /// What `close` needs to know about the client.
+    /// What is known about the client.
     client: host::Remembered,
     exported: PhantomData<fn() -> E>,
 }
@@ -52,6 +52,11 @@ impl<E: Exported> Connection<E> {
         let inner = Some(runner.open(readonly)?);
         let refuses_fast_zero = AtomicBool::new(false);
         Ok(Connection { runner, inner, refuses_fast_zero, client, exported: PhantomData })
+    }
+
+    /// For a callback in which nbdkit cannot answer questions about the client.
+    pub(super) fn recall(&self) -> host::Recalled {
+        host::Recalled::begin(&self.client)
     }
 
     /// Goes through the runner into the plugin.
@@ -171,7 +176,7 @@ impl<E: Exported> Connection<E> {
 
 impl<E: Exported> Drop for Connection<E> {
     fn drop(&mut self) {
-        let _closing = host::Closing::begin(&self.client);
+        let _recalled = self.recall();
         let closed = panic::catch(|| match self.inner.take() {
             Some(inner) => self.runner.close(inner),
             None => Ok(()),

@@ -202,6 +202,7 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
     }
 
     fn cache(&self, count: u32, offset: u64) -> nbdkit::Result<()> {
+        let _recalled = self.recall();
         self.call(Callbacks::CACHE, |plugin, handle| {
             or_absent(plugin.cache(handle, count, offset), Callbacks::CACHE)
         })
