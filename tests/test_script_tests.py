@@ -254,7 +254,7 @@ def test_no_tests(run, disk, language, write_script):
     assert refusal(run(name)) == f"{beside}: found no tests, expected functions test_*"
     disk(a_test(language, ""))
     assert refusal(run(name, "--only=test_x")) == (
-        f"{beside}: found no test test_x, there are test_it"
+        f"{beside}: found no test test_x, expected one of test_it"
     )
     assert refusal(run(name, "--tests=none")) == "none: No such file or directory"
 

@@ -48,7 +48,7 @@ pub(super) fn run(command: &Command) -> Result<bool, String> {
             }
             Some(why) => {
                 failed += 1;
-                print(&format!("FAILED  {test:width$}  {why}\n"));
+                print(&format!("FAILED  {test:width$}  {}\n", printable(&why)));
                 show(&ended, command, "");
             }
         }
@@ -68,9 +68,15 @@ fn list(command: &Command) -> Result<Vec<String>, String> {
         return Err(why);
     }
     let all: Vec<String> = ended.all(About::Test).map(String::from).collect();
+    // A child could not be told such a name, or not find the test by it.
+    let is_odd = |name: &&String| name.contains(|c: char| c.is_control() || c == LOST);
+    if let Some(odd) = all.iter().find(is_odd) {
+        let (file, odd) = (file.display(), printable(odd));
+        return Err(format!("{file}: found a test {odd}, expected a name of printable characters"));
+    }
     if let Some(unknown) = command.only.iter().find(|name| !all.contains(*name)) {
-        let all = if all.is_empty() { "none".into() } else { all.join(", ") };
-        return Err(format!("{}: found no test {unknown}, there are {all}", file.display()));
+        let all = if all.is_empty() { "some".into() } else { format!("one of {}", all.join(", ")) };
+        return Err(format!("{}: found no test {unknown}, expected {all}", file.display()));
     }
     if all.is_empty() {
         let (script, beside) = (command.script.display(), command.beside());
@@ -85,6 +91,15 @@ fn list(command: &Command) -> Result<Vec<String>, String> {
     }
     let is_wanted = |name: &String| command.only.is_empty() || command.only.contains(name);
     Ok(all.into_iter().filter(is_wanted).collect())
+}
+
+/// What stands for bytes that are not UTF-8.
+const LOST: char = char::REPLACEMENT_CHARACTER;
+
+/// A script's text for a terminal, which would obey control characters.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(shown).collect()
 }
 
 /// Shows what a child has printed and logged, without what `said` already contains. With
