@@ -65,14 +65,19 @@ class Fio:
         return speed, result["total_ios"]
 
 
-@dataclass(frozen=True)
-class CopyTo:
-    """A whole disk, written by nbdcopy."""
+class Transfer:
+    """A job that moves a number of bytes, in requests that nobody counts."""
 
-    what: str = "nbdcopy to it"
     unit = "MiB/s"
     counts_requests = False
     has_aim = True
+
+
+@dataclass(frozen=True)
+class CopyTo(Transfer):
+    """A whole disk, written by nbdcopy."""
+
+    what: str = "nbdcopy to it"
 
     def run(self, server, extent):
         return copy_speed(self.source(extent), server.uri, self.size(extent)), None
@@ -85,13 +90,10 @@ class CopyTo:
 
 
 @dataclass(frozen=True)
-class CopyFrom:
+class CopyFrom(Transfer):
     """A whole disk, read by nbdcopy, be there something on it or not."""
 
     what: str = "nbdcopy from it"
-    unit = "MiB/s"
-    counts_requests = False
-    has_aim = True
 
     def run(self, server, extent):
         return copy_speed(server.uri, "null:", extent.disk, "--no-extents"), None

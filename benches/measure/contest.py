@@ -4,6 +4,7 @@ The sides take turns in each round, and each round begins with the next one, so 
 the machine for a while disturbs them all.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 
 import plugins
@@ -71,7 +72,7 @@ class Contest:
                 row[role] = {
                     "name": side.name,
                     "plugin": side.plugin,
-                    "parameters": list(side.parameters),
+                    "parameters": [without_directory(text) for text in side.parameters],
                 }
             reason = self.ours.missing or peer.side.missing
             if reason:
@@ -80,6 +81,11 @@ class Contest:
                 row["ours"]["rounds"] = rounds[self.ours.name]
                 row["theirs"]["rounds"] = rounds[peer.side.name]
             yield row
+
+
+def without_directory(parameter):
+    """A parameter as results show it: a temporary directory has another name each time."""
+    return re.sub(r"/\S*/nbdkit-bench-\w+/", "", parameter)
 
 
 def in_turn(sides, round_number):

@@ -6,35 +6,33 @@ same size, and the same amount of memory for them.
 """
 
 import contextlib
-import ctypes
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import plugins
 import s3_server
-from clients import CopyFrom, CopyTo, Fio, copy_speed
+from clients import CopyFrom, CopyTo, Fio, Transfer, copy_speed
 from contest import Peer, Side
 from extent import MEBIBYTE
 from files import files, official
+from fuse import can_mount, mounted
 from s3_server import S3Server
 from served import contest_of_servers
-from server import DEADLINE, end
 
 BLOCK = 64 << 10
 CACHE = 16 * MEBIBYTE
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
-MNT_DETACH = 2
 
 
 def measure(extent):
     with files(extent.disk) as file:
         place = file("store")
+        # It is to be a directory.
         place.unlink()
         ours = store(f"url={place}", extent)
         yield from contest_of_servers("directory", ours, (Peer(official(file)),), jobs(), extent)
@@ -55,29 +53,12 @@ def lacking():
     return None if can_mount() else "this needs FUSE, and root"
 
 
-@cache
-def can_mount():
-    """Whether FUSE file systems can be mounted here: only by root, and in few containers."""
-    libc = ctypes.CDLL(None)
-    try:
-        fuse = os.open("/dev/fuse", os.O_RDWR)
-    except OSError:
-        return False
-    with tempfile.TemporaryDirectory(prefix="nbdkit-bench-") as directory:
-        options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
-        failed = libc.mount(b"test", directory.encode(), b"fuse", ctypes.c_ulong(0), options)
-        os.close(fuse)
-        if not failed:
-            libc.umount2(directory.encode(), MNT_DETACH)
-    return not failed
-
-
 def jobs():
     found = [
         FlushedCopyTo(),
-        Cold("reads of 4 KiB, depth 16", "randread", 4096, 16),
+        ColdReads("reads of 4 KiB, depth 16", "randread", 4096, 16),
         # Once: the kernel would keep what it has read of s3backer's file.
-        Cold("reads of 256 KiB in order, depth 8", "read", 256 << 10, 8, once=True),
+        ColdReads("reads of 256 KiB in order, depth 8", "read", 256 << 10, 8, once=True),
         Fio("writes of 4 KiB, depth 16, and a flush", "randwrite", 4096, 16, flush=True),
         Fio("writes of 256 KiB in order, depth 8, and a flush", "write", 256 << 10, 8, flush=True),
         ColdCopyFrom(),
@@ -86,8 +67,8 @@ def jobs():
 
 
 def store(url, extent, environment=()):
-    size, block, cache = (f"size={extent.disk}", f"block={BLOCK}", f"cache={CACHE}")
-    parameters = (url, size, block, cache, "takeover=true", "lease=5s")
+    shape = (f"size={extent.disk}", f"block={BLOCK}", f"cache={CACHE}")
+    parameters = (url, *shape, "takeover=true", "lease=5s")
     return Side("object store", plugins.OBJECT_STORE, parameters, environment=environment)
 
 
@@ -105,29 +86,14 @@ def s3backer(stack, server, extent):
     command = [
         *("s3backer", "-f", f"--accessId={s3_server.KEY}", f"--accessKey={s3_server.SECRET}"),
         # With --region=, it would look for the bucket at a host of its own.
-        *("--authVersion=aws4", f"--baseURL={server.url}/", "--md5CacheSize=0", "--md5CacheTime=0", "--minWriteDelay=0"),
+        *("--authVersion=aws4", f"--baseURL={server.url}/"),
+        # Its defaults wait between two writes of a block, for stores of old.
+        *("--md5CacheSize=0", "--md5CacheTime=0", "--minWriteDelay=0"),
         *("--prefix=theirs/", f"--blockSize={BLOCK}", f"--size={extent.disk}"),
         *(f"--blockCacheSize={CACHE // BLOCK}", "--force", s3_server.BUCKET, directory),
     ]
     stack.enter_context(mounted(command, directory))
     return Path(directory) / "file"
-
-
-@contextlib.contextmanager
-def mounted(command, directory):
-    """A program that mounts a file system as long as it runs."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + DEADLINE
-        while not os.path.ismount(directory):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} mounts nothing")
-            time.sleep(0.002)
-        yield
-    finally:
-        if os.path.ismount(directory):
-            subprocess.run(["umount", directory], check=True)
-        end(process)
 
 
 def forget():
@@ -137,12 +103,20 @@ def forget():
         DROP_CACHES.write_text("1")
 
 
-class Cold(Fio):
+class Cold:
     """Reads of what only the store has, as far as that can be had."""
 
     def run(self, server, extent):
         forget()
         return super().run(server, extent)
+
+
+class ColdReads(Cold, Fio):
+    pass
+
+
+class ColdCopyFrom(Cold, CopyFrom):
+    pass
 
 
 @dataclass(frozen=True)
@@ -153,20 +127,11 @@ class FlushedCopyTo(CopyTo):
         return copy_speed(self.source(extent), server.uri, self.size(extent), "--flush"), None
 
 
-class ColdCopyFrom(CopyFrom):
-    def run(self, server, extent):
-        forget()
-        return super().run(server, extent)
-
-
 @dataclass(frozen=True)
-class FileSystem:
+class FileSystem(Transfer):
     """A new file system with a tree of files in it: a quarter of the disk."""
 
     what: str = "mke2fs with a tree of files"
-    unit = "MiB/s"
-    counts_requests = False
-    has_aim = True
 
     def run(self, server, extent):
         size = extent.disk // 4

@@ -4,8 +4,9 @@ mod converted;
 mod text;
 
 pub use converted::ResultExt;
+pub(crate) use text::bounded;
+pub use text::one_line;
 pub use text::printable;
-pub(crate) use text::{bounded, one_line};
 
 use std::fmt;
 

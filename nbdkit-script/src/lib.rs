@@ -143,6 +143,7 @@ pub use values::{Named, Number, in_short, whole};
 /// `nbdkit-script-test`.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::error::one_line;
     pub use crate::host::{Finder, provide, rules};
     pub use crate::host::{Job, Listener, Question, Reply, Testing, Told};
     pub use crate::parameters::{

@@ -42,6 +42,7 @@ ERRNOS = {
     "nbdkit::set_error ENOSPC; error text": "ENOSPC",
     "nbdkit::set_error ENOSPC; throw {MY CODE} text": "ENOSPC",
     "nbdkit::set_error ENOSPC; throw {POSIX EPERM x} text": "EPERM",
+    "nbdkit::set_error ENOSPC; throw {POSIX EIO x} text": "EIO",
     "nbdkit::set_error ENOSPC; error text {} {POSIX ENONE x}": "ENOSPC",
     "nbdkit::set_error ENOSPC; nbdkit::set_error EPERM; error text": "EPERM",
     "nbdkit::set_error ENOSPC; catch {error text}; error text": "ENOSPC",

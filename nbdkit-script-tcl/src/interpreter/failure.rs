@@ -22,8 +22,7 @@ impl Inside<'_> {
     /// `return -code break` and the like into errors.
     ///
     /// The errno comes from the error code, else from an interruption or `nbdkit::set_error`, else
-    /// it is `EIO`. That is the default of our own commands as well, so `nbdkit::set_error` takes
-    /// precedence over it.
+    /// it is `EIO`.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Error {
         // A shortened copy: a script's message may have any length.
@@ -43,7 +42,6 @@ impl Inside<'_> {
             })
             .unwrap_or_default();
         let pending = self.interpreter.take_pending_errno();
-        let errno = errno.filter(|errno| *errno != libc::EIO || pending == 0);
         let error = Error::new(errno.unwrap_or(pending), message);
         let error = match position {
             Some(position) => {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use nbdkit_script::__private::one_line;
+
 use super::command_line::{Command, Job};
 use super::output::print;
 use super::process::{self, Ended};
@@ -48,7 +50,7 @@ pub(super) fn run(command: &Command) -> Result<bool, String> {
             }
             Some(why) => {
                 failed += 1;
-                print(&format!("FAILED  {test:width$}  {}\n", printable(&why)));
+                print(&format!("FAILED  {test:width$}  {}\n", one_line(&why)));
                 show(&ended, command, "");
             }
         }
@@ -71,7 +73,7 @@ fn list(command: &Command) -> Result<Vec<String>, String> {
     // A child could not be told such a name, or not find the test by it.
     let is_odd = |name: &&String| name.contains(|c: char| c.is_control() || c == LOST);
     if let Some(odd) = all.iter().find(is_odd) {
-        let (file, odd) = (file.display(), printable(odd));
+        let (file, odd) = (file.display(), one_line(odd));
         return Err(format!("{file}: found a test {odd}, expected a name of printable characters"));
     }
     if let Some(unknown) = command.only.iter().find(|name| !all.contains(*name)) {
@@ -95,12 +97,6 @@ fn list(command: &Command) -> Result<Vec<String>, String> {
 
 /// What stands for bytes that are not UTF-8.
 const LOST: char = char::REPLACEMENT_CHARACTER;
-
-/// A script's text for a terminal, which would obey control characters.
-fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(shown).collect()
-}
 
 /// Shows what a child has printed and logged, without what `said` already contains. With
 /// `--verbose` the user has seen all of it.

@@ -42,7 +42,7 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
 /// Turns a text into one line: a line break and the indentation after it become a space, and other
 /// control characters except tabs are escaped as in C. Text that is too long is cut, with a note of
 /// its length.
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(LONGEST_MESSAGE) + 32);
     let mut broken = false;
     for character in text.trim_end().chars() {

@@ -33,8 +33,9 @@ pub(crate) fn look_at_stdin() {
         status.assume_init()
     };
     let socket = status.st_mode & libc::S_IFMT == libc::S_IFSOCK;
-    NO_SOCKET.store(!stdio_safe() && !socket, Ordering::Relaxed);
-    if !stdio_safe() {
+    let has_client = !stdio_safe();
+    NO_SOCKET.store(has_client && !socket, Ordering::Relaxed);
+    if has_client {
         descriptors::client_on_stdin();
     }
 }

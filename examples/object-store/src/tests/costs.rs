@@ -1,5 +1,7 @@
 //! How many requests to the store each client request costs.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::model::Random;
@@ -146,15 +148,21 @@ fn a_write_costs_at_most_a_get_and_a_put_whatever_the_sizes() -> Result<(), Fail
             let client = disk.connect("")?;
             let mut random = Random(size);
             let mut offset = || random.below(size << 8) << 12;
+            let mut touched = HashSet::new();
             let count = || ["get", "put", "list"].map(|name| store.requests(name));
             let before = count();
             for _ in 0..REQUESTS {
-                client.pwrite(offset(), &[2; 4096])?;
+                let offset = offset();
+                touched.insert(offset >> 16);
+                client.pwrite(offset, &[2; 4096])?;
             }
             client.flush()?;
             let written = count();
+            let mut elsewhere = 0;
             for _ in 0..REQUESTS {
-                client.pread(offset(), 4096)?;
+                let offset = offset();
+                elsewhere += u64::from(!touched.contains(&(offset >> 16)));
+                client.pread(offset, 4096)?;
             }
             let read = count();
             let [gets, puts, lists] = [0, 1, 2].map(|at| written[at] - before[at]);
@@ -166,6 +174,10 @@ fn a_write_costs_at_most_a_get_and_a_put_whatever_the_sizes() -> Result<(), Fail
             );
             assert!(gets <= puts && puts <= REQUESTS, "{gets} gets, {puts} puts");
             assert!(got <= REQUESTS && put == 0, "{got} gets, {put} puts");
+            if size <= cache {
+                // All that was written is in memory.
+                assert_eq!((gets, got), (touched.len() as u64, elsewhere));
+            }
             // Each list covers a thousand blocks.
             assert!(lists + listed <= (size * 16).div_ceil(1000), "{lists} and {listed} lists");
         }
