@@ -140,11 +140,6 @@ class Lua(LuaSpelling, Language):
         return -(2**63) <= value < 2**63 if self.integers else abs(value) <= 2**53
 
     @property
-    def interrupts_for_clients(self):
-        """Whether a callback is interrupted when its client has gone."""
-        return self.engine != "luajit"
-
-    @property
     def table_finalizers(self):
         """Whether __gc is called for tables, not only for userdata."""
         return self.release >= (5, 2)

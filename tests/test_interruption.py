@@ -57,8 +57,6 @@ def test_the_server_ends_whatever_a_callback_does(serve, language, tmp_path, loo
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_client_that_leaves_does_not_leave_its_callback_behind(serve, language, tmp_path, loop):
-    if language.title == "Lua" and not language.interrupts_for_clients:
-        pytest.skip("what LuaJIT may be compiling is not disturbed for this")
     notes = tmp_path / "notes"
     fails = language.define("pwrite", language.error("no errno of its own"))
     server = serve(disk(language, notes, loop) + fails)
@@ -78,6 +76,20 @@ def test_a_client_that_leaves_does_not_leave_its_callback_behind(serve, language
 def test_a_callback_that_takes_long_is_left_alone(serve, language, tmp_path):
     server = serve(disk(language, tmp_path / "notes", "takes long"))
     assert server.connect().pread(512, 512) == b"x" * 512
+    assert server.stop() == (0, b"")
+
+
+@pytest.mark.parametrize("ends", ["only the client", "the server too"])
+def test_a_close_that_takes_long_is_left_alone(serve, language, tmp_path, ends):
+    notes = tmp_path / "notes"
+    server = serve(language.script("interruption", "takes long to close", notes=notes))
+    server.connect().shutdown()
+    nbdkit.wait_until(lambda: notes.exists() and notes.read_text(), "the close to begin")
+    if ends == "the server too":
+        code, log = terminate(server)
+        assert (code, log) == (0, [])
+    nbdkit.wait_until(lambda: notes.read_text() == "begins\nends\n", "the close to end")
+    server.connections.clear()
     assert server.stop() == (0, b"")
 
 

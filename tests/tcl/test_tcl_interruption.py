@@ -8,23 +8,23 @@ import nbd
 import pytest
 
 import nbdkit
+from script_files import filled
 
-# A read at offset 0 looks for clients that have gone four times at least; one at 1024 cannot be
-# interrupted.
+# A read at offset 0 takes this long, and one at 1024 eight seconds, which nothing can interrupt.
 DISK = """
 proc thread_model {} { return parallel }
 proc plugin_open {readonly} {}
 proc get_size {h} { return 65536 }
 
 proc catches {} {
-    set end [expr {[clock milliseconds] + 1800}]
+    set end [expr {[clock milliseconds] + @milliseconds@}]
     while {[clock milliseconds] < $end} { catch {error "caught long ago"} }
 }
 
 proc pread {h count offset} {
     if {$offset == 1024} {
-        close [open begun w]
-        exec sleep 3
+        close [open @begun@ w]
+        exec sleep 8
     } elseif {[catch catches]} {
         return [string repeat B $count]
     }
@@ -35,28 +35,34 @@ proc pread {h count offset} {
 
 @pytest.fixture
 def disk(tmp_path):
-    # The script writes its file where nbdkit is not any more.
-    (tmp_path / "disk.tcl").write_text(DISK.replace("open begun", f"open {tmp_path}/begun"))
-    return tmp_path / "disk.tcl"
+    """Writes the script of the disk whose read takes this long."""
+
+    def disk(milliseconds):
+        script = filled(DISK, dict(milliseconds=milliseconds, begun=tmp_path / "begun"))
+        (tmp_path / "disk.tcl").write_text(script)
+        return tmp_path / "disk.tcl"
+
+    return disk
 
 
 def test_the_client_of_standard_input_is_known(language, disk):
     client = nbd.NBD()
     command = ["timeout", str(nbdkit.DEADLINE), "nbdkit", "-s"]
-    client.connect_command([*command, str(language.plugin), str(disk)])
+    client.connect_command([*command, str(language.plugin), str(disk(1800))])
     for _ in range(2):
         assert client.pread(512, 0) == b"g" * 512
     client.shutdown()
 
 
-def test_another_client_that_has_gone_does_no_harm(start, language, disk):
-    server = start(language.plugin, disk)
+# Longer than the five seconds after which a callback of an unknown client would be asked.
+def test_another_client_that_has_gone_does_no_harm(start, language, disk, tmp_path):
+    server = start(language.plugin, disk(6500))
     gone = server.connect()
     gone.aio_pread(bytearray(512), 1024)
-    nbdkit.wait_until((disk.parent / "begun").exists, "the other client's callback to begin")
+    nbdkit.wait_until((tmp_path / "begun").exists, "the other client's callback to begin")
     server.connections.clear()
-    del gone
     client = server.connect()
+    del gone
     assert client.pread(512, 0) == b"g" * 512
     assert server.errors() == []
 

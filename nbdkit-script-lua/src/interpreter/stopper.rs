@@ -66,7 +66,7 @@ impl Stopper {
     }
 
     pub(super) fn interrupt(&self, interruption: Interruption) {
-        if cfg!(feature = "luajit") && interruption.is_a_question() {
+        if cfg!(feature = "luajit") && !interruption.is_likely() {
             return;
         }
         let mut running = self.lock();

@@ -1,9 +1,12 @@
-//! A socket's address, as a person would write it.
+//! A socket's address, and how a person would write it.
 
 use std::mem::offset_of;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use crate::error::{Error, Result};
+
+/// A socket's address, and its length in bytes.
+pub(super) type Address = (libc::sockaddr_storage, usize);
 
 /// Formats an address: `192.0.2.1:10809`, `[2001:db8::1]:10809`, `unix:/path`, `unix:` for a socket
 /// without a name, or `vsock:CID:PORT`. `length` is the address's length in bytes.

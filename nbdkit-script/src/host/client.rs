@@ -9,7 +9,7 @@ use std::ffi::{CStr, OsString, c_char};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt;
 
-use super::address;
+use super::address::{self, Address};
 use super::functions::{
     Function, logged, nbdkit_disconnect, nbdkit_export_name, nbdkit_is_tls, nbdkit_peer_gid,
     nbdkit_peer_name, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
@@ -197,9 +197,6 @@ pub fn peer_name() -> Result<String> {
     let (storage, length) = peer_address()?.map_err(|_| logged(NAME))?;
     address::shown(&storage, length)
 }
-
-/// A socket's address, and its length in bytes.
-pub(super) type Address = (libc::sockaddr_storage, usize);
 
 /// The client's address according to nbdkit, or an errno, which is 0 if this thread has no
 /// connection.

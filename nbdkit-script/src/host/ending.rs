@@ -6,8 +6,10 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::callers;
 use super::descriptors;
 use super::functions::nbdkit_nanosleep;
+use super::sockets;
 
 /// Whether nbdkit serves. Earlier, nbdkit has not created the pipe that ends sleeps and the server,
 /// and aborts if we call the functions that need it.
@@ -17,11 +19,13 @@ static SERVES: AtomicBool = AtomicBool::new(false);
 pub(crate) fn at_load() {
     SERVES.store(false, Ordering::Relaxed);
     descriptors::at_load();
+    sockets::at_load();
+    callers::at_load();
 }
 
 /// Call this in `after_fork`, before anything else.
 pub(crate) fn serves_now() {
-    descriptors::find();
+    sockets::add_listeners(&descriptors::find_pipe());
     SERVES.store(true, Ordering::Relaxed);
 }
 

@@ -64,6 +64,7 @@
 #![allow(unsafe_code)]
 
 mod address;
+mod callers;
 mod client;
 mod control;
 mod debug_flag;
@@ -83,6 +84,7 @@ mod remembered;
 pub mod rules;
 #[cfg(feature = "tokio")]
 mod runtime;
+mod sockets;
 mod stdio;
 mod tested;
 mod thread;
@@ -110,12 +112,14 @@ pub use stdio::{print_line, stdio_safe};
 #[doc(hidden)]
 pub use tested::{Job, Listener, Question, Reply, Testing, Told};
 
-pub(crate) use descriptors::{Clients, before_serving, let_clients_go, look_for_clients};
+pub(crate) use callers::{Caller, Clients, Presence, tell_clients_apart};
+pub(crate) use descriptors::before_serving;
 pub(crate) use ending::{Event, at_load, client_is_gone, serves_now, wait_for_end, wait_for_stop};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};
 pub(crate) use remember::{connected, look_at_stdin, remember};
-pub(crate) use remembered::{Recalled, Remembered};
+pub(crate) use remembered::{Recalled, Remembered, caller, caller_of_this_thread};
+pub(crate) use sockets::let_clients_go;
 pub(crate) use stdio::{StdioGuard, flush_lines};
 pub(crate) use tested::{Answered, ask_client};
 pub(crate) use thread::Thread;

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use once_cell::sync::Lazy;
 
 use super::address;
+use super::callers::{self, Caller};
 use super::client::{Number, Text, asked, export_name, is_tls, peer_address};
-use super::descriptors;
 use super::functions::{
     nbdkit_peer_gid, nbdkit_peer_pid, nbdkit_peer_security_context, nbdkit_peer_tls_dn,
     nbdkit_peer_tls_issuer_dn, nbdkit_peer_uid,
 };
 use super::remembered::{CLIENT, Client, Remembered};
+use super::sockets;
 use super::stdio::stdio_safe;
 use crate::error::Error;
 
@@ -36,13 +37,29 @@ pub(crate) fn look_at_stdin() {
     let has_client = !stdio_safe();
     NO_SOCKET.store(has_client && !socket, Ordering::Relaxed);
     if has_client {
-        descriptors::client_on_stdin();
+        sockets::client_on_stdin();
     }
 }
 
 /// Call this in `preconnect`: from then on this thread has a connection.
 pub(crate) fn connected() {
-    let _ = CLIENT.try_with(|client| client.replace(Some(Arc::default())));
+    let client = Client { caller: new_caller(), ..Client::default() };
+    let _ = CLIENT.try_with(|remembered| remembered.replace(Some(Arc::new(client))));
+}
+
+/// The client of this thread's new connection. We look for its socket before the handshake: while
+/// few other connections are new.
+fn new_caller() -> Caller {
+    if let Some(stdin) = callers::on_stdin() {
+        return stdin;
+    }
+    if !callers::are_told_apart() {
+        return Caller::UNKNOWN;
+    }
+    let Ok(Ok(peer)) = peer_address() else { return Caller::UNKNOWN };
+    let unix = i32::from(peer.0.ss_family) == libc::AF_UNIX;
+    let pid = if unix { asked(&nbdkit_peer_pid).ok().flatten() } else { None };
+    callers::of_new_client(&peer, pid)
 }
 
 /// Call this before a plugin's `open`.
@@ -50,8 +67,8 @@ pub(crate) fn remember() -> Remembered {
     CLIENT
         .try_with(|client| {
             let mut client = client.borrow_mut();
-            if client.is_some() {
-                *client = Some(Arc::new(known()));
+            if let Some(client) = &mut *client {
+                *client = Arc::new(Client { caller: client.caller, ..known() });
             }
             client.clone()
         })

@@ -11,9 +11,12 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use super::callers::Caller;
+
 /// A client. `None` means that nbdkit did not know.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
+    pub(super) caller: Caller,
     pub(super) export_name: Option<OsString>,
     pub(super) is_tls: Option<bool>,
     pub(super) name: Option<String>,
@@ -55,6 +58,16 @@ impl Drop for Recalled {
     fn drop(&mut self) {
         let _ = RECALLED.try_with(|recalled| recalled.replace(self.outer.take()));
     }
+}
+
+/// For whom a callback of a connection runs.
+pub(crate) fn caller(client: &Remembered) -> Caller {
+    client.as_deref().map(|client| client.caller).unwrap_or_default()
+}
+
+/// For whom a callback runs on this thread if its connection is not open yet, or not any more.
+pub(crate) fn caller_of_this_thread() -> Caller {
+    CLIENT.try_with(|client| caller(&client.borrow())).unwrap_or_default()
 }
 
 /// Takes a value from the remembered client. Returns `None` if the caller has to ask nbdkit.

@@ -5,8 +5,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Interrupter, Interruption, Reason, Running};
+use super::{Call, Interrupter, Interruption, Reason, Running};
 use crate::error::{Error, Result};
+use crate::host::Caller;
 
 /// The time between interruptions, in case a script catches one.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
@@ -24,9 +25,11 @@ pub struct Limits {
 /// During the setup there is only one call.
 struct OnlyCall;
 
+const ONLY_CALL: Call = Call { number: 0, client: Caller::UNKNOWN };
+
 impl Running for OnlyCall {
-    fn call_of(&self, _: usize) -> Option<usize> {
-        Some(0)
+    fn call_of(&self, _: usize) -> Option<Call> {
+        Some(ONLY_CALL)
     }
 }
 
@@ -51,7 +54,7 @@ impl Limits {
             let interruption = Interruption {
                 running: Arc::downgrade(&running),
                 instance: 0,
-                call: 0,
+                call: ONLY_CALL,
                 reason: Reason::TimeLimit(limit),
             };
             let watch = move || {

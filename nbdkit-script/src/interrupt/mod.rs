@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::host;
+use crate::host::{self, Caller};
 
 /// Makes an engine check an [`Interruption`] soon, in the thread that runs its callback. It is
 /// called from another thread, at any time until the engine is dropped, and repeatedly until the
@@ -26,8 +26,17 @@ pub type Interrupter = Arc<dyn Fn(Interruption) + Send + Sync>;
 
 /// Tells which calls are running.
 pub(crate) trait Running: Send + Sync + 'static {
-    /// The number of the call that an instance is running, if any.
-    fn call_of(&self, instance: usize) -> Option<usize>;
+    /// The call that an instance is running, if any.
+    fn call_of(&self, instance: usize) -> Option<Call>;
+}
+
+/// A call of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// No two calls of an instance have the same number.
+    pub(crate) number: usize,
+    /// The client for which it runs.
+    pub(crate) client: Caller,
 }
 
 /// A request to stop a callback, if that is still running.
@@ -35,8 +44,8 @@ pub(crate) trait Running: Send + Sync + 'static {
 pub struct Interruption {
     running: Weak<dyn Running>,
     instance: usize,
-    /// The number of the call to stop. The engine may be in a later call by now.
-    call: usize,
+    /// The call to stop. The engine may be in a later one by now.
+    call: Call,
     reason: Reason,
 }
 
@@ -73,16 +82,10 @@ impl Interruption {
         }
     }
 
-    /// Whether [`check`](Interruption::check) may find nothing to do, because it is not the
-    /// callback's own client that has gone. An engine that cannot check without harm ignores such
-    /// an interruption, or those that are not [likely](Interruption::is_likely) to end the
-    /// callback.
-    pub fn is_a_question(&self) -> bool {
-        matches!(self.reason, Reason::IfClientIsGone { .. })
-    }
-
-    /// Whether [`check`](Interruption::check) will most likely return an error: all clients have
-    /// gone, or the callback takes very long.
+    /// Whether [`check`](Interruption::check) will return an error if the callback is still
+    /// running. Otherwise it may find nothing to do, because it is not the callback's own client
+    /// that has gone. An engine that cannot check without harm ignores such an interruption. It
+    /// gets a likely one if all clients have gone, or if the callback has run for five seconds.
     pub fn is_likely(&self) -> bool {
         self.reason != Reason::IfClientIsGone { likely: false }
     }
@@ -162,8 +165,9 @@ mod tests {
     struct InCall(AtomicUsize);
 
     impl Running for InCall {
-        fn call_of(&self, _: usize) -> Option<usize> {
-            Some(self.0.load(Ordering::Relaxed)).filter(|call| *call > 0)
+        fn call_of(&self, _: usize) -> Option<Call> {
+            let number = self.0.load(Ordering::Relaxed);
+            (number > 0).then_some(Call { number, client: Caller::UNKNOWN })
         }
     }
 
@@ -171,8 +175,8 @@ mod tests {
     fn an_interruption_is_for_one_call_and_stays_until_that_has_ended() {
         let running = Arc::new(InCall(AtomicUsize::new(7)));
         let weak = Arc::downgrade(&running) as Weak<dyn Running>;
-        let of =
-            |reason| Interruption { running: Weak::clone(&weak), instance: 0, call: 7, reason };
+        let call = running.call_of(0).unwrap();
+        let of = |reason| Interruption { running: Weak::clone(&weak), instance: 0, call, reason };
         let interrupt = Interrupt::new();
         assert!(interrupt.check().is_ok());
         interrupt.interrupter()(of(Reason::Ending));

@@ -6,21 +6,21 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::limits::AGAIN;
-use super::{Interrupter, Interruption, Reason, Running};
+use super::{Call, Interrupter, Interruption, Reason, Running};
 use crate::error::{Error, Result};
-use crate::host::{self, Clients, Event, Thread};
+use crate::host::{self, Caller, Clients, Event, Presence, Thread};
 
 /// How often it looks. A call that it sees twice is a long one.
 const TICK: Duration = Duration::from_millis(400);
 
-/// How long a callback may run while another client is gone, before we ask even engines that this
-/// may harm.
+/// How long a callback of a client whose socket we do not know may run while some client is gone,
+/// before we ask even engines that this may harm.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long running callbacks may continue once the server is ending.
 const ENDING: Duration = Duration::from_millis(500);
 
-/// The time limit for callbacks that are called because the server is ending.
+/// The time limit for `close` and `cleanup` once the server is ending.
 const CLOSING: Duration = Duration::from_secs(10);
 
 /// How long to wait for nbdkit to disconnect clients itself.
@@ -50,6 +50,9 @@ impl Watcher {
     ) -> Result<Self> {
         let no_thread = |error| Error::from(error).context("could not start a thread");
         let (stop, stopper) = pipe().map_err(no_thread)?;
+        if interrupters.iter().any(Option::is_some) {
+            host::tell_clients_apart();
+        }
         let closing = Arc::new(AtomicBool::new(false));
         let mut watch = Watch {
             running,
@@ -57,6 +60,7 @@ impl Watcher {
             limit,
             ending: None,
             closing: Arc::clone(&closing),
+            clients: Clients::look,
         };
         let run = move || watch.run(&stop);
         let thread = Thread::start(c"watcher", STACK, run).map_err(no_thread)?;
@@ -77,12 +81,13 @@ struct Watch {
     /// When the server began to end.
     ending: Option<Instant>,
     closing: Arc<AtomicBool>,
+    clients: fn() -> Clients,
 }
 
 /// An instance, and the call in which it was last seen.
 struct Instance {
     interrupter: Option<Interrupter>,
-    seen: Option<(usize, Instant)>,
+    seen: Option<(Call, Instant)>,
 }
 
 impl Instance {
@@ -117,7 +122,7 @@ impl Watch {
     /// Looks at each instance.
     fn look(&mut self, now: Instant) {
         let Some(running) = self.running.upgrade() else { return };
-        // Computed at most once, and only if needed: while all clients are connected, no engine is
+        // Computed at most once, and only if needed: while its client is connected, no engine is
         // disturbed.
         let mut clients = None;
         for number in 0..self.instances.len() {
@@ -126,12 +131,12 @@ impl Watch {
             let seen = seen.or(call.map(|call| (call, now)));
             self.instances[number].seen = seen;
             let Some((call, since)) = seen else { continue };
-            let mut reason = self.reason(now, now - since);
+            let mut reason = self.reason(now, now - since, call.client);
             if let Some(Reason::IfClientIsGone { likely }) = &mut reason {
-                match *clients.get_or_insert_with(host::look_for_clients) {
-                    Clients::AreThere => reason = None,
-                    Clients::MayBeGone => {}
-                    Clients::AreGone => *likely = true,
+                match clients.get_or_insert_with(self.clients).presence(call.client) {
+                    Presence::Connected => reason = None,
+                    Presence::Unknown => {}
+                    Presence::Gone => *likely = true,
                 }
             }
             if let (Some(reason), Some(interrupt)) = (reason, &self.instances[number].interrupter) {
@@ -142,21 +147,21 @@ impl Watch {
     }
 
     /// Why to stop a callback that has been seen for this long.
-    fn reason(&self, now: Instant, seen: Duration) -> Option<Reason> {
+    fn reason(&self, now: Instant, seen: Duration, client: Caller) -> Option<Reason> {
         if let Some(limit) = self.limit.filter(|limit| seen >= *limit) {
             return Some(Reason::TimeLimit(limit));
         }
         if self.closing.load(Ordering::Relaxed) {
             return (seen >= CLOSING).then_some(Reason::Ending);
         }
-        match self.ending {
-            Some(since) => (now - since >= ENDING).then_some(Reason::Ending),
-            // A call that is seen for the first time may be short.
-            None => {
-                let likely = seen >= PATIENCE;
-                (!seen.is_zero()).then_some(Reason::IfClientIsGone { likely })
-            }
+        if let Some(since) = self.ending {
+            let limit = if client == Caller::CLOSED { CLOSING } else { ENDING };
+            return (now - since >= limit).then_some(Reason::Ending);
         }
+        // A call that is seen for the first time may be short.
+        let waits = ![Caller::NOBODY, Caller::CLOSED].contains(&client);
+        let likely = seen >= PATIENCE;
+        (waits && !seen.is_zero()).then_some(Reason::IfClientIsGone { likely })
     }
 }
 
@@ -165,25 +170,63 @@ mod tests {
     use super::*;
 
     fn watch(limit: Option<Duration>) -> Watch {
-        let running = Weak::<Nothing>::new();
-        Watch { running, instances: vec![], limit, ending: None, closing: Arc::default() }
+        let running = Weak::<InOneCall>::new();
+        let (closing, clients) = (Arc::default(), || Clients::that_are(&[]));
+        Watch { running, instances: vec![], limit, ending: None, closing, clients }
     }
 
-    struct Nothing;
+    struct InOneCall(Call);
 
-    impl Running for Nothing {
-        fn call_of(&self, _: usize) -> Option<usize> {
-            None
+    impl Running for InOneCall {
+        fn call_of(&self, _: usize) -> Option<Call> {
+            Some(self.0)
         }
+    }
+
+    /// How a callback is interrupted in its first ten seconds, at each look, while client 3 is
+    /// connected and client 4 is not: whether that is likely to end it.
+    fn interruptions_of(client: Caller) -> Vec<Option<bool>> {
+        let running = Arc::new(InOneCall(Call { number: 1, client }));
+        let (sender, interruptions) = std::sync::mpsc::channel();
+        let interrupter: Interrupter = Arc::new(move |interruption: Interruption| {
+            sender.send(interruption.is_likely()).unwrap();
+        });
+        let mut watch = watch(None);
+        watch.running = Arc::downgrade(&running) as Weak<dyn Running>;
+        watch.instances.push(Instance::new(Some(interrupter)));
+        watch.clients = || Clients::that_are(&[(3, false), (4, true)]);
+        let begin = Instant::now();
+        let look = |number| {
+            watch.look(begin + TICK * number);
+            interruptions.try_recv().ok()
+        };
+        (0..25).map(look).collect()
+    }
+
+    #[test]
+    fn only_a_callback_whose_client_is_not_known_may_be_asked_in_vain() {
+        assert_eq!(interruptions_of(Caller::from_number(3)), [None; 25]);
+        let mut gone = [Some(true); 25];
+        // A call that is seen for the first time may be short.
+        gone[0] = None;
+        assert_eq!(interruptions_of(Caller::from_number(4)), gone);
+        let patient = PATIENCE.div_duration_f64(TICK).ceil() as usize;
+        let mut unknown = gone;
+        unknown[1..patient].fill(Some(false));
+        assert_eq!(interruptions_of(Caller::UNKNOWN), unknown);
     }
 
     #[test]
     fn a_callback_that_takes_long_is_asked_for_its_client() {
         let (watch, now) = (watch(None), Instant::now());
-        assert_eq!(watch.reason(now, Duration::ZERO), None);
+        let reason = |seen| watch.reason(now, seen, Caller::UNKNOWN);
+        assert_eq!(reason(Duration::ZERO), None);
         let asked = |likely| Some(Reason::IfClientIsGone { likely });
-        assert_eq!(watch.reason(now, TICK), asked(false));
-        assert_eq!(watch.reason(now, PATIENCE), asked(true));
+        assert_eq!(reason(TICK), asked(false));
+        assert_eq!(reason(PATIENCE), asked(true));
+        for nobody in [Caller::NOBODY, Caller::CLOSED] {
+            assert_eq!(watch.reason(now, PATIENCE * 2, nobody), None);
+        }
     }
 
     #[test]
@@ -192,20 +235,27 @@ mod tests {
         let (mut watch, now) = (watch(Some(limit)), Instant::now());
         watch.ending = Some(now - CLOSING);
         watch.closing.store(true, Ordering::Relaxed);
-        assert_eq!(watch.reason(now, limit), Some(Reason::TimeLimit(limit)));
-        assert_eq!(watch.reason(now, limit / 2), None);
+        let reason = |seen| watch.reason(now, seen, Caller::CLOSED);
+        assert_eq!(reason(limit), Some(Reason::TimeLimit(limit)));
+        assert_eq!(reason(limit / 2), None);
     }
 
     #[test]
     fn what_runs_at_the_end_is_stopped_and_what_closes_has_longer() {
         let (mut watch, now) = (watch(None), Instant::now());
         watch.ending = Some(now - ENDING);
-        assert_eq!(watch.reason(now, Duration::ZERO), Some(Reason::Ending));
+        assert_eq!(watch.reason(now, Duration::ZERO, Caller::UNKNOWN), Some(Reason::Ending));
+        assert_eq!(watch.reason(now, Duration::ZERO, Caller::NOBODY), Some(Reason::Ending));
+        // A `close` that has begun before has as long as one that begins now.
+        assert_eq!(watch.reason(now, CLOSING, Caller::CLOSED), None);
         watch.ending = Some(now);
-        assert_eq!(watch.reason(now, Duration::from_secs(100)), None);
+        assert_eq!(watch.reason(now, Duration::from_secs(100), Caller::UNKNOWN), None);
         watch.ending = Some(now - CLOSING);
+        assert_eq!(watch.reason(now, CLOSING, Caller::CLOSED), Some(Reason::Ending));
         watch.closing.store(true, Ordering::Relaxed);
-        assert_eq!(watch.reason(now, CLOSING / 2), None);
-        assert_eq!(watch.reason(now, CLOSING), Some(Reason::Ending));
+        for client in [Caller::CLOSED, Caller::NOBODY] {
+            assert_eq!(watch.reason(now, CLOSING / 2, client), None);
+            assert_eq!(watch.reason(now, CLOSING, client), Some(Reason::Ending));
+        }
     }
 }

@@ -4,7 +4,8 @@ use super::pinned::{self, Pinned};
 use super::pooled::{self, Pooled};
 use super::{Handle, Runner};
 use crate::error::{Error, Result};
-use crate::interrupt::Running;
+use crate::host::Caller;
+use crate::interrupt::{Call, Running};
 use crate::plugin::Plugin;
 use crate::values::ThreadModel;
 
@@ -55,7 +56,7 @@ enum Inner<P: Plugin> {
 }
 
 impl<P: Plugin> Running for Isolated<P> {
-    fn call_of(&self, instance: usize) -> Option<usize> {
+    fn call_of(&self, instance: usize) -> Option<Call> {
         match &self.way {
             Way::Pinned(pinned) => pinned.call_of(instance),
             Way::Pooled(pooled) => pooled.call_of(instance),
@@ -106,10 +107,10 @@ impl<P: Plugin> Runner for Isolated<P> {
         }
     }
 
-    fn open(&self, readonly: bool) -> Result<Connection<P>> {
+    fn open(&self, readonly: bool, client: Caller) -> Result<Connection<P>> {
         let inner = match &self.way {
-            Way::Pinned(pinned) => Inner::Pinned(pinned.open(readonly)?),
-            Way::Pooled(pooled) => Inner::Pooled(pooled.open(readonly)?),
+            Way::Pinned(pinned) => Inner::Pinned(pinned.open(readonly, client)?),
+            Way::Pooled(pooled) => Inner::Pooled(pooled.open(readonly, client)?),
         };
         Ok(Connection(inner))
     }

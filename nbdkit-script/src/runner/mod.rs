@@ -3,6 +3,7 @@
 //! All of concurrency is in this folder. A runner is given the plugin when its setup is over, and
 //! from then on is the only way to it.
 
+mod calls;
 mod closing;
 #[cfg(test)]
 mod fake;
@@ -16,6 +17,7 @@ pub use isolated::Isolated;
 pub use shared::Shared;
 
 use crate::error::Result;
+use crate::host::Caller;
 use crate::interrupt::Running;
 use crate::plugin::Plugin;
 use crate::values::ThreadModel;
@@ -61,7 +63,7 @@ pub trait Runner: sealed::Sealed + Running + Send + Sync + Sized + 'static {
 
     /// Begins a connection.
     #[doc(hidden)]
-    fn open(&self, readonly: bool) -> Result<Self::Connection>;
+    fn open(&self, readonly: bool, client: Caller) -> Result<Self::Connection>;
 
     /// Calls what belongs to a connection: the only way from a request to the plugin.
     #[doc(hidden)]

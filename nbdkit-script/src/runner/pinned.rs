@@ -14,8 +14,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use super::calls::Calls;
 use super::closing::{close, drop_each, not_open};
 use crate::error::Result;
+use crate::host::{self, Caller};
+use crate::interrupt::Call;
 use crate::plugin::Plugin;
 
 /// Instances, each behind its own lock.
@@ -25,8 +28,7 @@ pub(super) struct Pinned<P: Plugin> {
 
 struct Worker<P: Plugin> {
     instance: Mutex<Instance<P>>,
-    /// Counts the calls. Only the holder of the lock writes it; other threads may read it.
-    calls: AtomicUsize,
+    calls: Calls,
     /// The number of its connections: a hint for placing the next one.
     connections: AtomicUsize,
 }
@@ -45,15 +47,16 @@ pub(super) struct Connection<P: Plugin> {
     worker: Arc<Worker<P>>,
     /// The key of this connection's handle in the worker.
     key: usize,
+    client: Caller,
 }
 
 impl<P: Plugin> Worker<P> {
     /// Ignores poison: a panic in a callback was caught and failed its request, and the instance
     /// stays in use.
     #[inline]
-    fn lock(&self) -> MutexGuard<'_, Instance<P>> {
+    fn lock(&self, client: Caller) -> MutexGuard<'_, Instance<P>> {
         let instance = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
-        self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.calls.begin(client);
         instance
     }
 }
@@ -69,7 +72,7 @@ impl<P: Plugin> Pinned<P> {
         let worker = |plugin| {
             Arc::new(Worker {
                 instance: Mutex::new(Instance { handles: Slab::new(), plugin }),
-                calls: AtomicUsize::new(0),
+                calls: Calls::new(),
                 connections: AtomicUsize::new(0),
             })
         };
@@ -82,35 +85,35 @@ impl<P: Plugin> Pinned<P> {
         &self.workers[(0..self.workers.len()).min_by_key(load).unwrap_or(0)]
     }
 
-    /// The number of the call that an instance is running.
-    pub(super) fn call_of(&self, instance: usize) -> Option<usize> {
+    /// The call that an instance is running.
+    pub(super) fn call_of(&self, instance: usize) -> Option<Call> {
         let worker = self.workers.get(instance)?;
         let is_taken = matches!(worker.instance.try_lock(), Err(TryLockError::WouldBlock));
-        is_taken.then(|| worker.calls.load(Ordering::Relaxed))
+        is_taken.then(|| worker.calls.latest())
     }
 
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
-        call(&self.emptiest().lock().plugin)
+        call(&self.emptiest().lock(host::caller_of_this_thread()).plugin)
     }
 
     pub(super) fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
-        self.workers.iter().for_each(|worker| call(&worker.lock().plugin));
+        self.workers.iter().for_each(|worker| call(&worker.lock(Caller::NOBODY).plugin));
     }
 
-    pub(super) fn open(&self, readonly: bool) -> Result<Connection<P>> {
+    pub(super) fn open(&self, readonly: bool, client: Caller) -> Result<Connection<P>> {
         let worker = self.emptiest();
-        let mut instance = worker.lock();
+        let mut instance = worker.lock(client);
         let handle = instance.plugin.open(readonly)?;
         worker.connections.fetch_add(1, Ordering::Relaxed);
         let key = instance.handles.insert(handle);
-        Ok(Connection { worker: Arc::clone(worker), key })
+        Ok(Connection { worker: Arc::clone(worker), key, client })
     }
 }
 
 impl<P: Plugin> Connection<P> {
     #[inline]
     pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
-        let instance = self.worker.lock();
+        let instance = self.worker.lock(self.client);
         match instance.handles.get(self.key) {
             Some(handle) => call(&instance.plugin, handle),
             None => Err(not_open()),
@@ -118,7 +121,7 @@ impl<P: Plugin> Connection<P> {
     }
 
     pub(super) fn close(self) -> Result<()> {
-        let mut instance = self.worker.lock();
+        let mut instance = self.worker.lock(Caller::CLOSED);
         let Some(handle) = instance.handles.try_remove(self.key) else {
             return Err(not_open());
         };
@@ -155,7 +158,7 @@ mod tests {
     fn a_connection_goes_where_there_are_fewest() {
         model(|| {
             let (pinned, closed) = pinned(2);
-            let open = || pinned.open(false).unwrap();
+            let open = || pinned.open(false, Caller::UNKNOWN).unwrap();
             let [first, second, third] = [open(), open(), open()];
             assert_eq!([&first, &second, &third].map(instance_of), [0, 1, 0]);
             first.close().unwrap();
@@ -170,10 +173,10 @@ mod tests {
     fn connections_that_begin_and_end_at_once_have_each_their_own_handle() {
         model(|| {
             let (pinned, closed) = pinned(1);
-            let stays = pinned.open(false).unwrap();
+            let stays = pinned.open(false, Caller::UNKNOWN).unwrap();
             let before = handle_of(&stays);
             let visit = |pinned: &Pinned<Noting>| {
-                let connection = pinned.open(false).unwrap();
+                let connection = pinned.open(false, Caller::UNKNOWN).unwrap();
                 let handle = handle_of(&connection);
                 assert_eq!(handle_of(&connection), handle);
                 connection.close().unwrap();
@@ -193,7 +196,7 @@ mod tests {
     fn who_looks_at_calls_sees_each_under_a_number_of_its_own() {
         model(|| {
             let (pinned, _) = pinned(1);
-            let connection = pinned.open(false).unwrap();
+            let connection = pinned.open(false, Caller::UNKNOWN).unwrap();
             let watched = Arc::clone(&pinned);
             let watcher = thread::spawn(move || [watched.call_of(0), watched.call_of(0)]);
             // In a call there is a number, whoever looks.
@@ -201,7 +204,9 @@ mod tests {
             let [first, second] = [inside(), inside()];
             assert!(first.is_some() && second.is_some() && first != second);
             for seen in watcher.join().unwrap() {
-                assert!(seen.is_none() || seen <= second, "{seen:?}");
+                let is_earlier =
+                    |seen: Call| second.is_some_and(|second| seen.number <= second.number);
+                assert!(seen.is_none_or(is_earlier), "{seen:?}");
             }
             assert_eq!(pinned.call_of(0), None);
         });

@@ -14,6 +14,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{PoisonError, TryLockError};
 
+use super::calls::Calls;
+use crate::host::Caller;
+use crate::interrupt::Call;
+
 #[cfg(all(test, loom))]
 use loom::sync::{
     Condvar, Mutex, MutexGuard,
@@ -42,18 +46,17 @@ struct Slot<T> {
     item: Mutex<T>,
     /// How many threads wait for this one item.
     reserved: AtomicUsize,
-    /// Counts how often it was taken. Only its holder writes this; other threads may read it.
-    uses: std::sync::atomic::AtomicUsize,
+    calls: Calls,
 }
 
 impl<T> Slot<T> {
     /// The item, if it is free and not reserved.
     #[inline]
-    fn try_take(&self) -> Option<MutexGuard<'_, T>> {
+    fn try_take(&self, client: Caller) -> Option<MutexGuard<'_, T>> {
         if self.reserved.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        self.try_lock().inspect(|_| self.count_use())
+        self.try_lock().inspect(|_| self.calls.begin(client))
     }
 
     #[inline]
@@ -66,12 +69,6 @@ impl<T> Slot<T> {
             Err(TryLockError::WouldBlock) => None,
         }
     }
-
-    #[inline]
-    fn count_use(&self) {
-        let uses = self.uses.load(std::sync::atomic::Ordering::Relaxed);
-        self.uses.store(uses.wrapping_add(1), std::sync::atomic::Ordering::Relaxed);
-    }
 }
 
 impl<T> Pool<T> {
@@ -79,7 +76,7 @@ impl<T> Pool<T> {
         let slot = |item| Slot {
             item: Mutex::new(item),
             reserved: AtomicUsize::new(0),
-            uses: Default::default(),
+            calls: Calls::new(),
         };
         Pool {
             slots: items.map(slot).collect(),
@@ -97,19 +94,29 @@ impl<T> Pool<T> {
     /// Takes an item that is free, preferably one whose number is preferred. Of several, it is the
     /// first one from the number `first` on, which is one of the pool's.
     #[inline]
-    pub(super) fn take(&self, first: usize, preferred: impl Fn(usize) -> bool) -> Taken<'_, T> {
+    pub(super) fn take(
+        &self,
+        first: usize,
+        client: Caller,
+        preferred: impl Fn(usize) -> bool,
+    ) -> Taken<'_, T> {
         if preferred(first)
-            && let Some(item) = self.slots[first].try_take()
+            && let Some(item) = self.slots[first].try_take(client)
         {
             return Taken { pool: self, number: first, item: Some(item) };
         }
-        self.take_another(first, &preferred)
+        self.take_another(first, client, &preferred)
     }
 
     // Not in line, so that the short way has less around it.
     #[inline(never)]
-    fn take_another(&self, first: usize, preferred: &dyn Fn(usize) -> bool) -> Taken<'_, T> {
-        if let Some(taken) = self.try_take(first, preferred) {
+    fn take_another(
+        &self,
+        first: usize,
+        client: Caller,
+        preferred: &dyn Fn(usize) -> bool,
+    ) -> Taken<'_, T> {
+        if let Some(taken) = self.try_take(first, client, preferred) {
             return taken;
         }
         let mut about_to_wait = self.lock_waiting();
@@ -118,7 +125,7 @@ impl<T> Pool<T> {
         // other way round, so one of the two sees the other.
         fence(Ordering::SeqCst);
         let taken = loop {
-            if let Some(taken) = self.try_take(first, preferred) {
+            if let Some(taken) = self.try_take(first, client, preferred) {
                 break taken;
             }
             about_to_wait = self.freed.wait(about_to_wait).unwrap_or_else(PoisonError::into_inner);
@@ -127,32 +134,37 @@ impl<T> Pool<T> {
         taken
     }
 
-    fn try_take(&self, first: usize, preferred: &dyn Fn(usize) -> bool) -> Option<Taken<'_, T>> {
+    fn try_take(
+        &self,
+        first: usize,
+        client: Caller,
+        preferred: &dyn Fn(usize) -> bool,
+    ) -> Option<Taken<'_, T>> {
         let all = || (first..self.slots.len()).chain(0..first);
         let in_order = all().filter(|number| preferred(*number)).chain(all());
-        let mut taken =
-            in_order.filter_map(|number| self.slots[number].try_take().map(|item| (number, item)));
+        let mut taken = in_order
+            .filter_map(|number| self.slots[number].try_take(client).map(|item| (number, item)));
         taken.next().map(|(number, item)| Taken { pool: self, number, item: Some(item) })
     }
 
     /// Takes the item of this number, once its present holder has put it back.
-    pub(super) fn take_this(&self, number: usize) -> Taken<'_, T> {
+    pub(super) fn take_this(&self, number: usize, client: Caller) -> Taken<'_, T> {
         let slot = &self.slots[number];
         slot.reserved.fetch_add(1, Ordering::Relaxed);
         let item = slot.item.lock().unwrap_or_else(PoisonError::into_inner);
         // From here on it is the lock that keeps others away.
         slot.reserved.fetch_sub(1, Ordering::Relaxed);
-        slot.count_use();
+        slot.calls.begin(client);
         Taken { pool: self, number, item: Some(item) }
     }
 
-    /// The number of the use that an item is in; `None` if it is in none.
-    pub(super) fn use_of(&self, number: usize) -> Option<usize> {
+    /// The call for which an item was taken; `None` if it is free.
+    pub(super) fn call_of(&self, number: usize) -> Option<Call> {
         let slot = self.slots.get(number)?;
         match slot.try_lock() {
             // It is put back as any other: somebody may have found it taken, and wait.
             Some(item) => drop(Taken { pool: self, number, item: Some(item) }),
-            None => return Some(slot.uses.load(std::sync::atomic::Ordering::Relaxed)),
+            None => return Some(slot.calls.latest()),
         }
         None
     }

@@ -9,6 +9,8 @@ use super::closing::{close, not_open};
 use super::pool::{Pool, Taken};
 use crate::callbacks::Callbacks;
 use crate::error::Result;
+use crate::host::{self, Caller};
+use crate::interrupt::Call;
 use crate::plugin::Plugin;
 use crate::system;
 
@@ -36,6 +38,7 @@ pub(super) struct Connection<P: Plugin> {
     instances: Arc<Instances<P>>,
     key: usize,
     readonly: bool,
+    client: Caller,
     /// The instances in which it is open. Only the holder of an instance changes its entry; other
     /// threads may read it.
     open_in: Box<[AtomicBool]>,
@@ -62,12 +65,12 @@ impl<P: Plugin> Instances<P> {
     /// compete for the same one. The number of threads does not matter; nbdkit has 16 for each
     /// connection.
     #[inline]
-    fn take(&self, preferred: impl Fn(usize) -> bool) -> Taken<'_, Instance<P>> {
-        self.pool.take(system::processor() % self.pool.size(), preferred)
+    fn take(&self, client: Caller, preferred: impl Fn(usize) -> bool) -> Taken<'_, Instance<P>> {
+        self.pool.take(system::processor() % self.pool.size(), client, preferred)
     }
 
-    fn take_any(&self) -> Taken<'_, Instance<P>> {
-        self.take(|_| true)
+    fn take_any(&self, client: Caller) -> Taken<'_, Instance<P>> {
+        self.take(client, |_| true)
     }
 
     fn register(&self) -> usize {
@@ -86,22 +89,22 @@ impl<P: Plugin> Pooled<P> {
         Pooled { instances: Arc::new(Instances { pool, keys: Mutex::default() }) }
     }
 
-    /// The number of the call that an instance is running.
-    pub(super) fn call_of(&self, instance: usize) -> Option<usize> {
-        self.instances.pool.use_of(instance)
+    /// The call that an instance is running.
+    pub(super) fn call_of(&self, instance: usize) -> Option<Call> {
+        self.instances.pool.call_of(instance)
     }
 
     pub(super) fn with_plugin<T>(&self, call: impl FnOnce(&P) -> T) -> T {
-        call(&self.instances.take_any().plugin)
+        call(&self.instances.take_any(host::caller_of_this_thread()).plugin)
     }
 
     pub(super) fn with_each_plugin(&self, call: &mut dyn FnMut(&P)) {
         let pool = &self.instances.pool;
-        (0..pool.size()).for_each(|number| call(&pool.take_this(number).plugin));
+        (0..pool.size()).for_each(|number| call(&pool.take_this(number, Caller::NOBODY).plugin));
     }
 
-    pub(super) fn open(&self, readonly: bool) -> Result<Connection<P>> {
-        let mut instance = self.instances.take_any();
+    pub(super) fn open(&self, readonly: bool, client: Caller) -> Result<Connection<P>> {
+        let mut instance = self.instances.take_any(client);
         let handle = instance.plugin.open(readonly)?;
         let key = self.instances.register();
         instance.keep(key, handle);
@@ -110,6 +113,7 @@ impl<P: Plugin> Pooled<P> {
             instances: Arc::clone(&self.instances),
             key,
             readonly,
+            client,
             open_in: (0..self.instances.pool.size()).map(open_in).collect(),
         })
     }
@@ -125,7 +129,7 @@ impl<P: Plugin> Connection<P> {
 
     #[inline]
     pub(super) fn with<T>(&self, call: impl FnOnce(&P, &P::Handle) -> Result<T>) -> Result<T> {
-        let mut instance = self.instances.take(|number| self.is_open_in(number));
+        let mut instance = self.instances.take(self.client, |number| self.is_open_in(number));
         if !self.is_open_in(instance.number()) {
             self.open_another(&mut instance)?;
         }
@@ -152,7 +156,7 @@ impl<P: Plugin> Connection<P> {
     pub(super) fn close(self) -> Result<()> {
         let mut result = Ok(());
         for number in (0..self.open_in.len()).filter(|number| self.is_open_in(*number)) {
-            let mut instance = self.instances.pool.take_this(number);
+            let mut instance = self.instances.pool.take_this(number, Caller::CLOSED);
             let mut handle = instance.handles.get_mut(self.key).and_then(Option::take);
             // A panic must not prevent the close in the other instances.
             let closed = crate::panic::catch(|| match handle.take() {
@@ -196,7 +200,7 @@ mod tests {
     fn a_connection_is_closed_wherever_it_is_open_although_that_fails() {
         for fails in [false, true] {
             let (pooled, closed) = three(fails);
-            let connection = pooled.open(false).unwrap();
+            let connection = pooled.open(false, Caller::UNKNOWN).unwrap();
             use_two(&connection);
             let result = connection.close();
             let closed = closed.lock().unwrap();
@@ -210,10 +214,10 @@ mod tests {
     #[test]
     fn the_place_of_a_connection_that_has_ended_is_used_again() {
         let (pooled, _) = three(false);
-        let stays = pooled.open(false).unwrap();
+        let stays = pooled.open(false, Caller::UNKNOWN).unwrap();
         let keys: Vec<_> = (0..5)
             .map(|_| {
-                let connection = pooled.open(false).unwrap();
+                let connection = pooled.open(false, Caller::UNKNOWN).unwrap();
                 use_two(&connection);
                 let key = connection.key;
                 connection.close().unwrap();

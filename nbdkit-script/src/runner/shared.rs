@@ -3,7 +3,8 @@
 use super::closing::close;
 use super::{Handle, Runner};
 use crate::error::{Error, Result};
-use crate::interrupt::Running;
+use crate::host::Caller;
+use crate::interrupt::{Call, Running};
 use crate::plugin::Plugin;
 use crate::values::ThreadModel;
 
@@ -43,7 +44,7 @@ pub struct Shared<P> {
 
 /// Any number of calls at once, and nobody interrupts them.
 impl<P: Send + Sync + 'static> Running for Shared<P> {
-    fn call_of(&self, _: usize) -> Option<usize> {
+    fn call_of(&self, _: usize) -> Option<Call> {
         None
     }
 }
@@ -78,7 +79,7 @@ where
         call(&self.plugin);
     }
 
-    fn open(&self, readonly: bool) -> Result<P::Handle> {
+    fn open(&self, readonly: bool, _: Caller) -> Result<P::Handle> {
         self.plugin.open(readonly)
     }
 

@@ -49,7 +49,7 @@ impl<E: Exported> Connection<E> {
         memory::check()?;
         let client = host::remember();
         let _kept = memory::Kept::most();
-        let inner = Some(runner.open(readonly)?);
+        let inner = Some(runner.open(readonly, host::caller(&client))?);
         let refuses_fast_zero = AtomicBool::new(false);
         Ok(Connection { runner, inner, refuses_fast_zero, client, exported: PhantomData })
     }

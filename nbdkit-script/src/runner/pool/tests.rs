@@ -18,21 +18,21 @@ fn any(_: usize) -> bool {
 
 /// What a request does.
 fn request(pool: &Pool<usize>) {
-    *pool.take(0, any) += 1;
+    *pool.take(0, Caller::UNKNOWN, any) += 1;
 }
 
 /// What the watcher does.
 fn look(pool: &Pool<usize>) {
-    let _ = pool.use_of(0);
+    let _ = pool.call_of(0);
 }
 
 /// What closing a connection does that was open in all items.
 fn close(pool: &Pool<usize>) {
-    (0..pool.size()).for_each(|number| *pool.take_this(number) += 1);
+    (0..pool.size()).for_each(|number| *pool.take_this(number, Caller::UNKNOWN) += 1);
 }
 
 fn total(pool: &Pool<usize>) -> usize {
-    (0..pool.size()).map(|number| *pool.take_this(number)).sum()
+    (0..pool.size()).map(|number| *pool.take_this(number, Caller::UNKNOWN)).sum()
 }
 
 /// Runs these in threads of their own, and one here.
@@ -53,12 +53,12 @@ fn a_request_gets_what_it_prefers_then_what_is_free() {
     model(|| {
         let pool = pool(3);
         let second = |number| number == 1;
-        let taken = pool.take(2, second);
+        let taken = pool.take(2, Caller::UNKNOWN, second);
         assert_eq!(taken.number(), 1);
-        let other = pool.take(2, second);
+        let other = pool.take(2, Caller::UNKNOWN, second);
         assert_eq!(other.number(), 2);
         drop(taken);
-        assert_eq!(pool.take(2, second).number(), 1);
+        assert_eq!(pool.take(2, Caller::UNKNOWN, second).number(), 1);
     });
 }
 
@@ -66,10 +66,10 @@ fn a_request_gets_what_it_prefers_then_what_is_free() {
 fn a_request_gets_the_first_one_from_where_it_begins() {
     model(|| {
         let pool = pool(3);
-        let taken = [1, 1, 1].map(|first| pool.take(first, any));
+        let taken = [1, 1, 1].map(|first| pool.take(first, Caller::UNKNOWN, any));
         assert_eq!(taken.each_ref().map(Taken::number), [1, 2, 0]);
         drop(taken);
-        assert_eq!(pool.take(2, any).number(), 2);
+        assert_eq!(pool.take(2, Caller::UNKNOWN, any).number(), 2);
     });
 }
 
@@ -78,9 +78,9 @@ fn what_is_reserved_is_not_for_requests() {
     model(|| {
         let pool = pool(2);
         pool.slots[0].reserved.store(1, Ordering::Relaxed);
-        assert_eq!(pool.take(0, any).number(), 1);
+        assert_eq!(pool.take(0, Caller::UNKNOWN, any).number(), 1);
         // Who has reserved it gets it.
-        assert_eq!(pool.take_this(0).number(), 0);
+        assert_eq!(pool.take_this(0, Caller::UNKNOWN).number(), 0);
     });
 }
 
@@ -88,16 +88,16 @@ fn what_is_reserved_is_not_for_requests() {
 fn who_has_reserved_an_item_gets_it_before_requests_that_begin_later() {
     model(|| {
         let pool = Arc::new(pool(2));
-        let taken = pool.take(0, any);
+        let taken = pool.take(0, Caller::UNKNOWN, any);
         let closer = {
             let pool = Arc::clone(&pool);
-            thread::spawn(move || *pool.take_this(0) += 1)
+            thread::spawn(move || *pool.take_this(0, Caller::UNKNOWN) += 1)
         };
         while pool.slots[0].reserved.load(Ordering::Relaxed) == 0 {
             thread::yield_now();
         }
         drop(taken);
-        let later = pool.take(0, any);
+        let later = pool.take(0, Caller::UNKNOWN, any);
         assert!(later.number() == 1 || *later == 1, "the later one was first");
         drop(later);
         closer.join().unwrap();
@@ -108,14 +108,14 @@ fn who_has_reserved_an_item_gets_it_before_requests_that_begin_later() {
 fn a_use_has_a_number_of_its_own() {
     model(|| {
         let pool = pool(1);
-        assert_eq!(pool.use_of(0), None);
-        let taken = pool.take(0, any);
-        let first = pool.use_of(0);
+        assert_eq!(pool.call_of(0), None);
+        let taken = pool.take(0, Caller::UNKNOWN, any);
+        let first = pool.call_of(0);
         drop(taken);
         assert!(first.is_some());
-        assert_eq!(pool.use_of(0), None);
-        let _taken = pool.take_this(0);
-        assert!(pool.use_of(0).is_some_and(|second| Some(second) != first));
+        assert_eq!(pool.call_of(0), None);
+        let _taken = pool.take_this(0, Caller::UNKNOWN);
+        assert!(pool.call_of(0).is_some_and(|second| Some(second) != first));
     });
 }
 
@@ -160,9 +160,9 @@ fn a_connection_that_is_open_in_two_items_is_closed_in_both_while_others_ask_for
 fn an_item_is_put_back_in_a_panic() {
     let pool = pool(1);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _item = pool.take(0, any);
+        let _item = pool.take(0, Caller::UNKNOWN, any);
         panic!("in a callback");
     }));
     assert!(panicked.is_err());
-    let _item = pool.take(0, any);
+    let _item = pool.take(0, Caller::UNKNOWN, any);
 }
