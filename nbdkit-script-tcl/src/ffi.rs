@@ -2,6 +2,8 @@
 //! 3tcl). Tcl 9 differs from 8.6 in the type of lengths, and where `cfg(tcl9)` says so.
 #![allow(unsafe_code, non_camel_case_types, non_snake_case)]
 
+#[cfg(not(tcl9))]
+use std::ffi::c_uint;
 use std::ffi::{c_char, c_double, c_int, c_void};
 use std::sync::atomic::AtomicPtr;
 
@@ -11,6 +13,13 @@ pub type Tcl_Size = c_int;
 /// The type of lengths and counts.
 #[cfg(tcl9)]
 pub type Tcl_Size = isize;
+
+/// What `Tcl_Alloc` takes.
+#[cfg(not(tcl9))]
+pub type Tcl_AllocSize = c_uint;
+/// What `Tcl_Alloc` takes.
+#[cfg(tcl9)]
+pub type Tcl_AllocSize = usize;
 
 pub const TCL_OK: c_int = 0;
 pub const TCL_ERROR: c_int = 1;
@@ -60,13 +69,22 @@ pub struct Tcl_Command_ {
 
 pub type Tcl_Command = *mut Tcl_Command_;
 
-/// The type of a value's internal form. We only compare addresses.
+/// The type of a value's internal form. Tcl 9 has more fields at the end than 8.6; if `rest` is all
+/// zeroes, it does not use them.
 #[repr(C)]
 pub struct Tcl_ObjType {
-    _opaque: [u8; 0],
+    pub name: *const c_char,
+    pub freeIntRepProc: Option<unsafe extern "C" fn(*mut Tcl_Obj)>,
+    pub dupIntRepProc: Option<unsafe extern "C" fn(*mut Tcl_Obj, *mut Tcl_Obj)>,
+    pub updateStringProc: Option<unsafe extern "C" fn(*mut Tcl_Obj)>,
+    pub setFromAnyProc: Option<unsafe extern "C" fn(*mut Tcl_Interp, *mut Tcl_Obj) -> c_int>,
+    pub rest: [usize; 12],
 }
 
-/// The public fields of a value. Its internal form follows.
+// SAFETY: nobody changes a type.
+unsafe impl Sync for Tcl_ObjType {}
+
+/// A value.
 #[repr(C)]
 pub struct Tcl_Obj {
     pub refCount: Tcl_Size,
@@ -75,6 +93,7 @@ pub struct Tcl_Obj {
     pub length: Tcl_Size,
     /// The type of the internal form; null while there is none.
     pub typePtr: *const Tcl_ObjType,
+    pub internalRep: [*mut c_void; 2],
 }
 
 /// A command's function and data. Tcl 9 has more fields at the end than 8.6; `rest` has room.
@@ -166,6 +185,9 @@ unsafe extern "C" {
     pub fn Tcl_GetObjType(name: *const c_char) -> *const Tcl_ObjType;
     pub fn Tcl_DuplicateObj(object: *mut Tcl_Obj) -> *mut Tcl_Obj;
 
+    pub fn Tcl_Alloc(size: Tcl_AllocSize) -> *mut c_void;
+    pub fn Tcl_NewObj() -> *mut Tcl_Obj;
+    pub fn Tcl_InvalidateStringRep(object: *mut Tcl_Obj);
     pub fn Tcl_NewStringObj(bytes: *const c_char, length: Tcl_Size) -> *mut Tcl_Obj;
     pub fn Tcl_NewByteArrayObj(bytes: *const u8, length: Tcl_Size) -> *mut Tcl_Obj;
     pub fn Tcl_NewWideIntObj(value: i64) -> *mut Tcl_Obj;

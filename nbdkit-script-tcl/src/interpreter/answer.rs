@@ -66,7 +66,7 @@ fn stored(value: store::Value) -> Result<Object> {
 }
 
 fn buffer(bytes: Vec<u8>) -> Made {
-    Made::Command(Content::Buffer(Buffer::own(bytes)))
+    Made::Command(Content::Buffer(Buffer::new(bytes)))
 }
 
 /// Zeroes. The system provides their memory only once they are touched.

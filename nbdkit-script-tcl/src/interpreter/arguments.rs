@@ -7,13 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use nbdkit_script::file::Closable;
-use nbdkit_script::script::api::{self, Answer, Borrowed, Call};
+use nbdkit_script::script::api::{self, Answer, Borrowed, Call, Memory};
 use nbdkit_script::script::store::{self, Disk};
 use nbdkit_script::{Error, Number, Result, memory};
 
-use super::Shared;
 use super::buffer::Content;
+use super::lent::{Lent, lent_of};
 use super::object::{Value, c_name};
+use super::shared::Shared;
 use crate::ffi::{self, Tcl_CmdInfo, Tcl_Interp, Tcl_Obj};
 
 /// A function in Rust.
@@ -61,7 +62,7 @@ impl<'a> Words<'a> {
     }
 
     /// What the command named by a word stands for, if it is one of ours.
-    pub(super) fn instance(&self, index: usize) -> Option<&'a Instance> {
+    fn instance(&self, index: usize) -> Option<&'a Instance> {
         let name = c_name(std::str::from_utf8(self.get(index)?.raw()).ok()?);
         let mut info = Tcl_CmdInfo {
             isNativeObjectProc: 0,
@@ -80,11 +81,13 @@ impl<'a> Words<'a> {
             ours.then(|| &*info.objClientData.cast::<Instance>())
         }
     }
+
     /// Whether a word is the name of the buffer that is lent to the running callback.
     pub(super) fn names_lent(&self, index: usize) -> bool {
-        let looks_so = self.get(index).is_some_and(|word| word.raw().starts_with(b"::nbdkit::"));
-        let kind = looks_so.then(|| self.instance(index)).flatten().map(|instance| &instance.kind);
-        matches!(kind, Some(Kind::Object(Content::Buffer(buffer))) if buffer.is_lent())
+        let Some(word) = self.get(index) else { return false };
+        let looks_so = || word.raw().starts_with(b"::nbdkit::");
+        let is_lent = |instance: &Instance| matches!(instance.kind, Kind::Object(Content::Lent(_)));
+        lent_of(word).is_some() || looks_so() && self.instance(index).is_some_and(is_lent)
     }
 }
 
@@ -104,7 +107,7 @@ pub struct Arguments<'a> {
     /// The other arguments.
     words: Words<'a>,
     strings: Strings,
-    /// The index of the argument that is never data; 0 if there is none.
+    /// The index of the argument that is neither data nor a number; 0 if there is none.
     not_data: usize,
     shared: &'a Shared,
     borrowed: Borrowed,
@@ -116,7 +119,7 @@ impl<'a> Arguments<'a> {
         Arguments { itself, words, strings, not_data: 0, shared, borrowed }
     }
 
-    /// Marks this argument as the name of a buffer, not data.
+    /// Marks this argument as the name of a buffer, which is neither data nor a number.
     pub(super) fn not_data(self, index: usize) -> Self {
         Arguments { not_data: index, ..self }
     }
@@ -146,10 +149,27 @@ impl<'a> Arguments<'a> {
         self.position(index).checked_sub(1)
     }
 
-    fn instance(&self, index: usize) -> Option<&'a Instance> {
-        match self.itself {
-            Some(itself) if index == 1 => Some(itself),
-            _ => self.words.instance(self.place(index)?),
+    fn content(&self, index: usize) -> Option<&'a Content> {
+        let instance = match self.itself {
+            Some(itself) if index == 1 => itself,
+            _ => self.words.instance(self.place(index)?)?,
+        };
+        match &instance.kind {
+            Kind::Object(content) => Some(content),
+            Kind::Function(_) => None,
+        }
+    }
+
+    /// A buffer, and where it is.
+    fn memory(&self, index: usize) -> Option<(*const (), Memory)> {
+        let of_lent = |lent: &Lent| (ptr::from_ref(lent).cast(), lent.memory.get());
+        if let Some(lent) = self.word(index).and_then(lent_of) {
+            return Some(of_lent(lent));
+        }
+        match self.content(index)? {
+            Content::Buffer(own) => Some((ptr::from_ref(own).cast(), own.memory())),
+            Content::Lent(lent) => Some(of_lent(lent)),
+            _ => None,
         }
     }
 }
@@ -164,6 +184,9 @@ impl<'a> Call<'a> for Arguments<'a> {
     }
 
     fn number(&self, index: usize) -> Option<Number> {
+        if index == self.not_data {
+            return None;
+        }
         self.word(index)?.number()
     }
 
@@ -215,36 +238,31 @@ impl<'a> Call<'a> for Arguments<'a> {
     }
 
     fn buffer(&self, index: usize) -> Result<api::Buffer<'a>> {
-        let Some(instance @ Instance { kind: Kind::Object(Content::Buffer(buffer)), .. }) =
-            self.instance(index)
-        else {
+        let Some((place, memory)) = self.memory(index) else {
             return Err(self.wrong_type(index, "the name of a buffer"));
         };
         // SAFETY: a command keeps its memory while it runs. Nobody else has a reference to these
-        // bytes, because Tcl is running one command. Lent memory lasts until `take_back` has
-        // deleted the command.
-        unsafe { buffer.memory.borrow(instance, &self.borrowed) }
+        // bytes, because Tcl is running one command. Lent memory lasts until `lent::take_back`.
+        unsafe { memory.borrow(place, &self.borrowed) }
     }
 
     fn disk(&self, index: usize) -> Result<&'static Disk> {
-        match self.instance(index).map(|instance| &instance.kind) {
-            Some(Kind::Object(Content::Disk(disk))) => Ok(disk),
+        match self.content(index) {
+            Some(Content::Disk(disk)) => Ok(disk),
             _ => Err(self.wrong_type(index, "the name of a disk")),
         }
     }
 
     fn file(&self, index: usize) -> Result<&'a Arc<Closable>> {
-        match self.instance(index).map(|instance| &instance.kind) {
-            Some(Kind::Object(Content::File(file))) => Ok(file),
+        match self.content(index) {
+            Some(Content::File(file)) => Ok(file),
             _ => Err(self.wrong_type(index, "the name of a file")),
         }
     }
 
     fn same(&self, one: usize, other: usize) -> bool {
-        match (self.instance(one), self.instance(other)) {
-            (Some(one), Some(other)) => std::ptr::eq(one, other),
-            _ => false,
-        }
+        let buffers = self.memory(one).zip(self.memory(other));
+        buffers.is_some_and(|((one, _), (other, _))| one == other)
     }
 
     fn found(&self, index: usize) -> Cow<'_, str> {

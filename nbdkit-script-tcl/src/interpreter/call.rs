@@ -3,6 +3,7 @@
 use nbdkit_script::script::api::Lease;
 use nbdkit_script::{Callbacks, Error, Result, script};
 
+use super::lent::Loan;
 use super::object::{Object, Value};
 use super::{Handle, Inside, Interpreter};
 use crate::ffi::{self, TCL_OK, Tcl_Size};
@@ -63,14 +64,13 @@ impl Interpreter {
         if !self.is_defined(callback) {
             return Err(Error::not_defined());
         }
-        let mut lent = false;
+        let mut loan = None;
         let mut objects: [Option<Object>; MOST_ARGUMENTS] = [const { None }; MOST_ARGUMENTS];
         let mut words = [self.name_of(callback).as_ptr(); 1 + MOST_ARGUMENTS];
         for ((argument, object), word) in
             arguments.iter().zip(&mut objects).zip(words[1..].iter_mut())
         {
-            lent |= matches!(argument, Argument::Lent(_));
-            let made = self.object_of(argument);
+            let made = self.object_of(argument, &mut loan);
             *word = made.as_ptr();
             *object = Some(made);
         }
@@ -78,9 +78,8 @@ impl Interpreter {
         // SAFETY: a living interpreter and living values: the name, and those in `objects`.
         let status =
             unsafe { ffi::Tcl_EvalObjv(self.raw.as_ptr(), count as Tcl_Size, words.as_ptr(), 0) };
-        if lent {
-            self.take_back();
-        }
+        drop(objects);
+        drop(loan);
         let taken = if status == TCL_OK { take(&inside) } else { Err(inside.failure(status)) };
         // The result may be large, so do not keep it until the next call.
         // SAFETY: a living interpreter, whose result nobody uses any more.
@@ -101,7 +100,7 @@ impl Interpreter {
     }
 
     #[inline(always)]
-    fn object_of(&self, argument: &Argument<'_>) -> Object {
+    fn object_of<'a>(&'a self, argument: &Argument<'_>, loan: &mut Option<Loan<'a>>) -> Object {
         match *argument {
             Argument::Handle(handle) => match self.handles.borrow().get(handle.0) {
                 // SAFETY: the slab keeps it alive.
@@ -114,8 +113,11 @@ impl Interpreter {
             // Tcl copies the bytes.
             Argument::Bytes(bytes) => Object::bytes(bytes),
             Argument::Parameter(bytes) => Object::external(bytes),
-            // The name of the buffer's command.
-            Argument::Lent(lent) => self.lend(lent.memory()),
+            Argument::Lent(lent) => {
+                let (begun, object) = self.lend(lent.memory());
+                *loan = Some(begun);
+                object
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Commands in Rust: functions, and objects whose name is a command.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -9,12 +9,14 @@ use std::slice;
 use nbdkit_script::script::api::{Answer, Memory};
 use nbdkit_script::{Error, Result, errno};
 
+use super::Interpreter;
 use super::answer::{Made, made};
 use super::arguments::{Arguments, Instance, Kind, Words};
-use super::buffer::{Buffer, Content};
+use super::buffer::Content;
+use super::lent::{Lent, Loan};
 use super::method;
 use super::object::{Object, c_name};
-use super::{Interpreter, Shared};
+use super::shared::Shared;
 use crate::ffi::{self, TCL_ERROR, TCL_OK, Tcl_Interp, Tcl_Obj};
 
 impl Interpreter {
@@ -25,58 +27,60 @@ impl Interpreter {
         function: impl for<'a> Fn(Arguments<'a>) -> Result<Answer<'a>> + 'static,
     ) {
         let _assumed = self.identity.assume();
-        create(self.raw.as_ptr(), &self.shared, &c_name(name), Kind::Function(Box::new(function)));
+        create(&self.shared, &c_name(name), Kind::Function(Box::new(function)));
     }
 
-    /// Makes a command for a buffer over nbdkit's memory, and returns its name.
-    pub(super) fn lend(&self, memory: Memory) -> Object {
-        let raw = self.raw.as_ptr();
-        let (name, token) = create_object(raw, &self.shared, Content::Buffer(Buffer::lent(memory)));
-        self.shared.lent.set(token);
-        name
+    /// Lends memory to a callback. The value for its argument must be dropped before the loan.
+    #[inline]
+    pub(super) fn lend(&self, memory: Memory) -> (Loan<'_>, Object) {
+        let lent = self.lent.take().unwrap_or_else(|| self.make_lent());
+        let object = lent.object();
+        (Loan::begin(&self.lent, &self.shared, &lent, memory), object)
     }
 
-    /// Deletes the command that `lend` made, unless the script already has.
-    pub(super) fn take_back(&self) {
-        let token = self.shared.lent.replace(ptr::null_mut());
-        if !token.is_null() {
-            // SAFETY: `delete` forgets the token when the command is deleted.
-            unsafe { ffi::Tcl_DeleteCommandFromToken(self.raw.as_ptr(), token) };
-        }
+    #[cold]
+    fn make_lent(&self) -> Rc<Lent> {
+        let name = free_name(&self.shared, "buffer");
+        Lent::new(Object::raw(name.as_bytes()), |lent| {
+            create(&self.shared, &name, Kind::Object(Content::Lent(Rc::clone(lent))))
+        })
     }
 }
 
-/// Makes a command for an object, under a name that is new and that the script has not taken:
-/// otherwise Tcl would delete the existing command, whose traces could leave Tcl with a freed one.
-pub(super) fn create_object(
-    interp: *mut Tcl_Interp,
-    shared: &Rc<Shared>,
-    content: Content,
-) -> (Object, ffi::Tcl_Command) {
-    let what = content.name();
+/// Makes a command for an object, and returns its name.
+fn create_object(shared: &Rc<Shared>, content: Content) -> Object {
+    let name = free_name(shared, content.name());
+    create(shared, &name, Kind::Object(content));
+    Object::raw(name.as_bytes())
+}
+
+/// A new name that the script has not taken: otherwise Tcl would delete the existing
+/// command, whose traces could leave Tcl with a freed one.
+fn free_name(shared: &Shared, what: &str) -> CString {
     loop {
-        let number = shared.made.get() + 1;
-        shared.made.set(number);
-        let name = format!("::nbdkit::{what}{number}");
-        let c_name = c_name(&name);
+        let name = c_name(&format!("::nbdkit::{what}{}", shared.next()));
         // SAFETY: a living interpreter and a C string. The name includes its namespace.
-        let taken = unsafe { ffi::Tcl_FindCommand(interp, c_name.as_ptr(), ptr::null_mut(), 0) };
+        let taken = unsafe {
+            ffi::Tcl_FindCommand(shared.interp.as_ptr(), name.as_ptr(), ptr::null_mut(), 0)
+        };
         if taken.is_null() {
-            let token = create(interp, shared, &c_name, Kind::Object(content));
-            return (Object::string(&name), token);
+            return name;
         }
     }
 }
 
-fn create(
-    interp: *mut Tcl_Interp,
-    shared: &Rc<Shared>,
-    name: &CStr,
-    kind: Kind,
-) -> ffi::Tcl_Command {
+fn create(shared: &Rc<Shared>, name: &CStr, kind: Kind) -> ffi::Tcl_Command {
     let data = Box::into_raw(Box::new(Instance { kind, shared: Rc::clone(shared) }));
     // SAFETY: a living interpreter and a C string. `delete` gets the data once, at the end.
-    unsafe { ffi::Tcl_CreateObjCommand(interp, name.as_ptr(), RUN, data.cast(), Some(delete)) }
+    unsafe {
+        ffi::Tcl_CreateObjCommand(
+            shared.interp.as_ptr(),
+            name.as_ptr(),
+            RUN,
+            data.cast(),
+            Some(delete),
+        )
+    }
 }
 
 /// The function that implements all our commands.
@@ -107,7 +111,7 @@ unsafe extern "C" fn run(
     });
     let returned = answer.and_then(|answer| match made(answer)? {
         Made::Value(object) => Ok(object),
-        Made::Command(content) => Ok(create_object(interp, &instance.shared, content).0),
+        Made::Command(content) => Ok(create_object(&instance.shared, content)),
     });
     match returned {
         Ok(object) => {
@@ -141,35 +145,7 @@ fn raise(interp: *mut Tcl_Interp, error: &Error) {
 unsafe extern "C" fn delete(data: *mut c_void) {
     // SAFETY: `create` made the data, and nobody uses it after this.
     let instance = unsafe { Box::from_raw(data.cast::<Instance>()) };
-    if let Kind::Object(Content::Buffer(buffer)) = &instance.kind
-        && buffer.is_lent()
-    {
-        instance.shared.lent.set(ptr::null_mut());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use nbdkit_script::Callbacks;
-
-    use super::*;
-
-    #[test]
-    fn a_lent_buffer_that_the_script_has_deleted_is_not_deleted_again() {
-        let interpreter = Interpreter::new(Callbacks::name).unwrap();
-        interpreter.inside(|inside| {
-            let data: *const [u8] = b"data";
-            for delete in [false, true] {
-                let name = interpreter.lend(Memory::Data(data));
-                assert!(!interpreter.shared.lent.get().is_null());
-                if delete {
-                    let name = name.value().text().into_owned();
-                    assert!(inside.ask(&["rename", &name, ""]).is_some());
-                    assert!(interpreter.shared.lent.get().is_null());
-                }
-                interpreter.take_back();
-                assert!(interpreter.shared.lent.get().is_null());
-            }
-        });
+    if let Kind::Object(Content::Lent(lent)) = &instance.kind {
+        lent.deleted();
     }
 }

@@ -15,15 +15,17 @@ mod encoding;
 mod environment;
 mod failure;
 mod interrupt;
+mod lent;
 mod method;
 mod object;
+mod shared;
 mod text;
 pub mod thread;
 
 pub use arguments::{Arguments, Strings};
 pub use object::{NotAByte, Value};
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::ffi::c_int;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -35,9 +37,11 @@ use nbdkit_script::Callbacks;
 use nbdkit_script::interrupt::Interrupter;
 use slab::Slab;
 
-use crate::ffi::{self, TCL_EVAL_GLOBAL, TCL_GLOBAL_ONLY, TCL_OK, Tcl_Command, Tcl_Interp};
+use crate::ffi::{self, TCL_EVAL_GLOBAL, TCL_GLOBAL_ONLY, TCL_OK, Tcl_Interp};
 use interrupt::Stopper;
+use lent::Lent;
 use object::{Object, c_name};
+use shared::Shared;
 use thread::Identity;
 
 /// We create this many values and give them back to Tcl, which keeps them as spares. When it needs
@@ -54,21 +58,12 @@ pub struct Interpreter {
     names: Vec<Object>,
     /// The return values of `plugin_open`. Each [`Handle`] has the key of one.
     handles: RefCell<Slab<Object>>,
+    /// The buffer for the next callback that needs one.
+    lent: RefCell<Option<Rc<Lent>>>,
     shared: Rc<Shared>,
     stopper: Arc<Stopper>,
     /// The script's name: as Tcl has it in errors, and as the user gave it.
     script: OnceCell<(String, String)>,
-}
-
-/// State that a call shares with the commands that it runs.
-struct Shared {
-    /// The errno that a script has set with `nbdkit::set_error`, or 0.
-    pending_errno: Cell<i32>,
-    /// The command of the buffer that is lent to the script. NULL if there is none, or if the
-    /// script has deleted it.
-    lent: Cell<Tcl_Command>,
-    /// The number of the last command for an object. No two have the same name.
-    made: Cell<u64>,
 }
 
 // SAFETY: the thread's state that an interpreter needs moves with it (see `thread`). The values,
@@ -109,11 +104,8 @@ impl Interpreter {
             identity,
             names,
             handles: RefCell::default(),
-            shared: Rc::new(Shared {
-                pending_errno: Cell::new(0),
-                lent: Cell::new(ptr::null_mut()),
-                made: Cell::new(0),
-            }),
+            lent: RefCell::default(),
+            shared: Rc::new(Shared::new(raw)),
             stopper,
             script: OnceCell::new(),
         };
@@ -192,6 +184,7 @@ impl Drop for Interpreter {
             // should not happen: nbdkit unloads a plugin in the thread that loaded it.
             std::mem::forget(std::mem::take(&mut self.names));
             std::mem::forget(self.handles.take());
+            std::mem::forget(self.lent.take());
             return;
         }
         {
@@ -199,6 +192,7 @@ impl Drop for Interpreter {
             self.stopper.delete();
             self.names.clear();
             self.handles.take();
+            self.lent.take();
             // Its child interpreters would be deleted as well. Other threads may have created them,
             // so if there are any, this one leaks, too.
             let children = Inside { interpreter: self }.ask(&["interp", "slaves"]);

@@ -170,7 +170,7 @@ impl<'a> Value<'a> {
         Value { object: unsafe { NonNull::new_unchecked(object) }, alive: PhantomData }
     }
 
-    fn as_ptr(self) -> *mut Tcl_Obj {
+    pub(super) fn as_ptr(self) -> *mut Tcl_Obj {
         self.object.as_ptr()
     }
 
