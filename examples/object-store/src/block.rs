@@ -4,8 +4,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use nbdkit_script::{Result, memory};
+use nbdkit_script::Result;
 use tokio::time::Instant;
+
+use crate::room::{Room, Rooms};
 
 /// A block that was written or read ahead.
 #[derive(Debug)]
@@ -20,8 +22,9 @@ pub struct Block {
 #[derive(Debug)]
 pub struct Content {
     length: usize,
+    rooms: Arc<Rooms>,
     /// `None` if all known bytes are zeroes. Shared with a put that is under way.
-    bytes: Option<Arc<Vec<u8>>>,
+    bytes: Option<Arc<Room>>,
     known: Ranges,
     /// Counts the writes.
     version: u64,
@@ -47,9 +50,10 @@ pub struct Snapshot {
 }
 
 impl Block {
-    pub fn new(length: usize) -> Block {
+    pub fn new(length: usize, rooms: Arc<Rooms>) -> Block {
         let content = Content {
             length,
+            rooms,
             bytes: None,
             known: Ranges::default(),
             version: 0,
@@ -154,26 +158,20 @@ impl Content {
     }
 
     /// The bytes, for a change. Copies them first if a put still shares them.
-    fn bytes(&mut self) -> Result<&mut Vec<u8>> {
+    fn bytes(&mut self) -> Result<&mut Room> {
         if self.bytes.as_mut().is_none_or(|bytes| Arc::get_mut(bytes).is_none()) {
-            let bytes = match &self.bytes {
-                Some(bytes) => memory::copied(bytes, "a block")?,
-                None => {
-                    memory::check()?;
-                    let mut bytes = Vec::new();
-                    memory::reserve(&mut bytes, self.length, "a block")?;
-                    bytes.resize(self.length, 0);
-                    bytes
-                }
-            };
-            self.bytes = Some(Arc::new(bytes));
+            let mut room = self.rooms.zeroes(self.length)?;
+            if let Some(bytes) = &self.bytes {
+                room.copy_from_slice(bytes);
+            }
+            self.bytes = Some(Arc::new(room));
         }
         let bytes = self.bytes.as_mut().and_then(Arc::get_mut);
         Ok(bytes.ok_or("the block is in use")?)
     }
 }
 
-struct Lent(Arc<Vec<u8>>);
+struct Lent(Arc<Room>);
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
@@ -244,7 +242,7 @@ mod tests {
 
     #[test]
     fn written_bytes_are_newer_than_the_stores() -> Result<()> {
-        let block = Block::new(8);
+        let block = Block::new(8, Arc::new(Rooms::new(8, None)?));
         let mut content = block.lock();
         content.write(2..4, b"ab")?;
         content.fill(0, Some(b"........"))?;

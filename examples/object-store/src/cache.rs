@@ -1,10 +1,12 @@
-//! A bounded number of blocks in memory: all dirty blocks, and the most recent of the others.
+//! A bounded number of blocks in memory, or in a file: all dirty blocks, and the most recent of the
+//! others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::block::Block;
+use crate::room::Rooms;
 
 /// A block and its number.
 pub type Numbered = (u64, Arc<Block>);
@@ -13,6 +15,7 @@ pub type Numbered = (u64, Arc<Block>);
 #[derive(Debug)]
 pub struct Cache {
     places: usize,
+    rooms: Arc<Rooms>,
     blocks: Mutex<Blocks>,
 }
 
@@ -25,8 +28,8 @@ struct Blocks {
 }
 
 impl Cache {
-    pub fn new(places: usize) -> Cache {
-        Cache { places, blocks: Mutex::default() }
+    pub fn new(places: usize, rooms: Rooms) -> Cache {
+        Cache { places, rooms: Arc::new(rooms), blocks: Mutex::default() }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Blocks) -> T) -> T {
@@ -47,7 +50,7 @@ impl Cache {
             if blocks.by_number.len() >= self.places && !blocks.forget_one() {
                 return None;
             }
-            let block = Arc::new(Block::new(length));
+            let block = Arc::new(Block::new(length, self.rooms.clone()));
             blocks.by_number.insert(number, (0, block));
             blocks.used(number)
         })

@@ -36,12 +36,12 @@ pub struct Disk {
 }
 
 impl Disk {
-    pub fn new(store: Store, manifest: Manifest, owner: Option<Owner>, memory: u64) -> Disk {
+    pub fn new(store: Store, manifest: Manifest, owner: Option<Owner>, cache: Cache) -> Disk {
         Disk {
             store,
             manifest,
             owner,
-            cache: Cache::new((memory / manifest.block).max(1) as usize),
+            cache,
             groups: Groups::default(),
             puts: Semaphore::new(AT_A_TIME),
             many_dirty: Arc::default(),

@@ -14,10 +14,12 @@ mod disk;
 mod groups;
 mod manifest;
 mod owner;
+mod room;
 mod store;
 
 use std::ffi::OsStr;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,9 +29,11 @@ use nbdkit_script::{
 };
 
 use block::Part;
+use cache::Cache as Blocks;
 use disk::Disk;
 use manifest::{BLOCK_SIZES, Manifest, Wanted};
 use owner::Owner;
+use room::Rooms;
 use store::{Address, Store};
 
 /// The parameters. `nbdkit --help` shows the comments.
@@ -45,6 +49,8 @@ struct Options {
     /// Memory for blocks that are written or read ahead.
     #[parameter(default = "64M")]
     cache: Size,
+    /// Keep these blocks in a file in this directory instead, which may be larger.
+    cache_directory: Option<PathBuf>,
     /// How long a writer may assume that it is the only one.
     #[parameter(default = "30")]
     lease: Duration,
@@ -58,6 +64,7 @@ struct Options {
 struct ObjectStore {
     options: Given<Options>,
     manifest: Option<Manifest>,
+    rooms: Option<Rooms>,
     runtime: Runtime,
     disk: OnceLock<Arc<Disk>>,
 }
@@ -76,6 +83,7 @@ impl ScriptPlugin for ObjectStore {
         Ok(ObjectStore {
             options: Given::new()?,
             manifest: None,
+            rooms: None,
             runtime: Runtime::new(),
             disk: OnceLock::new(),
         })
@@ -106,7 +114,8 @@ impl ScriptPlugin for ObjectStore {
 
     /// Reports what it can while the user still sees it: nbdkit goes to the background after this.
     fn get_ready(&mut self) -> Result<()> {
-        let Options { url, size, block, cache, takeover, readonly, .. } = &*self.options;
+        let Options { url, size, block, cache, cache_directory, takeover, readonly, .. } =
+            &*self.options;
         let bytes = |size: &Size| size.0.unsigned_abs();
         let wanted = Wanted {
             size: size.as_ref().map(bytes),
@@ -130,6 +139,7 @@ impl ScriptPlugin for ObjectStore {
             let message = format!("cache={}: a block has {}", cache.0, manifest.block);
             return Err(Error::invalid(message));
         }
+        self.rooms = Some(Rooms::new(manifest.block, cache_directory.as_deref())?);
         self.manifest = Some(manifest);
         Ok(())
     }
@@ -145,7 +155,9 @@ impl ScriptPlugin for ObjectStore {
                 Some(Owner::claim(store.clone(), *lease, *takeover).await?)
             };
             let manifest = self.manifest.ok_or("there is no manifest")?;
-            Ok(Disk::new(store, manifest, owner, cache.0.unsigned_abs()))
+            let rooms = self.rooms.clone().ok_or("there is no room for blocks")?;
+            let places = (cache.0.unsigned_abs() / manifest.block).max(1);
+            Ok(Disk::new(store, manifest, owner, Blocks::new(places as usize, rooms)))
         });
         let disk = Arc::new(disk.context(format_args!("url={}", url.0))?);
         disk.start(self.runtime.handle()?);

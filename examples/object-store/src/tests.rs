@@ -337,6 +337,8 @@ fn parameters_have_to_agree_with_the_manifest() {
     assert!(other.ends_with("block=8192: the disk was made with block=4096"), "{other}");
     let small = failure(command(&store).config("cache", "1K"));
     assert!(small.ends_with("cache=1024: a block has 4096"), "{small}");
+    let nowhere = failure(command(&store).config("cache_directory", "/no/such"));
+    assert!(nowhere.contains("cache_directory=/no/such: No such file"), "{nowhere}");
     store.set("manifest", "format 2\n");
     let newer = failure(command(&store));
     assert!(newer.ends_with("the disk has format 2, this plugin knows 1"), "{newer}");

@@ -1,0 +1,160 @@
+//! Where the bytes of blocks are: in the process's memory, or in a file that the system writes out
+//! when memory is short. The file has no name, and is gone with the process.
+#![allow(unsafe_code)]
+
+use std::fs::{self, File, OpenOptions};
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memmap2::{MmapMut, MmapOptions};
+use nbdkit_script::{Result, ResultExt, memory};
+
+/// Makes rooms for blocks.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    block: usize,
+    file: Option<Arc<Scratch>>,
+}
+
+/// A file in which each room has a place.
+#[derive(Debug)]
+struct Scratch {
+    file: File,
+    places: Mutex<Places>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    used: u64,
+    free: Vec<u64>,
+}
+
+/// The bytes of one block.
+#[derive(Debug)]
+pub enum Room {
+    Memory(Vec<u8>),
+    File(Mapped),
+}
+
+#[derive(Debug)]
+pub struct Mapped {
+    bytes: MmapMut,
+    place: u64,
+    scratch: Arc<Scratch>,
+}
+
+impl Rooms {
+    /// Rooms for blocks of this size, in bytes, and in this directory.
+    pub fn new(block: u64, directory: Option<&Path>) -> Result<Rooms> {
+        let file = directory.map(|directory| Scratch::create(directory).map(Arc::new)).transpose();
+        Ok(Rooms { block: block as usize, file: file? })
+    }
+
+    /// A room of `length` bytes, which are zeroes.
+    pub fn zeroes(&self, length: usize) -> Result<Room> {
+        if let Some(scratch) = &self.file {
+            return scratch.map(self.block, length);
+        }
+        memory::check()?;
+        let mut bytes = Vec::new();
+        memory::reserve(&mut bytes, length, "a block")?;
+        bytes.resize(length, 0);
+        Ok(Room::Memory(bytes))
+    }
+}
+
+impl Scratch {
+    fn create(directory: &Path) -> Result<Scratch> {
+        let path = directory.join(format!("nbdkit-object-store-{}", std::process::id()));
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).open(&path);
+        let file = file.and_then(|file| fs::remove_file(&path).map(|()| file));
+        let file = file.context(format_args!("cache_directory={}", directory.display()))?;
+        Ok(Scratch { file, places: Mutex::default() })
+    }
+
+    fn map(self: &Arc<Self>, block: usize, length: usize) -> Result<Room> {
+        let place = self.with(|places| {
+            places.free.pop().unwrap_or_else(|| {
+                places.used += 1;
+                places.used - 1
+            })
+        });
+        let offset = place * block as u64;
+        // SAFETY: nobody else changes this part of the file: it has no name, and the place belongs
+        // to this room until that is dropped. The part exists, because it has been written.
+        let mapped = self.file.write_all_at(&vec![0; length], offset).and_then(|()| unsafe {
+            MmapOptions::new().offset(offset).len(length).map_mut(&self.file)
+        });
+        match mapped {
+            Ok(bytes) => Ok(Room::File(Mapped { bytes, place, scratch: self.clone() })),
+            Err(error) => {
+                self.with(|places| places.free.push(place));
+                Err(error).context("the file in cache_directory=")
+            }
+        }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Places) -> T) -> T {
+        change(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Mapped {
+    /// The bytes are still mapped when the place is given to another room. Nobody can use them.
+    fn drop(&mut self) {
+        self.scratch.with(|places| places.free.push(self.place));
+    }
+}
+
+impl Deref for Room {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Room::Memory(bytes) => bytes,
+            Room::File(mapped) => &mapped.bytes,
+        }
+    }
+}
+
+impl DerefMut for Room {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Room::Memory(bytes) => bytes,
+            Room::File(mapped) => &mut mapped.bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_file_is_used_again_and_zeroed() -> Result<()> {
+        let rooms = Rooms::new(4096, Some(&std::env::temp_dir()))?;
+        let (mut first, second) = (rooms.zeroes(4096)?, rooms.zeroes(100)?);
+        first.fill(1);
+        assert!(second.len() == 100 && second.iter().all(|byte| *byte == 0));
+        drop(first);
+        let again = rooms.zeroes(4096)?;
+        assert!(again.iter().all(|byte| *byte == 0));
+        let used = rooms.file.as_ref().map(|scratch| scratch.with(|places| places.used));
+        assert_eq!(used, Some(2));
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_file_system_is_an_error() {
+        let full = Scratch {
+            file: OpenOptions::new().read(true).write(true).open("/dev/full").unwrap(),
+            places: Mutex::default(),
+        };
+        let full = Rooms { block: 4096, file: Some(Arc::new(full)) };
+        let error = full.zeroes(4096).unwrap_err();
+        assert_eq!(error.errno(), nbdkit_script::errno::ENOSPC);
+    }
+}
