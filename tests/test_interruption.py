@@ -79,6 +79,23 @@ def test_a_callback_that_takes_long_is_left_alone(serve, language, tmp_path):
     assert server.stop() == (0, b"")
 
 
+def test_a_client_that_sends_nothing_more_gets_its_last_reply(serve, language, tmp_path):
+    written = language.define("pwrite", language.pieces("interruption", "others")["takes long"])
+    server = serve(disk(language, tmp_path / "notes", "takes long") + written)
+    client = server.connect()
+    errors = []
+
+    def replied(error):
+        errors.append(error.value)
+
+    client.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(512)), 0, completion=replied)
+    # libnbd half-closes the connection, and waits.
+    client.shutdown()
+    assert errors == [0]
+    server.connections.clear()
+    assert server.stop() == (0, b"")
+
+
 @pytest.mark.parametrize("ends", ["only the client", "the server too"])
 def test_a_close_that_takes_long_is_left_alone(serve, language, tmp_path, ends):
     notes = tmp_path / "notes"

@@ -285,6 +285,19 @@ def test_in_a_thread_of_a_filter(start, language, write_script):
     assert server.errors() == []
 
 
+def test_an_error_in_a_thread_of_a_filter_ends_no_server(start, language, write_script):
+    """nbdkit 1.32 would crash."""
+    fails = language.define("cache", language.error("nothing is read ahead"))
+    script = write_script(language.script("module_client", "ahead") + fails)
+    server = start("--filter=readahead", language.plugin, script)
+    client = server.connect()
+    for number in range(256):
+        assert client.pread(65536, 65536 * number) == bytes(65536)
+    nbdkit.wait_until(lambda: b"nothing is read ahead" in server.log(), "the error")
+    code, _ = server.stop()
+    assert code == 0
+
+
 def test_in_close_after_a_filter_has_opened_the_plugin_again(start, language, noting):
     notes = noting(pread=language.script("module_client", "fails once"))
     server = start("--filter=retry", *notes.arguments, "retry-delay=1")

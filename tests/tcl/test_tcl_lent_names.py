@@ -29,6 +29,11 @@ proc pread {h buf offset flags} {
 GONE = 'argument 1: found "NAME", expected the name of a buffer'
 NO_COMMAND = 'invalid command name "NAME"'
 LINES = [
+    # Found by listing, not by the value.
+    ("set ::listed [info commands {::nbdkit::buffer[0-9]*}]; llength $::listed", "1"),
+    ("$::listed readu8 0", NO_COMMAND),
+    ("$h pread -buffer $::listed 0", GONE),
+    ("$buf readu8 0", "100"),
     # A value that a script keeps is of no use later, whether it had its name or not.
     ("set ::kept $buf; list", ""),
     ("$h pread -buffer $::kept 0", GONE),
@@ -80,3 +85,21 @@ def test_nobody_can_tell_when_a_lent_buffer_gets_its_name(start, language, tmp_p
     code, log = server.stop()
     assert code == 0
     assert all(line.startswith(b"result: ") for line in log.splitlines()), log
+
+
+def test_a_command_that_is_deleted_between_callbacks_is_made_anew(start, language, tmp_path):
+    script = tmp_path / "disk.tcl"
+    script.write_text("""
+set API_VERSION 2
+set disk [nbdkit::disk deleted 4096]
+proc plugin_open {readonly} {}
+proc get_size {h} { return 4096 }
+proc pread {h buf offset flags} { $::disk pread -buffer $buf $offset }
+proc pwrite {h buf offset flags} { $::disk pwrite [$buf tostring] $offset }
+proc plugin_flush {h flags} { foreach c [info commands ::nbdkit::buffer*] {rename $c {}} }
+""")
+    client = start(language.plugin, script).connect()
+    client.pread(512, 0)
+    client.flush()
+    client.pwrite(b"w" * 512, 0)
+    assert client.pread(512, 0) == b"w" * 512

@@ -4,9 +4,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::ops::{Deref, DerefMut};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapMut, MmapOptions};
 use nbdkit_script::{Result, ResultExt, memory};
@@ -67,9 +68,12 @@ impl Rooms {
 
 impl Scratch {
     fn create(directory: &Path) -> Result<Scratch> {
-        let path = directory.join(format!("nbdkit-object-store-{}", std::process::id()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let name = format!("nbdkit-object-store-{}-{now}", std::process::id());
+        let path = directory.join(name);
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).open(&path);
+        // Nobody else may open it before it is removed.
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path);
         let file = file.and_then(|file| fs::remove_file(&path).map(|()| file));
         let file = file.context(format_args!("cache_directory={}", directory.display()))?;
         Ok(Scratch { file, places: Mutex::default() })
@@ -83,9 +87,9 @@ impl Scratch {
             })
         });
         let offset = place * block as u64;
-        // SAFETY: nobody else changes this part of the file: it has no name, and the place belongs
-        // to this room until that is dropped. The part exists, because it has been written.
-        let mapped = self.file.write_all_at(&vec![0; length], offset).and_then(|()| unsafe {
+        // SAFETY: nobody else changes this part of the file: only we could ever open it, and the
+        // place belongs to this room until that is dropped. The part was written, so it exists.
+        let mapped = self.clear(offset, length).and_then(|()| unsafe {
             MmapOptions::new().offset(offset).len(length).map_mut(&self.file)
         });
         match mapped {
@@ -95,6 +99,16 @@ impl Scratch {
                 Err(error).context("the file in cache_directory=")
             }
         }
+    }
+
+    /// Writes zeroes, for which the file system has to find room: later it could only end the
+    /// process.
+    fn clear(&self, offset: u64, length: usize) -> std::io::Result<()> {
+        const ZEROES: &[u8] = &[0; 64 << 10];
+        (0..length).step_by(ZEROES.len()).try_for_each(|done| {
+            let now = ZEROES.len().min(length - done);
+            self.file.write_all_at(&ZEROES[..now], offset + done as u64)
+        })
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Places) -> T) -> T {

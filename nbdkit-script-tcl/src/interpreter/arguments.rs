@@ -168,7 +168,7 @@ impl<'a> Arguments<'a> {
         }
         match self.content(index)? {
             Content::Buffer(own) => Some((ptr::from_ref(own).cast(), own.memory())),
-            Content::Lent(lent) => Some(of_lent(lent)),
+            Content::Lent(lent) => lent.has_name().then(|| of_lent(lent)),
             _ => None,
         }
     }
@@ -242,7 +242,7 @@ impl<'a> Call<'a> for Arguments<'a> {
             return Err(self.wrong_type(index, "the name of a buffer"));
         };
         // SAFETY: a command keeps its memory while it runs. Nobody else has a reference to these
-        // bytes, because Tcl is running one command. Lent memory lasts until `lent::take_back`.
+        // bytes, because Tcl is running one command. Lent memory lasts until its `Loan` ends.
         unsafe { memory.borrow(place, &self.borrowed) }
     }
 

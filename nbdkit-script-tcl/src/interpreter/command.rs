@@ -33,7 +33,8 @@ impl Interpreter {
     /// Lends memory to a callback. The value for its argument must be dropped before the loan.
     #[inline]
     pub(super) fn lend(&self, memory: Memory) -> (Loan<'_>, Object) {
-        let lent = self.lent.take().unwrap_or_else(|| self.make_lent());
+        let lent = self.lent.take().filter(|lent| !lent.is_deleted());
+        let lent = lent.unwrap_or_else(|| self.make_lent());
         let object = lent.object();
         (Loan::begin(&self.lent, &self.shared, &lent, memory), object)
     }

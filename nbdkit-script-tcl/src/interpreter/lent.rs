@@ -1,9 +1,9 @@
 //! The buffer that is lent to a callback, as a value of Tcl.
 //!
 //! To a script the value is a name, the name of a command. Most callbacks only pass it to a method
-//! of a disk or a file, which finds the memory in the value itself. Then nobody has seen the name,
-//! and the next callback gets the same command: to make and delete one takes as long as all the
-//! rest of a request.
+//! of a disk or a file, which finds the memory in the value itself. Then the script has not asked
+//! for the name, and the next callback gets the same command: to make and delete one takes as long
+//! as all the rest of a request.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
@@ -23,7 +23,7 @@ pub(super) struct Lent {
     name: Object,
     /// NULL once it is deleted.
     command: Cell<Tcl_Command>,
-    /// Somebody has seen the name.
+    /// The script has asked for the name.
     is_known: Cell<bool>,
 }
 
@@ -37,8 +37,18 @@ impl Lent {
         lent
     }
 
-    pub(super) fn is_gone(&self) -> bool {
+    fn is_gone(&self) -> bool {
         matches!(self.memory.get(), Memory::Gone)
+    }
+
+    /// Whether the script can use this name: it got it from the value, and not by listing commands.
+    pub(super) fn has_name(&self) -> bool {
+        self.is_known.get() && !self.is_gone()
+    }
+
+    /// Whether the script has deleted the command.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.command.get().is_null()
     }
 
     /// The command is being deleted.
@@ -86,13 +96,13 @@ impl Drop for Loan<'_> {
         let Some(lent) = self.place.take() else { return };
         lent.memory.set(Memory::Gone);
         let command = lent.command.get();
-        if command.is_null() {
-            return;
-        }
         // The command has one reference, and this is the other. Any more are values that the script
         // has kept.
         if !lent.is_known.get() && Rc::strong_count(&lent) == 2 {
             self.place.replace(Some(lent));
+            return;
+        }
+        if command.is_null() {
             return;
         }
         // SAFETY: a living interpreter. `deleted` forgets the command when it is deleted.
@@ -132,7 +142,7 @@ static TYPE: Tcl_ObjType = Tcl_ObjType {
 };
 
 unsafe extern "C" fn free(object: *mut Tcl_Obj) {
-    // SAFETY: a living value of this type, which had one reference.
+    // SAFETY: a living value of this type. It has one count of the `Rc`, which ends here.
     unsafe {
         (*object).typePtr = ptr::null();
         drop(Rc::from_raw(data(object)));

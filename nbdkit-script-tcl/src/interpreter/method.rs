@@ -45,6 +45,12 @@ static FILES: Lazy<Table> = Lazy::new(|| {
 
 /// Runs the method that the second word names.
 pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'a>> {
+    if let Kind::Object(Content::Lent(lent)) = &itself.kind
+        && !lent.has_name()
+    {
+        let name = words.get(0).map(|name| name.text()).unwrap_or_default();
+        return Err(Error::invalid(format!("invalid command name \"{name}\"")));
+    }
     let (table, what) = match &itself.kind {
         Kind::Object(content @ Content::Disk(_)) => (&DISKS.0, content.name()),
         Kind::Object(content @ Content::File(_)) => (&FILES.0, content.name()),

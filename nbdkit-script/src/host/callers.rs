@@ -1,5 +1,4 @@
-//! For whom calls run: which client's socket belongs to a connection, and whether that client is
-//! still there.
+//! Which client a call runs for, which socket is that client's, and whether it is still there.
 //!
 //! nbdkit does not say which socket is whose. It follows from the peer, and from the sockets that
 //! belong to other connections.
@@ -10,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
 use super::descriptors::{Descriptor, open};
-use super::sockets;
+use super::sockets::{self, End};
 
 /// For whom a call runs: a client, by the number of its socket, or one of the constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,37 +48,41 @@ impl Default for Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     Connected,
+    /// It sends nothing more. It has gone, or waits for the last replies.
+    Leaving,
+    Gone,
     /// Some client has gone, and it may be this one; or we found no socket, without `/proc` or over
     /// vsock, where accepted sockets and listeners have different names.
     Unknown,
-    Gone,
 }
 
-/// The sockets of all clients, and whether the other end is closed.
+/// The sockets of all clients, and the state of the other ends.
 #[derive(Debug)]
-pub(crate) struct Clients(Vec<(RawFd, bool)>);
+pub(crate) struct Clients(Vec<(RawFd, End)>);
 
 impl Clients {
     /// Looks at all of them.
     pub(crate) fn look() -> Clients {
-        Clients(sockets::closed())
+        Clients(sockets::ends())
     }
 
     #[cfg(test)]
-    pub(crate) fn that_are(clients: &[(RawFd, bool)]) -> Clients {
+    pub(crate) fn that_are(clients: &[(RawFd, End)]) -> Clients {
         Clients(clients.to_vec())
     }
 
     /// Whether this client is still connected.
     pub(crate) fn presence(&self, client: Caller) -> Presence {
         let own = self.0.iter().find(|(number, _)| *number == client.0);
-        let gone = |(_, gone): &(RawFd, bool)| *gone;
+        let ends = || self.0.iter().map(|(_, end)| *end);
         match own {
-            Some((_, true)) => Presence::Gone,
-            Some((_, false)) => Presence::Connected,
+            Some((_, End::Open)) => Presence::Connected,
+            Some((_, End::HalfClosed)) => Presence::Leaving,
+            Some((_, End::Closed)) => Presence::Gone,
             None if self.0.is_empty() => Presence::Unknown,
-            None if self.0.iter().all(gone) => Presence::Gone,
-            None if self.0.iter().any(gone) => Presence::Unknown,
+            None if ends().all(|end| end == End::Closed) => Presence::Gone,
+            None if ends().any(|end| end == End::Closed) => Presence::Unknown,
+            None if ends().any(|end| end == End::HalfClosed) => Presence::Leaving,
             None => Presence::Connected,
         }
     }
@@ -151,20 +154,23 @@ pub(super) fn are_told_apart() -> bool {
 }
 
 /// The client of a new connection. Its socket is the only one with this peer that belongs to no
-/// other connection. Two connections from the same peer at the same moment cannot be told apart;
-/// this only happens over Unix domain sockets, where peers have no names.
+/// other connection. Two connections that the same process opens before the first of them gets here
+/// cannot be told apart. This only happens over Unix domain sockets, where peers have no names.
 ///
 /// `peer` is the client's address, and `pid` its process if that is known.
 pub(super) fn of_new_client(peer: &Address, pid: Option<i64>) -> Caller {
     // One connection after the other: each sees at least the sockets that the one before saw.
     let mut known = known();
-    let open = open();
+    let mut open = open();
+    if open.is_empty() {
+        // No descriptor is left for a look.
+        return Caller::UNKNOWN;
+    }
     known.owned.retain(|owned| open.contains(owned));
     known.undecided.retain(&open);
+    open.retain(|socket| !known.owned.contains(socket));
     let mut free = sockets::clients(&open);
-    free.retain(|socket| {
-        !known.owned.contains(socket) && sockets::has_peer(socket.number, peer, pid)
-    });
+    free.retain(|socket| sockets::has_peer(socket.number, peer, pid));
     match free[..] {
         [] => Caller::UNKNOWN,
         [only] => {
@@ -235,15 +241,18 @@ mod tests {
 
     #[test]
     fn a_client_is_gone_if_its_own_socket_is_closed_or_all_are() {
-        use Presence::{Connected, Gone, Unknown};
+        use Presence::{Connected, Gone, Leaving, Unknown};
 
-        let presences = |clients: &[(RawFd, bool)]| {
+        let presences = |clients: &[(RawFd, End)]| {
             let clients = Clients::that_are(clients);
             [Caller(3), Caller(4), Caller::UNKNOWN].map(|client| clients.presence(client))
         };
         assert_eq!(presences(&[]), [Unknown; 3]);
-        assert_eq!(presences(&[(3, false), (4, false)]), [Connected; 3]);
-        assert_eq!(presences(&[(3, true), (4, false)]), [Gone, Connected, Unknown]);
-        assert_eq!(presences(&[(3, true), (4, true)]), [Gone; 3]);
+        let of = |first, second| presences(&[(3, first), (4, second)]);
+        assert_eq!(of(End::Open, End::Open), [Connected; 3]);
+        assert_eq!(of(End::Closed, End::Open), [Gone, Connected, Unknown]);
+        assert_eq!(of(End::HalfClosed, End::Open), [Leaving, Connected, Leaving]);
+        assert_eq!(of(End::Closed, End::HalfClosed), [Gone, Leaving, Unknown]);
+        assert_eq!(of(End::Closed, End::Closed), [Gone; 3]);
     }
 }

@@ -198,6 +198,11 @@ pub fn peer_name() -> Result<String> {
     address::shown(&storage, length)
 }
 
+/// Whether nbdkit has a connection for this thread. A filter may call from a thread of its own.
+pub(crate) fn thread_has_connection() -> bool {
+    !matches!(peer_address(), Ok(Err(0)))
+}
+
 /// The client's address according to nbdkit, or an errno, which is 0 if this thread has no
 /// connection.
 pub(super) fn peer_address() -> Result<Result<Address, i32>> {

@@ -113,12 +113,15 @@ pub use stdio::{print_line, stdio_safe};
 pub use tested::{Job, Listener, Question, Reply, Testing, Told};
 
 pub(crate) use callers::{Caller, Clients, Presence, tell_clients_apart};
+pub(crate) use client::thread_has_connection;
 pub(crate) use descriptors::before_serving;
 pub(crate) use ending::{Event, at_load, client_is_gone, serves_now, wait_for_end, wait_for_stop};
 pub(crate) use exports::{add_export, intern, use_default_export};
 pub(crate) use log::{debug_bytes, set_error};
 pub(crate) use remember::{connected, look_at_stdin, remember};
 pub(crate) use remembered::{Recalled, Remembered, caller, caller_of_this_thread};
+#[cfg(test)]
+pub(crate) use sockets::End;
 pub(crate) use sockets::let_clients_go;
 pub(crate) use stdio::{StdioGuard, flush_lines};
 pub(crate) use tested::{Answered, ask_client};

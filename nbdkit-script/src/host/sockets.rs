@@ -27,8 +27,8 @@ fn known() -> MutexGuard<'static, Known> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Forgets an earlier server of this process, and records the listening sockets that nbdkit was
-/// started with. Called before a script can create any.
+/// Records the listening sockets that nbdkit was started with. Called before a script can create
+/// any.
 pub(super) fn at_load() {
     known().listeners = listeners(&open());
 }
@@ -67,21 +67,36 @@ pub(super) fn clients(open: &BTreeSet<Descriptor>) -> Vec<Descriptor> {
     sockets(open).filter(|socket| is_accepted(socket.number)).collect()
 }
 
-/// Where clients are, each with whether the other end is closed.
-pub(super) fn closed() -> Vec<(RawFd, bool)> {
+/// The other end of a client's socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Open,
+    /// The client sends nothing more, but may still wait for replies. Over TCP, a client that has
+    /// gone looks the same.
+    HalfClosed,
+    Closed,
+}
+
+/// Where clients are, and the state of their ends.
+pub(super) fn ends() -> Vec<(RawFd, End)> {
     let clients = clients(&open()).into_iter().map(|socket| socket.number).chain(stdin());
-    let polled = clients.map(|fd| libc::pollfd { fd, events: CLOSED, revents: 0 });
+    let polled = clients.map(|fd| libc::pollfd { fd, events: HALF_CLOSED, revents: 0 });
     let mut polled: Vec<_> = polled.collect();
     // SAFETY: takes an array of this length; the descriptors may have any numbers.
     unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
-    polled.iter().map(|client| (client.fd, client.revents != 0)).collect()
+    let end = |events| match events {
+        0 => End::Open,
+        events if events & !HALF_CLOSED == 0 => End::HalfClosed,
+        _ => End::Closed,
+    };
+    polled.iter().map(|client| (client.fd, end(client.revents))).collect()
 }
 
-/// The event for a closed other end. It is reported even while data is left to read.
+/// The event for a half-closed other end. It is reported even while data is left to read.
 #[cfg(target_os = "linux")]
-const CLOSED: libc::c_short = libc::POLLRDHUP;
+const HALF_CLOSED: libc::c_short = libc::POLLRDHUP;
 #[cfg(not(target_os = "linux"))]
-const CLOSED: libc::c_short = libc::POLLIN;
+const HALF_CLOSED: libc::c_short = 0;
 
 /// Where nbdkit keeps the original standard input, if it serves a client there.
 pub(super) fn stdin() -> Option<RawFd> {
@@ -175,8 +190,9 @@ fn bytes((storage, length): &Address) -> &[u8] {
 #[cfg(test)]
 pub(super) mod tests {
     use std::io::{Read, pipe};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{Shutdown, TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
 
@@ -210,36 +226,41 @@ pub(super) mod tests {
         assert_eq!(numbers.map(is_listening), [true, false, false]);
         assert_eq!(name(listener.as_raw_fd()), name(accepted.as_raw_fd()));
         assert_ne!(name(client.as_raw_fd()), name(accepted.as_raw_fd()));
-        assert_eq!(closed(), [], "no listener is known");
+        assert_eq!(ends(), [], "no listener is known");
         add_listeners(&BTreeSet::from([of(&listener)]));
 
         let (_other_client, other) = connect();
         let accepted_number = accepted.as_raw_fd();
         let has_peer = |peer| has_peer(accepted_number, &peer, None);
         assert_eq!([peer(&accepted), peer(&other)].map(has_peer), [true, false]);
-        let are = |first, second| {
-            let mut both = [(accepted_number, first), (other.as_raw_fd(), second)];
-            both.sort_unstable();
-            both
-        };
-        assert_eq!(closed(), are(false, false));
+        let end_of = |socket: RawFd| ends().into_iter().find(|(number, _)| *number == socket);
+        let end_of = |socket| end_of(socket).map(|(_, end)| end);
+        assert_eq!(end_of(accepted_number), Some(End::Open));
         drop(client);
         // The other end takes a moment to notice.
-        while closed() == are(false, false) {
+        while end_of(accepted_number) == Some(End::Open) {
             std::thread::yield_now();
         }
-        assert_eq!(closed(), are(true, false));
+        let found = [accepted_number, other.as_raw_fd()].map(end_of);
+        assert_eq!(found, [Some(End::HalfClosed), Some(End::Open)]);
         drop((accepted, other));
 
         // As with `nbdkit -s`.
         let (reader, writer) = pipe().unwrap();
+        let number = reader.as_raw_fd();
         known().stdin = Some(of(&reader));
-        assert_eq!(
-            (stdin(), closed()),
-            (Some(reader.as_raw_fd()), vec![(reader.as_raw_fd(), false)])
-        );
+        assert_eq!((stdin(), ends()), (Some(number), vec![(number, End::Open)]));
         drop(writer);
-        assert_eq!(closed(), [(reader.as_raw_fd(), true)]);
+        assert_eq!(ends(), [(number, End::Closed)]);
+        known().stdin = None;
+
+        // Over a Unix domain socket, a client that only sends nothing more is told apart.
+        let (client, accepted) = UnixStream::pair().unwrap();
+        known().stdin = Some(of(&accepted));
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(ends(), [(accepted.as_raw_fd(), End::HalfClosed)]);
+        drop(client);
+        assert_eq!(ends(), [(accepted.as_raw_fd(), End::Closed)]);
         known().stdin = None;
 
         let (_client, mut accepted) = connect();

@@ -1,8 +1,8 @@
 //! Interrupts running callbacks: when the server ends, when the client has gone, and when the time
 //! limit is over.
 //!
-//! This costs requests nothing. A separate thread, the watcher, looks at the instances now and
-//! then, and interrupts callbacks that have run for too long. An engine provides an
+//! This costs requests next to nothing. A separate thread, the watcher, looks at the instances now
+//! and then, and interrupts callbacks that have run for too long. An engine provides an
 //! [`Interrupter`], which makes it check an [`Interruption`] in the thread that runs the callback.
 //! An engine that cannot be interrupted has none.
 
@@ -83,9 +83,9 @@ impl Interruption {
     }
 
     /// Whether [`check`](Interruption::check) will return an error if the callback is still
-    /// running. Otherwise it may find nothing to do, because it is not the callback's own client
-    /// that has gone. An engine that cannot check without harm ignores such an interruption. It
-    /// gets a likely one if all clients have gone, or if the callback has run for five seconds.
+    /// running. Otherwise it may find nothing to do, because some client has gone, and we do not
+    /// know whether it is the callback's own. An engine that cannot check without harm ignores such
+    /// an interruption. After five seconds it gets a likely one all the same.
     pub fn is_likely(&self) -> bool {
         self.reason != Reason::IfClientIsGone { likely: false }
     }

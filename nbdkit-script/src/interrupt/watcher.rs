@@ -17,6 +17,10 @@ const TICK: Duration = Duration::from_millis(400);
 /// before we ask even engines that this may harm.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a callback may run while its client sends nothing more. The client may still wait for
+/// the reply: NBD lets it half-close the connection after its last request.
+const LAST_REPLY: Duration = Duration::from_secs(30);
+
 /// How long running callbacks may continue once the server is ending.
 const ENDING: Duration = Duration::from_millis(500);
 
@@ -135,8 +139,9 @@ impl Watch {
             if let Some(Reason::IfClientIsGone { likely }) = &mut reason {
                 match clients.get_or_insert_with(self.clients).presence(call.client) {
                     Presence::Connected => reason = None,
+                    Presence::Leaving if now - since < LAST_REPLY => reason = None,
                     Presence::Unknown => {}
-                    Presence::Gone => *likely = true,
+                    Presence::Leaving | Presence::Gone => *likely = true,
                 }
             }
             if let (Some(reason), Some(interrupt)) = (reason, &self.instances[number].interrupter) {
@@ -168,12 +173,16 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::End;
 
     fn watch(limit: Option<Duration>) -> Watch {
         let running = Weak::<InOneCall>::new();
         let (closing, clients) = (Arc::default(), || Clients::that_are(&[]));
         Watch { running, instances: vec![], limit, ending: None, closing, clients }
     }
+
+    /// More than a leaving client's callback has.
+    const LOOKS: u32 = 80;
 
     struct InOneCall(Call);
 
@@ -183,8 +192,8 @@ mod tests {
         }
     }
 
-    /// How a callback is interrupted in its first ten seconds, at each look, while client 3 is
-    /// connected and client 4 is not: whether that is likely to end it.
+    /// How a callback is interrupted at each look, while client 3 is connected, client 4 has gone
+    /// and client 5 is leaving: whether that is likely to end it.
     fn interruptions_of(client: Caller) -> Vec<Option<bool>> {
         let running = Arc::new(InOneCall(Call { number: 1, client }));
         let (sender, interruptions) = std::sync::mpsc::channel();
@@ -194,19 +203,20 @@ mod tests {
         let mut watch = watch(None);
         watch.running = Arc::downgrade(&running) as Weak<dyn Running>;
         watch.instances.push(Instance::new(Some(interrupter)));
-        watch.clients = || Clients::that_are(&[(3, false), (4, true)]);
+        watch.clients =
+            || Clients::that_are(&[(3, End::Open), (4, End::Closed), (5, End::HalfClosed)]);
         let begin = Instant::now();
         let look = |number| {
             watch.look(begin + TICK * number);
             interruptions.try_recv().ok()
         };
-        (0..25).map(look).collect()
+        (0..LOOKS).map(look).collect()
     }
 
     #[test]
     fn only_a_callback_whose_client_is_not_known_may_be_asked_in_vain() {
-        assert_eq!(interruptions_of(Caller::from_number(3)), [None; 25]);
-        let mut gone = [Some(true); 25];
+        assert_eq!(interruptions_of(Caller::from_number(3)), [None; LOOKS as usize]);
+        let mut gone = [Some(true); LOOKS as usize];
         // A call that is seen for the first time may be short.
         gone[0] = None;
         assert_eq!(interruptions_of(Caller::from_number(4)), gone);
@@ -214,6 +224,9 @@ mod tests {
         let mut unknown = gone;
         unknown[1..patient].fill(Some(false));
         assert_eq!(interruptions_of(Caller::UNKNOWN), unknown);
+        let last_reply = LAST_REPLY.div_duration_f64(TICK).ceil() as usize;
+        gone[..last_reply].fill(None);
+        assert_eq!(interruptions_of(Caller::from_number(5)), gone);
     }
 
     #[test]

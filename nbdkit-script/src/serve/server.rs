@@ -8,6 +8,7 @@ use super::connection::{Connection, Exported, PluginOf};
 use super::validate;
 use crate::callbacks::{Callbacks, absent, or_absent, or_default};
 use crate::error::Error;
+use crate::host;
 use crate::plugin::Plugin;
 use crate::report;
 use crate::values::{Cache, ExtentType, Flags, Fua};
@@ -201,12 +202,20 @@ impl<E: Exported> nbdkit::Server for Connection<E> {
         Ok(())
     }
 
+    /// The filter `readahead` calls this in a thread without a connection, where an error would
+    /// crash nbdkit. Nobody waits for it there.
     fn cache(&self, count: u32, offset: u64) -> nbdkit::Result<()> {
         let _recalled = self.recall();
-        self.call(Callbacks::CACHE, |plugin, handle| {
+        let cached = self.call(Callbacks::CACHE, |plugin, handle| {
             or_absent(plugin.cache(handle, count, offset), Callbacks::CACHE)
-        })
-        .map_err(report)
+        });
+        match cached {
+            Err(error) if !host::thread_has_connection() => {
+                report::log(&error);
+                Ok(())
+            }
+            cached => cached.map_err(report),
+        }
     }
 }
 
