@@ -25,18 +25,7 @@ one that waits: while 1 { after 100000 }
 shuts down: nbdkit::shutdown
 takes long: set ends [expr {[clock milliseconds] + 3000}]
     while {[clock milliseconds] < $ends} {}
-#--- takes long to close
-proc note {text} {
-    set file [open "@notes@" a]
-    puts $file $text
-    close $file
-}
-proc plugin_open {readonly} { return 1 }
-proc get_size {h} { return 4096 }
-proc pread {h count offset} { string repeat x $count }
-proc plugin_close {h} {
-    note begins
+closes slowly: note begins
     set ends [expr {[clock seconds] + 7}]
     while {[clock seconds] < $ends} {}
     note ends
-}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use nbdkit_script::Result;
 use tokio::time::Instant;
 
-use crate::room::{Room, Rooms};
+use crate::backing::{Backing, Buffer};
 
 /// A block that was written or read ahead.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ pub struct Block {
 #[derive(Debug)]
 pub struct Content {
     length: usize,
-    rooms: Arc<Rooms>,
+    backing: Arc<Backing>,
     /// `None` if all known bytes are zeroes. Shared with a put that is under way.
-    bytes: Option<Arc<Room>>,
+    bytes: Option<Arc<Buffer>>,
     known: Ranges,
     /// Counts the writes.
     version: u64,
@@ -50,10 +50,10 @@ pub struct Snapshot {
 }
 
 impl Block {
-    pub fn new(length: usize, rooms: Arc<Rooms>) -> Block {
+    pub fn new(length: usize, backing: Arc<Backing>) -> Block {
         let content = Content {
             length,
-            rooms,
+            backing,
             bytes: None,
             known: Ranges::default(),
             version: 0,
@@ -158,20 +158,20 @@ impl Content {
     }
 
     /// The bytes, for a change. Copies them first if a put still shares them.
-    fn bytes(&mut self) -> Result<&mut Room> {
+    fn bytes(&mut self) -> Result<&mut Buffer> {
         if self.bytes.as_mut().is_none_or(|bytes| Arc::get_mut(bytes).is_none()) {
-            let mut room = self.rooms.zeroes(self.length)?;
+            let mut buffer = self.backing.zeroes(self.length)?;
             if let Some(bytes) = &self.bytes {
-                room.copy_from_slice(bytes);
+                buffer.copy_from_slice(bytes);
             }
-            self.bytes = Some(Arc::new(room));
+            self.bytes = Some(Arc::new(buffer));
         }
         let bytes = self.bytes.as_mut().and_then(Arc::get_mut);
         Ok(bytes.ok_or("the block is in use")?)
     }
 }
 
-struct Lent(Arc<Room>);
+struct Lent(Arc<Buffer>);
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn written_bytes_are_newer_than_the_stores() -> Result<()> {
-        let block = Block::new(8, Arc::new(Rooms::new(8, None)?));
+        let block = Block::new(8, Arc::new(Backing::new(8, None)?));
         let mut content = block.lock();
         content.write(2..4, b"ab")?;
         content.fill(0, Some(b"........"))?;

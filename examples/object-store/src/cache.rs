@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::backing::Backing;
 use crate::block::Block;
-use crate::room::Rooms;
 
 /// A block and its number.
 pub type Numbered = (u64, Arc<Block>);
@@ -15,7 +15,7 @@ pub type Numbered = (u64, Arc<Block>);
 #[derive(Debug)]
 pub struct Cache {
     places: usize,
-    rooms: Arc<Rooms>,
+    backing: Arc<Backing>,
     blocks: Mutex<Blocks>,
 }
 
@@ -28,8 +28,8 @@ struct Blocks {
 }
 
 impl Cache {
-    pub fn new(places: usize, rooms: Rooms) -> Cache {
-        Cache { places, rooms: Arc::new(rooms), blocks: Mutex::default() }
+    pub fn new(places: usize, backing: Backing) -> Cache {
+        Cache { places, backing: Arc::new(backing), blocks: Mutex::default() }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Blocks) -> T) -> T {
@@ -50,7 +50,7 @@ impl Cache {
             if blocks.by_number.len() >= self.places && !blocks.forget_one() {
                 return None;
             }
-            let block = Arc::new(Block::new(length, self.rooms.clone()));
+            let block = Arc::new(Block::new(length, self.backing.clone()));
             blocks.by_number.insert(number, (0, block));
             blocks.used(number)
         })

@@ -8,13 +8,13 @@
 //! README.md says what the disk promises and what it costs.
 #![deny(unsafe_code)]
 
+mod backing;
 mod block;
 mod cache;
 mod disk;
 mod groups;
 mod manifest;
 mod owner;
-mod room;
 mod store;
 
 use std::ffi::OsStr;
@@ -28,12 +28,12 @@ use nbdkit_script::{
     ResultExt, Runtime, ScriptPlugin, Shared, Size, export, plugin,
 };
 
+use backing::Backing;
 use block::Part;
 use cache::Cache as Blocks;
 use disk::Disk;
 use manifest::{BLOCK_SIZES, Manifest, Wanted};
 use owner::Owner;
-use room::Rooms;
 use store::{Address, Store};
 
 /// The parameters. `nbdkit --help` shows the comments.
@@ -64,7 +64,7 @@ struct Options {
 struct ObjectStore {
     options: Given<Options>,
     manifest: Option<Manifest>,
-    rooms: Option<Rooms>,
+    backing: Option<Backing>,
     runtime: Runtime,
     disk: OnceLock<Arc<Disk>>,
 }
@@ -83,7 +83,7 @@ impl ScriptPlugin for ObjectStore {
         Ok(ObjectStore {
             options: Given::new()?,
             manifest: None,
-            rooms: None,
+            backing: None,
             runtime: Runtime::new(),
             disk: OnceLock::new(),
         })
@@ -139,7 +139,7 @@ impl ScriptPlugin for ObjectStore {
             let message = format!("cache={}: a block has {}", cache.0, manifest.block);
             return Err(Error::invalid(message));
         }
-        self.rooms = Some(Rooms::new(manifest.block, cache_directory.as_deref())?);
+        self.backing = Some(Backing::new(manifest.block, cache_directory.as_deref())?);
         self.manifest = Some(manifest);
         Ok(())
     }
@@ -155,9 +155,9 @@ impl ScriptPlugin for ObjectStore {
                 Some(Owner::claim(store.clone(), *lease, *takeover).await?)
             };
             let manifest = self.manifest.ok_or("there is no manifest")?;
-            let rooms = self.rooms.clone().ok_or("there is no room for blocks")?;
+            let backing = self.backing.clone().ok_or("there is nowhere to keep blocks")?;
             let places = (cache.0.unsigned_abs() / manifest.block).max(1);
-            Ok(Disk::new(store, manifest, owner, Blocks::new(places as usize, rooms)))
+            Ok(Disk::new(store, manifest, owner, Blocks::new(places as usize, backing)))
         });
         let disk = Arc::new(disk.context(format_args!("url={}", url.0))?);
         disk.start(self.runtime.handle()?);

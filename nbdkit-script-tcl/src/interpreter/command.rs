@@ -35,8 +35,9 @@ impl Interpreter {
     pub(super) fn lend(&self, memory: Memory) -> (Loan<'_>, Object) {
         let lent = self.lent.take().filter(|lent| !lent.is_deleted());
         let lent = lent.unwrap_or_else(|| self.make_lent());
+        lent.memory.set(memory);
         let object = lent.object();
-        (Loan::begin(&self.lent, &self.shared, &lent, memory), object)
+        (Loan { lent, place: &self.lent, shared: &self.shared }, object)
     }
 
     #[cold]
@@ -55,8 +56,8 @@ fn create_object(shared: &Rc<Shared>, content: Content) -> Object {
     Object::raw(name.as_bytes())
 }
 
-/// A new name that the script has not taken: otherwise Tcl would delete the existing
-/// command, whose traces could leave Tcl with a freed one.
+/// A new name that the script has not taken: otherwise Tcl would delete the existing command, whose
+/// traces could leave Tcl with a freed one.
 fn free_name(shared: &Shared, what: &str) -> CString {
     loop {
         let name = c_name(&format!("::nbdkit::{what}{}", shared.next()));

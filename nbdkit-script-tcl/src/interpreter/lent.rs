@@ -72,41 +72,29 @@ impl Lent {
 
 /// The time for which a callback has a buffer.
 pub(super) struct Loan<'a> {
+    pub(super) lent: Rc<Lent>,
     /// Where the buffer is from one callback to the next.
-    place: &'a RefCell<Option<Rc<Lent>>>,
-    shared: &'a Shared,
-}
-
-impl<'a> Loan<'a> {
-    pub(super) fn begin(
-        place: &'a RefCell<Option<Rc<Lent>>>,
-        shared: &'a Shared,
-        lent: &Rc<Lent>,
-        memory: Memory,
-    ) -> Self {
-        lent.memory.set(memory);
-        place.replace(Some(Rc::clone(lent)));
-        Loan { place, shared }
-    }
+    pub(super) place: &'a RefCell<Option<Rc<Lent>>>,
+    pub(super) shared: &'a Shared,
 }
 
 impl Drop for Loan<'_> {
     /// Drop the callback's arguments first.
     fn drop(&mut self) {
-        let Some(lent) = self.place.take() else { return };
+        let Loan { lent, place, shared } = self;
         lent.memory.set(Memory::Gone);
         let command = lent.command.get();
-        // The command has one reference, and this is the other. Any more are values that the script
-        // has kept.
-        if !lent.is_known.get() && Rc::strong_count(&lent) == 2 {
-            self.place.replace(Some(lent));
-            return;
-        }
         if command.is_null() {
             return;
         }
+        // The command has one reference, and this is the other. Any more are values that the script
+        // has kept.
+        if !lent.is_known.get() && Rc::strong_count(lent) == 2 {
+            place.replace(Some(Rc::clone(lent)));
+            return;
+        }
         // SAFETY: a living interpreter. `deleted` forgets the command when it is deleted.
-        unsafe { ffi::Tcl_DeleteCommandFromToken(self.shared.interp.as_ptr(), command) };
+        unsafe { ffi::Tcl_DeleteCommandFromToken(shared.interp.as_ptr(), command) };
     }
 }
 

@@ -20,7 +20,7 @@ impl Other {
 
     fn disk(&self, owner: Option<Owner>) -> Arc<Disk> {
         let manifest = self.runtime.block_on(Wanted::default().manifest(&self.store)).unwrap();
-        let cache = Blocks::new(16, Rooms::new(manifest.block, None).unwrap());
+        let cache = Blocks::new(16, Backing::new(manifest.block, None).unwrap());
         Arc::new(Disk::new(self.store.clone(), manifest, owner, cache))
     }
 }

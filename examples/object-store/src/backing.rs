@@ -1,5 +1,5 @@
 //! Where the bytes of blocks are: in the process's memory, or in a file that the system writes out
-//! when memory is short. The file has no name, and is gone with the process.
+//! when memory is short. The file has no name, and disappears with the process.
 #![allow(unsafe_code)]
 
 use std::fs::{self, File, OpenOptions};
@@ -12,14 +12,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use memmap2::{MmapMut, MmapOptions};
 use nbdkit_script::{Result, ResultExt, memory};
 
-/// Makes rooms for blocks.
+/// Makes the buffers of blocks.
 #[derive(Clone, Debug)]
-pub struct Rooms {
+pub struct Backing {
     block: usize,
     file: Option<Arc<Scratch>>,
 }
 
-/// A file in which each room has a place.
+/// A file in which each buffer has a place.
 #[derive(Debug)]
 struct Scratch {
     file: File,
@@ -34,7 +34,7 @@ struct Places {
 
 /// The bytes of one block.
 #[derive(Debug)]
-pub enum Room {
+pub enum Buffer {
     Memory(Vec<u8>),
     File(Mapped),
 }
@@ -46,15 +46,15 @@ pub struct Mapped {
     scratch: Arc<Scratch>,
 }
 
-impl Rooms {
-    /// Rooms for blocks of this size, in bytes, and in this directory.
-    pub fn new(block: u64, directory: Option<&Path>) -> Result<Rooms> {
+impl Backing {
+    /// For blocks of this size, in bytes; in a file in this directory, if there is one.
+    pub fn new(block: u64, directory: Option<&Path>) -> Result<Backing> {
         let file = directory.map(|directory| Scratch::create(directory).map(Arc::new)).transpose();
-        Ok(Rooms { block: block as usize, file: file? })
+        Ok(Backing { block: block as usize, file: file? })
     }
 
-    /// A room of `length` bytes, which are zeroes.
-    pub fn zeroes(&self, length: usize) -> Result<Room> {
+    /// A buffer of `length` zeroes.
+    pub fn zeroes(&self, length: usize) -> Result<Buffer> {
         if let Some(scratch) = &self.file {
             return scratch.map(self.block, length);
         }
@@ -62,7 +62,7 @@ impl Rooms {
         let mut bytes = Vec::new();
         memory::reserve(&mut bytes, length, "a block")?;
         bytes.resize(length, 0);
-        Ok(Room::Memory(bytes))
+        Ok(Buffer::Memory(bytes))
     }
 }
 
@@ -79,7 +79,7 @@ impl Scratch {
         Ok(Scratch { file, places: Mutex::default() })
     }
 
-    fn map(self: &Arc<Self>, block: usize, length: usize) -> Result<Room> {
+    fn map(self: &Arc<Self>, block: usize, length: usize) -> Result<Buffer> {
         let place = self.with(|places| {
             places.free.pop().unwrap_or_else(|| {
                 places.used += 1;
@@ -88,12 +88,12 @@ impl Scratch {
         });
         let offset = place * block as u64;
         // SAFETY: nobody else changes this part of the file: only we could ever open it, and the
-        // place belongs to this room until that is dropped. The part was written, so it exists.
+        // place belongs to this buffer until that is dropped. The part was written, so it exists.
         let mapped = self.clear(offset, length).and_then(|()| unsafe {
             MmapOptions::new().offset(offset).len(length).map_mut(&self.file)
         });
         match mapped {
-            Ok(bytes) => Ok(Room::File(Mapped { bytes, place, scratch: self.clone() })),
+            Ok(bytes) => Ok(Buffer::File(Mapped { bytes, place, scratch: self.clone() })),
             Err(error) => {
                 self.with(|places| places.free.push(place));
                 Err(error).context("the file in cache_directory=")
@@ -101,7 +101,7 @@ impl Scratch {
         }
     }
 
-    /// Writes zeroes, for which the file system has to find room: later it could only end the
+    /// Writes zeroes, for which the file system has to find space: later it could only end the
     /// process.
     fn clear(&self, offset: u64, length: usize) -> std::io::Result<()> {
         const ZEROES: &[u8] = &[0; 64 << 10];
@@ -117,28 +117,28 @@ impl Scratch {
 }
 
 impl Drop for Mapped {
-    /// The bytes are still mapped when the place is given to another room. Nobody can use them.
+    /// The bytes are still mapped when another buffer gets the place. Nobody can use them.
     fn drop(&mut self) {
         self.scratch.with(|places| places.free.push(self.place));
     }
 }
 
-impl Deref for Room {
+impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
-            Room::Memory(bytes) => bytes,
-            Room::File(mapped) => &mapped.bytes,
+            Buffer::Memory(bytes) => bytes,
+            Buffer::File(mapped) => &mapped.bytes,
         }
     }
 }
 
-impl DerefMut for Room {
+impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
         match self {
-            Room::Memory(bytes) => bytes,
-            Room::File(mapped) => &mut mapped.bytes,
+            Buffer::Memory(bytes) => bytes,
+            Buffer::File(mapped) => &mut mapped.bytes,
         }
     }
 }
@@ -149,14 +149,14 @@ mod tests {
 
     #[test]
     fn a_place_in_the_file_is_used_again_and_zeroed() -> Result<()> {
-        let rooms = Rooms::new(4096, Some(&std::env::temp_dir()))?;
-        let (mut first, second) = (rooms.zeroes(4096)?, rooms.zeroes(100)?);
+        let backing = Backing::new(4096, Some(&std::env::temp_dir()))?;
+        let (mut first, second) = (backing.zeroes(4096)?, backing.zeroes(100)?);
         first.fill(1);
         assert!(second.len() == 100 && second.iter().all(|byte| *byte == 0));
         drop(first);
-        let again = rooms.zeroes(4096)?;
+        let again = backing.zeroes(4096)?;
         assert!(again.iter().all(|byte| *byte == 0));
-        let used = rooms.file.as_ref().map(|scratch| scratch.with(|places| places.used));
+        let used = backing.file.as_ref().map(|scratch| scratch.with(|places| places.used));
         assert_eq!(used, Some(2));
         Ok(())
     }
@@ -167,7 +167,7 @@ mod tests {
             file: OpenOptions::new().read(true).write(true).open("/dev/full").unwrap(),
             places: Mutex::default(),
         };
-        let full = Rooms { block: 4096, file: Some(Arc::new(full)) };
+        let full = Backing { block: 4096, file: Some(Arc::new(full)) };
         let error = full.zeroes(4096).unwrap_err();
         assert_eq!(error.errno(), nbdkit_script::errno::ENOSPC);
     }
