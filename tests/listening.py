@@ -10,8 +10,9 @@ import nbdkit
 
 
 @contextlib.contextmanager
-def tcp_server(family, host, *arguments, cwd):
-    """Serves with these arguments; yields the address. The protocol is systemd's, on fd 3."""
+def tcp_server(family, host, *arguments, cwd, error=b""):
+    """Serves with these arguments; yields the address. The protocol is systemd's, on fd 3. The
+    server's log has this error, or nothing."""
     with socket.socket(family) as listener:
         listener.bind((host, 0))
         listener.listen()
@@ -32,4 +33,5 @@ def tcp_server(family, host, *arguments, cwd):
                     code = server.wait(nbdkit.DEADLINE)
                 finally:
                     server.kill()
-            assert (code, server.stderr.read()) == (0, b"")
+            log = server.stderr.read()
+            assert code == 0 and (error in log if error else not log), (code, log)

@@ -73,6 +73,28 @@ def test_a_client_that_leaves_does_not_leave_its_callback_behind(serve, language
     assert any("interrupted: the client has gone" in line for line in server.errors())
 
 
+def test_a_client_that_leaves_over_tcp(language, write_script, tmp_path):
+    notes = tmp_path / "notes"
+    script = write_script(disk(language, notes, "a loop"))
+    # A client that may wait for its last reply has longer.
+    arguments = (language.plugin, "time_limit=20", script)
+    error = b"interrupted: the client has gone"
+    with tcp_server(
+        socket.AF_INET, "127.0.0.1", *arguments, cwd=tmp_path, error=error
+    ) as (host, port):
+
+        def connect():
+            client = nbd.NBD()
+            client.connect_tcp(host, str(port))
+            return client
+
+        client = connect()
+        client.aio_pread(nbd.Buffer(512), 512)
+        nbdkit.wait_until(lambda: client.poll(0) >= 0 and notes.exists(), "a read to begin")
+        del client
+        assert connect().pread(512, 0) == b"x" * 512
+
+
 def test_a_callback_that_takes_long_is_left_alone(serve, language, tmp_path):
     server = serve(disk(language, tmp_path / "notes", "takes long"))
     assert server.connect().pread(512, 512) == b"x" * 512

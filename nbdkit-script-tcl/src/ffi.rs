@@ -148,6 +148,8 @@ unsafe extern "C" {
 
     pub fn Tcl_AsyncCreate(function: Tcl_AsyncProc, data: *mut c_void) -> Tcl_AsyncHandler;
     pub fn Tcl_AsyncMark(handler: Tcl_AsyncHandler);
+    #[cfg(test)]
+    pub fn Tcl_AsyncInvoke(interp: *mut Tcl_Interp, code: c_int) -> c_int;
     pub fn Tcl_AsyncDelete(handler: Tcl_AsyncHandler);
     pub fn Tcl_CancelEval(
         interp: *mut Tcl_Interp,

@@ -41,12 +41,11 @@ impl Interpreter {
         })
     }
 
-    /// Forgets what an earlier call has left.
+    /// Forgets what an earlier call has left. The identity must be assumed.
     #[inline(always)]
     fn begin(&self) {
         self.shared.pending_errno.set(0);
-        // An interruption may have come too late for an earlier call. It must not affect this one.
-        self.stopper.take_errno();
+        self.stopper.begin();
     }
 
     // Always inline: otherwise the array of arguments would be copied, and read back before its
@@ -58,8 +57,8 @@ impl Interpreter {
         arguments: &[Argument<'_>],
         take: impl FnOnce(&Inside<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.begin();
         let _assumed = self.identity.assume();
+        self.begin();
         let inside = Inside { interpreter: self };
         if !self.is_defined(callback) {
             return Err(Error::not_defined());
@@ -92,10 +91,12 @@ impl Interpreter {
     /// # Errors
     /// Those of [`call`](Self::call).
     pub fn run(&self, words: &[&str]) -> Result<()> {
-        self.begin();
-        self.inside(|inside| match inside.eval(words) {
-            TCL_OK => Ok(()),
-            status => Err(inside.failure(status)),
+        self.inside(|inside| {
+            self.begin();
+            match inside.eval(words) {
+                TCL_OK => Ok(()),
+                status => Err(inside.failure(status)),
+            }
         })
     }
 

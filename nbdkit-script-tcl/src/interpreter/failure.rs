@@ -34,6 +34,8 @@ impl Inside<'_> {
         let message = interrupted.as_ref().unwrap_or(&message).message().to_owned();
         // SAFETY: a living interpreter, whose last command ended with this status.
         let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
+        // Before the position, which Tcl would not tell while it is cancelling.
+        let pending = self.interpreter.take_pending_errno();
         let errno = self.option(&options, "-errorcode", errno_of).flatten();
         let (position, trace) = self
             .option(&options, "-errorinfo", |info| {
@@ -41,7 +43,6 @@ impl Inside<'_> {
                 (self.position(&info), beginning(&info).to_owned())
             })
             .unwrap_or_default();
-        let pending = self.interpreter.take_pending_errno();
         let error = Error::new(errno.unwrap_or(pending), message);
         let error = match position {
             Some(position) => {

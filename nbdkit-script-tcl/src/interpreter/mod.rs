@@ -127,8 +127,9 @@ impl Interpreter {
     }
 
     /// The errno of an interruption, else the one from `nbdkit::set_error` in this call, else 0.
+    /// Only after a failure, as it ends the call.
     fn take_pending_errno(&self) -> i32 {
-        match self.stopper.take_errno() {
+        match self.stopper.end() {
             0 => self.shared.pending_errno.take(),
             errno => errno,
         }
@@ -189,6 +190,7 @@ impl Drop for Interpreter {
         }
         {
             let _assumed = self.identity.assume();
+            self.stopper.begin();
             self.stopper.delete();
             self.names.clear();
             self.handles.take();

@@ -1,16 +1,15 @@
 //! A socket's address, and how a person would write it.
 
 use std::mem::offset_of;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::error::{Error, Result};
 
 /// A socket's address, and its length in bytes.
 pub(super) type Address = (libc::sockaddr_storage, usize);
 
-/// Formats an address: `192.0.2.1:10809`, `[2001:db8::1]:10809`, `unix:/path`, `unix:` for a socket
-/// without a name, or `vsock:CID:PORT`. `length` is the address's length in bytes.
-pub(super) fn shown(storage: &libc::sockaddr_storage, length: usize) -> Result<String> {
+/// An internet address.
+pub(super) fn internet(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     let address = std::ptr::from_ref(storage);
     match i32::from(storage.ss_family) {
         libc::AF_INET => {
@@ -18,17 +17,29 @@ pub(super) fn shown(storage: &libc::sockaddr_storage, length: usize) -> Result<S
             // enough for each of them. The casts below rely on the same.
             let inet = unsafe { &*address.cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(u32::from_be(inet.sin_addr.s_addr));
-            Ok(SocketAddrV4::new(ip, u16::from_be(inet.sin_port)).to_string())
+            Some(SocketAddrV4::new(ip, u16::from_be(inet.sin_port)).into())
         }
         libc::AF_INET6 => {
             // SAFETY: as for AF_INET.
             let inet = unsafe { &*address.cast::<libc::sockaddr_in6>() };
             let ip = Ipv6Addr::from(inet.sin6_addr.s6_addr);
             let scope = inet.sin6_scope_id;
-            Ok(SocketAddrV6::new(ip, u16::from_be(inet.sin6_port), 0, scope).to_string())
+            Some(SocketAddrV6::new(ip, u16::from_be(inet.sin6_port), 0, scope).into())
         }
+        _ => None,
+    }
+}
+
+/// Formats an address: `192.0.2.1:10809`, `[2001:db8::1]:10809`, `unix:/path`, `unix:` for a socket
+/// without a name, or `vsock:CID:PORT`. `length` is the address's length in bytes.
+pub(super) fn shown(storage: &libc::sockaddr_storage, length: usize) -> Result<String> {
+    if let Some(internet) = internet(storage) {
+        return Ok(internet.to_string());
+    }
+    let address = std::ptr::from_ref(storage);
+    match i32::from(storage.ss_family) {
         libc::AF_UNIX => {
-            // SAFETY: as for AF_INET.
+            // SAFETY: as in `internet`.
             let unix = unsafe { &*address.cast::<libc::sockaddr_un>() };
             let length = length.saturating_sub(offset_of!(libc::sockaddr_un, sun_path));
             let path: Vec<u8> = unix.sun_path.iter().take(length).map(|&c| c as u8).collect();
@@ -43,7 +54,7 @@ pub(super) fn shown(storage: &libc::sockaddr_storage, length: usize) -> Result<S
         }
         #[cfg(target_os = "linux")]
         libc::AF_VSOCK => {
-            // SAFETY: as for AF_INET.
+            // SAFETY: as in `internet`.
             let vsock = unsafe { &*address.cast::<libc::sockaddr_vm>() };
             Ok(format!("vsock:{}:{}", vsock.svm_cid, vsock.svm_port))
         }

@@ -86,6 +86,7 @@ pub mod rules;
 mod runtime;
 mod sockets;
 mod stdio;
+mod tcp;
 mod tested;
 mod thread;
 

@@ -6,8 +6,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::address::Address;
+use super::address::{Address, internet};
 use super::descriptors::{Descriptor, descriptor, open};
+use super::tcp;
 
 static KNOWN: Mutex<Known> = Mutex::new(Known { listeners: Vec::new(), stdin: None });
 
@@ -71,8 +72,8 @@ pub(super) fn clients(open: &BTreeSet<Descriptor>) -> Vec<Descriptor> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Open,
-    /// The client sends nothing more, but may still wait for replies. Over TCP, a client that has
-    /// gone looks the same.
+    /// The client sends nothing more, but may still wait for replies. Over TCP, a client on another
+    /// machine that has gone looks the same.
     HalfClosed,
     Closed,
 }
@@ -84,12 +85,19 @@ pub(super) fn ends() -> Vec<(RawFd, End)> {
     let mut polled: Vec<_> = polled.collect();
     // SAFETY: takes an array of this length; the descriptors may have any numbers.
     unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
-    let end = |events| match events {
+    let end = |client: &libc::pollfd| match client.revents {
         0 => End::Open,
-        events if events & !HALF_CLOSED == 0 => End::HalfClosed,
+        events if events == HALF_CLOSED && !is_abandoned(client.fd) => End::HalfClosed,
         _ => End::Closed,
     };
-    polled.iter().map(|client| (client.fd, end(client.revents))).collect()
+    polled.iter().map(|client| (client.fd, end(client))).collect()
+}
+
+/// Whether the client of a half-closed connection has certainly gone.
+fn is_abandoned(socket: RawFd) -> bool {
+    let [own, peer] = [libc::getsockname as AddressOf, libc::getpeername]
+        .map(|function| address(socket, function).and_then(|(address, _)| internet(&address)));
+    own.zip(peer).is_some_and(|(own, peer)| tcp::is_abandoned(own, peer))
 }
 
 /// The event for a half-closed other end. It is reported even while data is left to read.
@@ -236,13 +244,17 @@ pub(super) mod tests {
         let end_of = |socket: RawFd| ends().into_iter().find(|(number, _)| *number == socket);
         let end_of = |socket| end_of(socket).map(|(_, end)| end);
         assert_eq!(end_of(accepted_number), Some(End::Open));
+        // This end takes a moment to notice.
+        let wait_while = |end| {
+            while end_of(accepted_number) == Some(end) {
+                std::thread::yield_now();
+            }
+            [accepted_number, other.as_raw_fd()].map(end_of)
+        };
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(wait_while(End::Open), [Some(End::HalfClosed), Some(End::Open)]);
         drop(client);
-        // The other end takes a moment to notice.
-        while end_of(accepted_number) == Some(End::Open) {
-            std::thread::yield_now();
-        }
-        let found = [accepted_number, other.as_raw_fd()].map(end_of);
-        assert_eq!(found, [Some(End::HalfClosed), Some(End::Open)]);
+        assert_eq!(wait_while(End::HalfClosed), [Some(End::Closed), Some(End::Open)]);
         drop((accepted, other));
 
         // As with `nbdkit -s`.

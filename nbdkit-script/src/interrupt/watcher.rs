@@ -144,6 +144,8 @@ impl Watch {
                     Presence::Leaving | Presence::Gone => *likely = true,
                 }
             }
+            // The look at the clients may have taken longer than the call.
+            let reason = reason.filter(|_| running.call_of(number) == Some(call));
             if let (Some(reason), Some(interrupt)) = (reason, &self.instances[number].interrupter) {
                 let running = Weak::clone(&self.running);
                 interrupt(Interruption { running, instance: number, call, reason });
