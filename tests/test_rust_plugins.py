@@ -11,6 +11,7 @@ import nbdkit
 from conftest import failure
 
 PLUGIN = languages.rust_plugin("ramdisk")
+PANICKING = languages.rust_plugin("panicking")
 PAGE = 32 * 1024
 SIZE = 4 * 1024 * 1024
 HOLE_AND_ZERO = nbd.STATE_HOLE | nbd.STATE_ZERO
@@ -249,3 +250,14 @@ def test_dump_plugin_and_help(tmp_path):
     assert usage.returncode == 0
     assert b"nbdkit RAM disk in Rust" in usage.stdout
     assert b"\n[size=]<SIZE>  (required) The size of the disk: 1048576, 512K, 1M, 2G.\n" in usage.stdout
+
+
+@pytest.mark.parametrize(
+    "options", ["", "-v", "--verbose", "--verb", "-rv", "-fvr", "-e v", "-ev", "-ev -v"]
+)
+def test_a_plugin_knows_whether_debug_messages_are_shown(tmp_path, options):
+    arguments = [*options.split(), "--run", "true", PANICKING, "panic=debug"]
+    result = nbdkit.run(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    shown = str(b"debug: " in result.stderr).lower()
+    assert f"debug messages are shown: {shown}".encode() in result.stderr

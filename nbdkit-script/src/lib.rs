@@ -90,9 +90,9 @@
 //! with a reserve. To use another allocator, turn off the default feature `reserve`.
 //!
 //! With the feature `log`, what the plugin and other crates tell the crate `log` goes to nbdkit's
-//! log: errors, and the rest from `info` on as debug messages (`nbdkit -v`). `log::set_max_level`
-//! in [`load`](ScriptPlugin::load) sets another level. The feature `tracing` does the same for
-//! events of the crate `tracing`, unless the plugin has a subscriber of its own.
+//! log: errors, and with `nbdkit -v` the rest from `info` on, as debug messages.
+//! `log::set_max_level` in [`load`](ScriptPlugin::load) sets another level. The feature `tracing`
+//! does the same for events of the crate `tracing`, unless the plugin has a subscriber of its own.
 //!
 //! With the feature `tokio` there is a `Runtime` for plugins that call asynchronous code.
 //!

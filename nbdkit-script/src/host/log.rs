@@ -25,9 +25,9 @@ pub fn error(message: &str) {
 /// Writes one line to nbdkit's debug log, which `nbdkit -v` shows. A line break becomes a space,
 /// and anything but printable ASCII is escaped, as in C.
 ///
-/// A plugin cannot know whether the user gave `-v`: nbdkit has no function for it, and hides the
-/// server's variable. So you format the message even if nobody sees it. Where that costs too much,
-/// as in each request, make it depend on a flag: see [`debug_flag!`](crate::debug_flag).
+/// You format the message even if nobody sees it. Where that costs too much, as in each request,
+/// ask [`debug_enabled`](crate::host::debug_enabled) first, or make it depend on a flag: see
+/// [`debug_flag!`](crate::debug_flag).
 ///
 /// May be called from any thread. Outside nbdkit it writes to standard error.
 ///

@@ -89,6 +89,7 @@ mod stdio;
 mod tcp;
 mod tested;
 mod thread;
+mod verbose;
 
 pub use client::{
     disconnect, export_name, is_tls, peer_gid, peer_name, peer_pid, peer_security_context,
@@ -112,6 +113,7 @@ pub use runtime::Runtime;
 pub use stdio::{print_line, stdio_safe};
 #[doc(hidden)]
 pub use tested::{Job, Listener, Question, Reply, Testing, Told};
+pub use verbose::debug_enabled;
 
 pub(crate) use callers::{Caller, Clients, Presence, tell_clients_apart};
 pub(crate) use client::thread_has_connection;

@@ -3,6 +3,7 @@
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::log as nbdkits;
+use super::verbose::debug_enabled;
 
 struct ToNbdkit;
 
@@ -25,11 +26,12 @@ impl Log for ToNbdkit {
     fn flush(&self) {}
 }
 
-/// Sends records of the level `info` and above to nbdkit's log. Lower levels would cost too much:
-/// nbdkit does not say whether it shows its debug log, so we have to write every record. A process
-/// that already has a logger, such as a test, keeps it.
+/// Sends records of the level `info` and above to nbdkit's log. If nobody sees the debug log, only
+/// errors, so that the rest is not even formatted. A process that already has a logger, such as a
+/// test, keeps it.
 pub(crate) fn send_to_nbdkit() {
     if log::set_logger(&ToNbdkit).is_ok() {
-        log::set_max_level(LevelFilter::Info);
+        let level = if debug_enabled() { LevelFilter::Info } else { LevelFilter::Error };
+        log::set_max_level(level);
     }
 }

@@ -3,6 +3,10 @@
 //! nbdkit loads a plugin before it reads parameters, so a panic in `load` is asked for in the
 //! environment, as `NBDKIT_PANIC=load`. Data callbacks panic only for requests that begin at
 //! offset 0, so that the same connection can show that it goes on.
+//!
+//! With `panic=never` and `panic=debug` it does not panic, but shows other things.
+//!
+//! With `panic=never` and `panic=debug` it does not panic, but shows other things.
 #![deny(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -109,6 +113,9 @@ impl ScriptPlugin for Panicking {
 
     fn get_ready(&mut self) -> Result<()> {
         self.reach("get_ready");
+        if self.place == "debug" {
+            host::error(&format!("debug messages are shown: {}", host::debug_enabled()));
+        }
         Ok(())
     }
 
