@@ -2,12 +2,11 @@
 //! when memory is short. The file has no name, and disappears with the process.
 #![allow(unsafe_code)]
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::ops::{Deref, DerefMut};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapMut, MmapOptions};
 use nbdkit_script::{Result, ResultExt, memory};
@@ -68,13 +67,7 @@ impl Backing {
 
 impl Scratch {
     fn create(directory: &Path) -> Result<Scratch> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let name = format!("nbdkit-object-store-{}-{now}", std::process::id());
-        let path = directory.join(name);
-        let mut options = OpenOptions::new();
-        // Nobody else may open it before it is removed.
-        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.and_then(|file| fs::remove_file(&path).map(|()| file));
+        let file = tempfile::tempfile_in(directory);
         let file = file.context(format_args!("cache_directory={}", directory.display()))?;
         Ok(Scratch { file, places: Mutex::default() })
     }
@@ -164,7 +157,7 @@ mod tests {
     #[test]
     fn a_full_file_system_is_an_error() {
         let full = Scratch {
-            file: OpenOptions::new().read(true).write(true).open("/dev/full").unwrap(),
+            file: File::options().read(true).write(true).open("/dev/full").unwrap(),
             places: Mutex::default(),
         };
         let full = Backing { block: 4096, file: Some(Arc::new(full)) };

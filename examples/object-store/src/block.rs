@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use nbdkit_script::Result;
+use rangemap::RangeSet;
 use tokio::time::Instant;
 
 use crate::backing::{Backing, Buffer};
@@ -25,7 +26,7 @@ pub struct Content {
     backing: Arc<Backing>,
     /// `None` if all known bytes are zeroes. Shared with a put that is under way.
     bytes: Option<Arc<Buffer>>,
-    known: Ranges,
+    known: RangeSet<usize>,
     /// Counts the writes.
     version: u64,
     /// The version that the store has.
@@ -55,7 +56,7 @@ impl Block {
             length,
             backing,
             bytes: None,
-            known: Ranges::default(),
+            known: RangeSet::new(),
             version: 0,
             stored: 0,
             dirty_since: Instant::now(),
@@ -83,12 +84,12 @@ impl Content {
     }
 
     pub fn is_hole(&self) -> bool {
-        self.bytes.is_none() && self.known.gap(self.length).is_none()
+        self.bytes.is_none() && self.gap().is_none()
     }
 
     /// Returns `None` unless all bytes of the range are known.
     pub fn read(&self, range: Range<usize>) -> Option<Part> {
-        let is_known = self.known.has(&range);
+        let is_known = self.known.gaps(&range).next().is_none();
         is_known.then(|| match &self.bytes {
             Some(bytes) => Part::Bytes(Bytes::copy_from_slice(&bytes[range])),
             None => Part::Zeroes(range.len()),
@@ -116,24 +117,28 @@ impl Content {
             self.dirty_since = Instant::now();
         }
         self.version += 1;
-        self.known.add(range);
+        self.known.insert(range);
     }
 
     /// The range from the first unknown byte to the last.
     pub fn gap(&self) -> Option<Range<usize>> {
-        self.known.gap(self.length)
+        let whole = 0..self.length;
+        let mut gaps = self.known.gaps(&whole);
+        let first = gaps.next()?;
+        Some(first.start..gaps.last().map_or(first.end, |last| last.end))
     }
 
     /// Fills the gap with the store's bytes; `None` stands for zeroes. Bytes that were written in
     /// the meantime are newer, and stay.
     pub fn fill(&mut self, from: usize, data: Option<&[u8]>) -> Result<()> {
         if let Some(data) = data {
-            for part in self.known.missing(from..from + data.len()) {
+            let missing: Vec<_> = self.known.gaps(&(from..from + data.len())).collect();
+            for part in missing {
                 self.bytes()?[part.clone()]
                     .copy_from_slice(&data[part.start - from..part.end - from]);
             }
         }
-        self.known.add(0..self.length);
+        self.known.insert(0..self.length);
         Ok(())
     }
 
@@ -179,66 +184,9 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-/// Ranges in ascending order, with gaps between them.
-#[derive(Debug, Default)]
-struct Ranges(Vec<Range<usize>>);
-
-impl Ranges {
-    fn add(&mut self, mut new: Range<usize>) {
-        let first = self.0.partition_point(|range| range.end < new.start);
-        let last = self.0.partition_point(|range| range.start <= new.end);
-        if first < last {
-            new = new.start.min(self.0[first].start)..new.end.max(self.0[last - 1].end);
-        }
-        self.0.splice(first..last, [new]);
-    }
-
-    fn has(&self, part: &Range<usize>) -> bool {
-        let next = self.0.partition_point(|range| range.start <= part.start);
-        next > 0 && self.0[next - 1].end >= part.end
-    }
-
-    fn missing(&self, within: Range<usize>) -> Vec<Range<usize>> {
-        let mut missing = Vec::new();
-        let mut at = within.start;
-        for range in &self.0 {
-            if range.start > at && at < within.end {
-                missing.push(at..range.start.min(within.end));
-            }
-            at = at.max(range.end);
-        }
-        if at < within.end {
-            missing.push(at..within.end);
-        }
-        missing
-    }
-
-    fn gap(&self, length: usize) -> Option<Range<usize>> {
-        let missing = self.missing(0..length);
-        Some(missing.first()?.start..missing.last()?.end)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_that_touch_are_one() {
-        let mut ranges = Ranges::default();
-        for range in [10..20, 30..40, 20..25, 5..6, 24..31] {
-            ranges.add(range);
-        }
-        assert_eq!(ranges.0, [5..6, 10..40]);
-        assert!(ranges.has(&(10..40)) && ranges.has(&(12..13)) && !ranges.has(&(9..11)));
-        assert_eq!(ranges.missing(0..50), [0..5, 6..10, 40..50]);
-        assert_eq!(ranges.missing(7..41), [7..10, 40..41]);
-        assert_eq!(ranges.missing(11..39), []);
-        assert_eq!(ranges.gap(50), Some(0..50));
-        assert_eq!(ranges.gap(40), Some(0..10));
-        ranges.add(0..40);
-        assert_eq!(ranges.gap(40), None);
-    }
 
     #[test]
     fn written_bytes_are_newer_than_the_stores() -> Result<()> {
