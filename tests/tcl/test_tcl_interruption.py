@@ -67,15 +67,35 @@ def test_another_client_that_has_gone_does_no_harm(start, language, disk, tmp_pa
     assert server.errors() == []
 
 
-def test_a_child_interpreter_says_why_it_was_interrupted(start, language, tmp_path):
+# Each is interrupted in another place.
+LOOPS = {
+    512: "while 1 {}",
+    1024: "child eval { while 1 {} }",
+    1536: "while 1 { catch { error {caught before} } }",
+    2048: "[interp create] eval { while 1 {} }",
+}
+
+
+def test_an_interruption_says_why_and_is_over_in_every_interpreter(start, language, tmp_path):
     script = tmp_path / "child.tcl"
-    script.write_text("""
-proc plugin_open {readonly} {}
-proc get_size {h} { return 65536 }
-proc pread {h count offset} { [interp create] eval { while 1 {} } }
+    loops = " ".join(f"{offset} {{{loop}}}" for offset, loop in LOOPS.items())
+    script.write_text(f"""
+interp create child
+proc unknown args {{ error "this is run for [list $args]" }}
+proc plugin_open {{readonly}} {{}}
+proc get_size {{h}} {{ return 65536 }}
+proc pread {{h count offset}} {{
+    switch $offset {loops}
+    string repeat [child eval {{ expr 7 }}] $count
+}}
 """)
-    server = start(language.plugin, "time_limit=0.5", script)
-    with pytest.raises(nbd.Error):
-        server.connect().pread(512, 0)
-    (line,) = server.errors()
-    assert "child.tcl:4: interrupted: ETIMEDOUT: it took longer than time_limit=0.5" in line
+    server = start(language.plugin, "time_limit=0.3", script)
+    client = server.connect()
+    for offset in LOOPS:
+        with pytest.raises(nbd.Error) as error:
+            client.pread(512, offset)
+        assert error.value.errno == "EIO"
+        assert client.pread(512, 0) == b"7" * 512
+    lines = server.errors()
+    expected = "child.tcl:7: interrupted: ETIMEDOUT: it took longer than time_limit=0.3"
+    assert len(lines) == len(LOOPS) and all(line.endswith(expected) for line in lines), lines

@@ -21,29 +21,28 @@ impl Inside<'_> {
     /// The error left by a command that ended with this status. At the top level, Tcl itself turns
     /// `return -code break` and the like into errors.
     ///
-    /// The errno comes from the error code, else from an interruption or `nbdkit::set_error`, else
-    /// it is `EIO`.
+    /// The errno comes from the error code, else from `nbdkit::set_error`, else it is `EIO`. An
+    /// interruption has a message and an errno of its own: what Tcl left may be of an error that
+    /// the script has caught before.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Error {
         // A shortened copy: a script's message may have any length.
         let message = Error::from_bytes(libc::EIO, self.result().text().as_bytes());
-        // A child interpreter is cancelled without our message.
-        let interrupted = (message.message() == "eval unwound")
-            .then(|| self.interpreter.stopper.interruption())
-            .flatten();
-        let message = interrupted.as_ref().unwrap_or(&message).message().to_owned();
         // SAFETY: a living interpreter, whose last command ended with this status.
         let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
         // Before the position, which Tcl would not tell while it is cancelling.
-        let pending = self.interpreter.take_pending_errno();
-        let errno = self.option(&options, "-errorcode", errno_of).flatten();
+        let interruption = self.interpreter.stopper.end();
         let (position, trace) = self
             .option(&options, "-errorinfo", |info| {
                 let info = info.text();
                 (self.position(&info), beginning(&info).to_owned())
             })
             .unwrap_or_default();
-        let error = Error::new(errno.unwrap_or(pending), message);
+        let error = interruption.unwrap_or_else(|| {
+            let errno = self.option(&options, "-errorcode", errno_of).flatten();
+            let pending = self.interpreter.shared.pending_errno.get();
+            Error::new(errno.unwrap_or(pending), message.message())
+        });
         let error = match position {
             Some(position) => {
                 error.at(self.interpreter.shown_name(position.file), Some(position.line))

@@ -9,36 +9,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nbdkit_script::Error;
 use nbdkit_script::interrupt::{Interrupt, Interrupter, Interruption};
 
-use super::object::Object;
-use crate::ffi::{
-    self, TCL_CANCEL_UNWIND, TCL_EVAL_GLOBAL, Tcl_AsyncHandler, Tcl_Interp, Tcl_Size,
-};
+use super::object::{Object, c_name};
+use crate::ffi::{self, TCL_CANCEL_UNWIND, TCL_EVAL_GLOBAL, TCL_OK, Tcl_AsyncHandler, Tcl_Interp};
 
 /// The state of an interruption, shared with the threads that interrupt.
 pub(super) struct Stopper {
     interrupt: Interrupt,
     interp: NonNull<Tcl_Interp>,
-    cancellation: Cell<Cancellation>,
+    state: Cell<State>,
+    /// Why the call was cancelled.
+    interruption: Cell<Option<Error>>,
     handler: Mutex<Handler>,
 }
 
 /// What has become of the call that runs, or of the last one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Cancellation {
-    None,
-    /// Tcl was told to cancel it. Tcl has no place for the error number.
-    Begun {
-        errno: c_int,
-    },
+enum State {
+    Running,
+    /// Tcl was told to cancel it.
+    Cancelled,
     /// It has failed. What we still evaluate for its error must not be cancelled.
-    Over,
+    Failed,
 }
 
 /// Null before it is created, and after it is deleted.
 struct Handler(Tcl_AsyncHandler);
 
-// SAFETY: `interp` and `cancellation`, which have no lock, are only used in the thread that runs
-// the interpreter. Any thread may mark a handler; the lock keeps it from being deleted meanwhile.
+// SAFETY: what has no lock, `interp`, `state` and `interruption`, is only used in the thread that
+// runs the interpreter. Any thread may mark a handler; the lock keeps it from being deleted
+// meanwhile.
 unsafe impl Send for Stopper {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Stopper {}
@@ -50,7 +49,8 @@ impl Stopper {
         let stopper = Arc::new(Stopper {
             interrupt: Interrupt::default(),
             interp,
-            cancellation: Cell::new(Cancellation::None),
+            state: Cell::new(State::Running),
+            interruption: Cell::default(),
             handler: Mutex::new(Handler(ptr::null_mut())),
         });
         let data = Arc::as_ptr(&stopper).cast_mut().cast::<c_void>();
@@ -81,40 +81,33 @@ impl Stopper {
         }
     }
 
-    /// Why the running callback has to end, if it has to.
-    pub(super) fn interruption(&self) -> Option<Error> {
-        self.interrupt.check().err()
-    }
-
     /// Forgets what an earlier call has left. The interpreter's identity must be assumed.
     #[inline(always)]
     pub(super) fn begin(&self) {
-        if self.cancellation.get() != Cancellation::None {
+        if self.state.get() != State::Running {
             self.end();
-            self.cancellation.set(Cancellation::None);
+            self.state.set(State::Running);
         }
     }
 
-    /// The call has failed, so it is not cancelled any more. Returns the error number of its
-    /// interruption, or 0. The interpreter's identity must be assumed; this resets its result.
+    /// The call has failed, so it is not cancelled any more. Returns the interruption, if there was
+    /// one. The interpreter's identity must be assumed; this resets its result.
     #[cold]
-    pub(super) fn end(&self) -> c_int {
-        match self.cancellation.replace(Cancellation::Over) {
-            Cancellation::Begun { errno } => {
-                self.take_back();
-                errno
-            }
-            Cancellation::None | Cancellation::Over => 0,
+    pub(super) fn end(&self) -> Option<Error> {
+        if self.state.replace(State::Failed) == State::Cancelled {
+            self.take_back();
         }
+        self.interruption.take()
     }
 
     /// Cancels what the interpreter runs. Only for the thread that runs it.
-    fn cancel(&self, error: &Error) {
-        if self.cancellation.get() == Cancellation::Over {
+    fn cancel(&self, interruption: Error) {
+        if self.state.get() == State::Failed {
             return;
         }
-        self.cancellation.set(Cancellation::Begun { errno: error.errno() });
-        let message = Object::string(error.message());
+        self.state.set(State::Cancelled);
+        let message = Object::string(interruption.message());
+        self.interruption.set(Some(interruption));
         // SAFETY: a living interpreter, in the thread that runs it, and a living value.
         unsafe {
             let (interp, none) = (self.interp.as_ptr(), ptr::null_mut());
@@ -124,16 +117,44 @@ impl Stopper {
         std::mem::forget(message);
     }
 
-    /// Takes back a cancellation that came after the last command of its call. Otherwise Tcl would
-    /// cancel what runs next. It has no function for this, but forgets a cancellation at the end of
-    /// a command substitution, whether that was cancelled or not.
+    /// Takes back a cancellation. One that came after the last command of its call would cancel
+    /// what runs next, and one also stays in each child interpreter that was not running.
+    ///
+    /// Tcl has no function for this, but does it whenever it evaluates a command at the top level,
+    /// be it empty.
     fn take_back(&self) {
-        let script = c"[]";
-        let length = script.count_bytes() as Tcl_Size;
-        // SAFETY: a living interpreter, in the thread that runs it, and a script of this length.
-        unsafe {
-            ffi::Tcl_EvalEx(self.interp.as_ptr(), script.as_ptr(), length, TCL_EVAL_GLOBAL);
+        let mut paths = vec![vec![]];
+        while let Some(path) = paths.pop() {
+            let list: Vec<_> = path.iter().map(|name: &String| Object::string(name)).collect();
+            let list = Object::list(&list);
+            let name = c_name(&list.value().text());
+            // SAFETY: a living interpreter in the thread that runs it, a C string, and no words.
+            // The empty path is the interpreter itself.
+            unsafe {
+                let interp = ffi::Tcl_GetSlave(self.interp.as_ptr(), name.as_ptr());
+                if interp.is_null() {
+                    continue;
+                }
+                ffi::Tcl_EvalObjv(interp, 0, ptr::null(), 0);
+            }
+            paths.extend(self.children(&list).into_iter().map(|name| [&*path, &[name]].concat()));
         }
+    }
+
+    /// The names of the child interpreters of the one with this path.
+    fn children(&self, path: &Object) -> Vec<String> {
+        let words = ["interp", "slaves"].map(Object::string);
+        let words = [words[0].as_ptr(), words[1].as_ptr(), path.as_ptr()];
+        // SAFETY: a living interpreter in the thread that runs it, and living values.
+        let found = unsafe {
+            let interp = self.interp.as_ptr();
+            match ffi::Tcl_EvalObjv(interp, 3, words.as_ptr(), TCL_EVAL_GLOBAL) {
+                TCL_OK => Object::hold(ffi::Tcl_GetObjResult(interp)),
+                _ => return Vec::new(),
+            }
+        };
+        let names = found.value().list().unwrap_or_default();
+        names.iter().map(|name| name.text().into_owned()).collect()
     }
 
     /// Deletes the handler. The interpreter's identity must be assumed.
@@ -155,7 +176,7 @@ unsafe extern "C" fn interrupted(data: *mut c_void, _: *mut Tcl_Interp, code: c_
     // SAFETY: `Stopper::new` passed it, and it lives until the handler is deleted.
     let stopper = unsafe { &*data.cast::<Stopper>() };
     if let Err(error) = stopper.interrupt.check() {
-        stopper.cancel(&error);
+        stopper.cancel(error);
     }
     code
 }
@@ -166,27 +187,34 @@ mod tests {
     use super::*;
 
     /// What the handler does, after the last command of a call.
-    fn cancel_too_late(stopper: &Stopper, error: &Error) {
+    fn cancel_too_late(stopper: &Stopper, error: Error) {
         stopper.cancel(error);
         // Tcl does the rest in a handler of its own.
         // SAFETY: the interpreter's identity is assumed.
-        unsafe { ffi::Tcl_AsyncInvoke(ptr::null_mut(), crate::ffi::TCL_OK) };
+        unsafe { ffi::Tcl_AsyncInvoke(ptr::null_mut(), TCL_OK) };
     }
 
     #[test]
     fn an_interruption_that_comes_too_late_does_not_affect_the_next_call() {
         let interpreter = Interpreter::new(|_| "callback").unwrap();
-        for _ in 0..2 {
-            let stopper = &interpreter.stopper;
-            interpreter.inside(|_| cancel_too_late(stopper, &Error::msg("too late")));
-            interpreter.run(&["set", "variable", "value"]).unwrap();
+        // Taking it back runs nothing of the script's.
+        for code in ["proc unknown args { error unknown }", "proc {} {} { error empty }"] {
+            interpreter.run(&["eval", code]).unwrap();
+        }
+        let uses = ["set x", "interp eval a {set x}", "interp eval {a {b c}} {set x}"];
+        interpreter.run(&["interp", "create", "a"]).unwrap();
+        interpreter.run(&["interp", "create", "a {b c}"]).unwrap();
+        let stopper = &interpreter.stopper;
+        for used in uses.map(|used| format!("{used} value")) {
+            interpreter.inside(|_| cancel_too_late(stopper, Error::msg("too late")));
+            interpreter.run(&["eval", &used]).unwrap();
             // The failure of a command, and the cancellation that comes after it.
             interpreter.inside(|inside| {
-                assert_ne!(inside.eval(&["error", "no"]), crate::ffi::TCL_OK);
-                cancel_too_late(stopper, &Error::new(libc::ESHUTDOWN, "too late"));
-                assert_eq!(stopper.end(), libc::ESHUTDOWN);
-                cancel_too_late(stopper, &Error::msg("it has failed already"));
-                assert_eq!(inside.ask(&["set", "variable"]).as_deref(), Some("value"));
+                assert_ne!(inside.eval(&["error", "no"]), TCL_OK);
+                cancel_too_late(stopper, Error::new(libc::ESHUTDOWN, "too late"));
+                assert_eq!(stopper.end().unwrap().errno(), libc::ESHUTDOWN);
+                cancel_too_late(stopper, Error::msg("it has failed already"));
+                assert_eq!(inside.ask(&["eval", &used]).as_deref(), Some("value"));
             });
         }
     }

@@ -126,15 +126,6 @@ impl Interpreter {
         self.stopper.interrupter()
     }
 
-    /// The errno of an interruption, else the one from `nbdkit::set_error` in this call, else 0.
-    /// Only after a failure, as it ends the call.
-    fn take_pending_errno(&self) -> i32 {
-        match self.stopper.end() {
-            0 => self.shared.pending_errno.take(),
-            errno => errno,
-        }
-    }
-
     /// Makes errors show this name of the script instead of Tcl's.
     pub fn show_name(&self, path: &Path) {
         let given = path.to_string_lossy();

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::address::{Address, internet};
 use super::descriptors::{Descriptor, descriptor, open};
-use super::tcp;
+use super::tcp::{self, Connection};
 
 static KNOWN: Mutex<Known> = Mutex::new(Known { listeners: Vec::new(), stdin: None });
 
@@ -72,32 +72,48 @@ pub(super) fn clients(open: &BTreeSet<Descriptor>) -> Vec<Descriptor> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Open,
-    /// The client sends nothing more, but may still wait for replies. Over TCP, a client on another
-    /// machine that has gone looks the same.
+    /// The client sends nothing more, but may still wait for replies. Over TCP, a client in another
+    /// network namespace that has gone looks the same.
     HalfClosed,
     Closed,
 }
 
 /// Where clients are, and the state of their ends.
 pub(super) fn ends() -> Vec<(RawFd, End)> {
-    let clients = clients(&open()).into_iter().map(|socket| socket.number).chain(stdin());
-    let polled = clients.map(|fd| libc::pollfd { fd, events: HALF_CLOSED, revents: 0 });
-    let mut polled: Vec<_> = polled.collect();
+    let open = open();
+    let clients: Vec<_> = clients(&open).into_iter().chain(stdin_among(&open)).collect();
+    let polled =
+        |client: &Descriptor| libc::pollfd { fd: client.number, events: HALF_CLOSED, revents: 0 };
+    let mut polled: Vec<_> = clients.iter().map(polled).collect();
     // SAFETY: takes an array of this length; the descriptors may have any numbers.
     unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 0) };
-    let end = |client: &libc::pollfd| match client.revents {
-        0 => End::Open,
-        events if events == HALF_CLOSED && !is_abandoned(client.fd) => End::HalfClosed,
-        _ => End::Closed,
-    };
-    polled.iter().map(|client| (client.fd, end(client))).collect()
+    let ends = clients.iter().zip(&polled).map(|(client, polled)| match polled.revents {
+        0 => (*client, End::Open),
+        events if events == HALF_CLOSED => (*client, End::HalfClosed),
+        _ => (*client, End::Closed),
+    });
+    let mut ends: Vec<_> = ends.collect();
+    close_abandoned(&mut ends);
+    ends.into_iter().map(|(client, end)| (client.number, end)).collect()
 }
 
-/// Whether the client of a half-closed connection has certainly gone.
-fn is_abandoned(socket: RawFd) -> bool {
-    let [own, peer] = [libc::getsockname as AddressOf, libc::getpeername]
-        .map(|function| address(socket, function).and_then(|(address, _)| internet(&address)));
-    own.zip(peer).is_some_and(|(own, peer)| tcp::is_abandoned(own, peer))
+/// Finds half-closed ends that are closed after all.
+fn close_abandoned(ends: &mut [(Descriptor, End)]) {
+    let half_closed = ends.iter_mut().filter(|(_, end)| *end == End::HalfClosed);
+    let (half_closed, connections): (Vec<_>, Vec<_>) =
+        half_closed.filter_map(|(client, end)| Some((end, connection(client)?))).unzip();
+    for (end, is_abandoned) in half_closed.into_iter().zip(tcp::are_abandoned(&connections)) {
+        if is_abandoned {
+            *end = End::Closed;
+        }
+    }
+}
+
+/// The connection of a socket, if it is one over the internet's protocols.
+fn connection(socket: &Descriptor) -> Option<Connection> {
+    let end = |function| address(socket.number, function).and_then(|(end, _)| internet(&end));
+    let (own, peer) = (end(libc::getsockname)?, end(libc::getpeername)?);
+    Some(Connection { own, peer, inode: socket.file.1 })
 }
 
 /// The event for a half-closed other end. It is reported even while data is left to read.
@@ -108,9 +124,12 @@ const HALF_CLOSED: libc::c_short = 0;
 
 /// Where nbdkit keeps the original standard input, if it serves a client there.
 pub(super) fn stdin() -> Option<RawFd> {
+    stdin_among(&open()).map(|stdin| stdin.number)
+}
+
+fn stdin_among(open: &BTreeSet<Descriptor>) -> Option<Descriptor> {
     let stdin = known().stdin?;
-    let mut found = open().into_iter().filter(|descriptor| descriptor.file == stdin.file);
-    found.next().map(|descriptor| descriptor.number)
+    open.iter().find(|descriptor| descriptor.file == stdin.file).copied()
 }
 
 fn sockets(descriptors: &BTreeSet<Descriptor>) -> impl Iterator<Item = Descriptor> {
@@ -244,7 +263,8 @@ pub(super) mod tests {
         let end_of = |socket: RawFd| ends().into_iter().find(|(number, _)| *number == socket);
         let end_of = |socket| end_of(socket).map(|(_, end)| end);
         assert_eq!(end_of(accepted_number), Some(End::Open));
-        // This end takes a moment to notice.
+        // This end takes a moment to notice, and a process that another test has just forked may
+        // still have what is closed here.
         let wait_while = |end| {
             while end_of(accepted_number) == Some(end) {
                 std::thread::yield_now();
@@ -263,6 +283,9 @@ pub(super) mod tests {
         known().stdin = Some(of(&reader));
         assert_eq!((stdin(), ends()), (Some(number), vec![(number, End::Open)]));
         drop(writer);
+        while ends() == [(number, End::Open)] {
+            std::thread::yield_now();
+        }
         assert_eq!(ends(), [(number, End::Closed)]);
         known().stdin = None;
 
@@ -272,6 +295,9 @@ pub(super) mod tests {
         client.shutdown(Shutdown::Write).unwrap();
         assert_eq!(ends(), [(accepted.as_raw_fd(), End::HalfClosed)]);
         drop(client);
+        while ends() == [(accepted.as_raw_fd(), End::HalfClosed)] {
+            std::thread::yield_now();
+        }
         assert_eq!(ends(), [(accepted.as_raw_fd(), End::Closed)]);
         known().stdin = None;
 

@@ -35,7 +35,8 @@ fn wants_debug(mut arguments: impl Iterator<Item = OsString>) -> bool {
     if !arguments.next().is_some_and(is_nbdkit) {
         return true;
     }
-    arguments.take_while(|argument| argument != "--").any(|argument| match argument.as_bytes() {
+    // A value that looks like `-v` counts, too: a wrong yes only costs time.
+    arguments.any(|argument| match argument.as_bytes() {
         // An option's name may be shortened, but `--ver` could also be `--version`.
         long @ [b'-', b'-', ..] => b"--verbose".starts_with(long) && long.len() > b"--ver".len(),
         [b'-', letters @ ..] => {
@@ -58,6 +59,7 @@ mod tests {
             "nbdkit --verb disk.so",
             "nbdkit -fv disk.so",
             "nbdkit -p 10809 -nvU- disk.so",
+            "nbdkit -e -- -v disk.so",
             // Not nbdkit, or somebody's own wrapper.
             "nbdkit-script-test disk.so",
         ] {
@@ -68,7 +70,6 @@ mod tests {
             "nbdkit -f disk.so size=1M level=-v",
             "nbdkit --vsock disk.so --ver",
             "nbdkit -Uv -ev -D disk.v=1 disk.so",
-            "nbdkit disk.so -- -v",
             "nbdkit - disk.so",
         ] {
             assert!(!wants_debug(line), "{line}");

@@ -4,9 +4,8 @@
 //! environment, as `NBDKIT_PANIC=load`. Data callbacks panic only for requests that begin at
 //! offset 0, so that the same connection can show that it goes on.
 //!
-//! With `panic=never` and `panic=debug` it does not panic, but shows other things.
-//!
-//! With `panic=never` and `panic=debug` it does not panic, but shows other things.
+//! It does not panic with `panic=never`, which makes a read wait for the end, nor with
+//! `panic=debug`, which logs whether nbdkit shows debug messages.
 #![deny(unsafe_code)]
 
 use std::ffi::OsStr;
