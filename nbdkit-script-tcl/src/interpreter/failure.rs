@@ -22,8 +22,8 @@ impl Inside<'_> {
     /// `return -code break` and the like into errors.
     ///
     /// The errno comes from the error code, else from `nbdkit::set_error`, else it is `EIO`. An
-    /// interruption has a message and an errno of its own: what Tcl left may be of an error that
-    /// the script has caught before.
+    /// interruption has a message and an errno of its own. What Tcl left may be of an error that
+    /// the script has caught before, or a failure at the last moment.
     #[cold]
     pub(super) fn failure(&self, status: c_int) -> Error {
         // A shortened copy: a script's message may have any length.
@@ -38,11 +38,21 @@ impl Inside<'_> {
                 (self.position(&info), beginning(&info).to_owned())
             })
             .unwrap_or_default();
-        let error = interruption.unwrap_or_else(|| {
-            let errno = self.option(&options, "-errorcode", errno_of).flatten();
-            let pending = self.interpreter.shared.pending_errno.get();
-            Error::new(errno.unwrap_or(pending), message.message())
-        });
+        let error = match interruption {
+            // A child interpreter is cancelled without our message.
+            Some(error) if ["", "eval unwound", error.message()].contains(&message.message()) => {
+                error
+            }
+            Some(error) => {
+                let both = format!("{}; last error: {}", error.message(), message.message());
+                Error::new(error.errno(), both)
+            }
+            None => {
+                let errno = self.option(&options, "-errorcode", errno_of).flatten();
+                let pending = self.interpreter.shared.pending_errno.get();
+                Error::new(errno.unwrap_or(pending), message.message())
+            }
+        };
         let error = match position {
             Some(position) => {
                 error.at(self.interpreter.shown_name(position.file), Some(position.line))
