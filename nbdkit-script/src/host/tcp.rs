@@ -2,7 +2,7 @@
 //! the system of a client that has gone acknowledges everything for a minute. But the system lists
 //! all sockets of the network namespace that the server is in.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -32,7 +32,9 @@ pub(super) fn are_abandoned(connections: &[Connection]) -> Vec<bool> {
     let mut found = vec![(false, false); connections.len()];
     let ends = |own: SocketAddr, peer: SocketAddr| (canonical(own), canonical(peer));
     let numbered = connections.iter().enumerate();
-    let wanted: HashMap<_, _> =
+    // Not a `HashMap`, which has a thread local: the watcher's thread must not use the first one
+    // when there is no memory left.
+    let wanted: BTreeMap<_, _> =
         numbered.map(|(number, wanted)| (ends(wanted.own, wanted.peer), number)).collect();
     if !connections.is_empty() {
         for listed in ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().flat_map(list) {

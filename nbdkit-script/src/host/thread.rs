@@ -3,7 +3,8 @@
 //! We do not use the standard library's: it allocates when a thread begins, and the C library
 //! reserves 64 MiB of address space for each thread that allocates. With a limited address space,
 //! the scripts would lose that much. Using one of the plugin's thread locals allocates too, and the
-//! standard library's locks may do so.
+//! C library ends the process if there is no memory for that. A `HashMap` has one, and the standard
+//! library's locks may allocate.
 
 use std::ffi::c_void;
 use std::io;
