@@ -133,6 +133,8 @@ unsafe extern "C" {
     pub fn Tcl_CreateInterp() -> *mut Tcl_Interp;
     pub fn Tcl_Init(interp: *mut Tcl_Interp) -> c_int;
     pub fn Tcl_DeleteInterp(interp: *mut Tcl_Interp);
+    #[cfg_attr(tcl9, link_name = "Tcl_GetChild")]
+    pub fn Tcl_GetSlave(interp: *mut Tcl_Interp, path: *const c_char) -> *mut Tcl_Interp;
     pub fn Tcl_FinalizeThread();
     pub fn Tcl_SetExitProc(exit: Option<Tcl_ExitProc>) -> Option<Tcl_ExitProc>;
     pub fn Tcl_GetThreadData(key: *mut Tcl_ThreadDataKey, size: Tcl_Size) -> *mut c_void;
@@ -148,9 +150,6 @@ unsafe extern "C" {
 
     pub fn Tcl_AsyncCreate(function: Tcl_AsyncProc, data: *mut c_void) -> Tcl_AsyncHandler;
     pub fn Tcl_AsyncMark(handler: Tcl_AsyncHandler);
-    #[cfg_attr(tcl9, link_name = "Tcl_GetChild")]
-    pub fn Tcl_GetSlave(interp: *mut Tcl_Interp, path: *const c_char) -> *mut Tcl_Interp;
-
     #[cfg(test)]
     pub fn Tcl_AsyncInvoke(interp: *mut Tcl_Interp, code: c_int) -> c_int;
     pub fn Tcl_AsyncDelete(handler: Tcl_AsyncHandler);

@@ -189,6 +189,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_block_knows_what_was_written_to_it() -> Result<()> {
+        let block = Block::new(50, Arc::new(Backing::new(50, None)?));
+        let mut content = block.lock();
+        assert_eq!(content.gap(), Some(0..50));
+        for range in [10..20, 30..40, 20..25, 5..6, 24..31] {
+            content.write(range.clone(), &[1; 50][range])?;
+        }
+        assert_eq!(content.known.iter().cloned().collect::<Vec<_>>(), [5..6, 10..40]);
+        assert!(content.read(10..40).is_some() && content.read(12..13).is_some());
+        assert!(content.read(9..11).is_none() && content.read(39..41).is_none());
+        assert_eq!(content.gap(), Some(0..50));
+        content.write(40..50, &[1; 10])?;
+        assert_eq!(content.gap(), Some(0..10));
+        content.fill(0, Some(&[2; 10]))?;
+        let Some(Part::Bytes(bytes)) = content.read(0..50) else { panic!("not known") };
+        assert_eq!(bytes[..12], [2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 1, 1]);
+        assert_eq!(content.gap(), None);
+        Ok(())
+    }
+
+    #[test]
     fn written_bytes_are_newer_than_the_stores() -> Result<()> {
         let block = Block::new(8, Arc::new(Backing::new(8, None)?));
         let mut content = block.lock();

@@ -41,11 +41,11 @@ impl Interpreter {
         })
     }
 
-    /// Forgets what an earlier call has left. The identity must be assumed.
+    /// Forgets what an earlier call has left.
     #[inline(always)]
-    fn begin(&self) {
+    fn begin(&self, inside: &Inside<'_>) {
         self.shared.pending_errno.set(0);
-        self.stopper.begin();
+        inside.forget_interruption();
     }
 
     // Always inline: otherwise the array of arguments would be copied, and read back before its
@@ -58,8 +58,8 @@ impl Interpreter {
         take: impl FnOnce(&Inside<'_>) -> Result<T>,
     ) -> Result<T> {
         let _assumed = self.identity.assume();
-        self.begin();
         let inside = Inside { interpreter: self };
+        self.begin(&inside);
         if !self.is_defined(callback) {
             return Err(Error::not_defined());
         }
@@ -92,7 +92,7 @@ impl Interpreter {
     /// Those of [`call`](Self::call).
     pub fn run(&self, words: &[&str]) -> Result<()> {
         self.inside(|inside| {
-            self.begin();
+            self.begin(inside);
             match inside.eval(words) {
                 TCL_OK => Ok(()),
                 status => Err(inside.failure(status)),

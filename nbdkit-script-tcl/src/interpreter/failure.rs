@@ -31,7 +31,7 @@ impl Inside<'_> {
         // SAFETY: a living interpreter, whose last command ended with this status.
         let options = unsafe { Object::hold(ffi::Tcl_GetReturnOptions(self.raw(), status)) };
         // Before the position, which Tcl would not tell while it is cancelling.
-        let interruption = self.interpreter.stopper.end();
+        let interruption = self.end_interruption();
         let (position, trace) = self
             .option(&options, "-errorinfo", |info| {
                 let info = info.text();

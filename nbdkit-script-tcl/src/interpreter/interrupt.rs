@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nbdkit_script::Error;
 use nbdkit_script::interrupt::{Interrupt, Interrupter, Interruption};
 
-use super::object::{Object, c_name};
-use crate::ffi::{self, TCL_CANCEL_UNWIND, TCL_EVAL_GLOBAL, TCL_OK, Tcl_AsyncHandler, Tcl_Interp};
+use super::object::Object;
+use crate::ffi::{self, TCL_CANCEL_UNWIND, Tcl_AsyncHandler, Tcl_Interp};
 
 /// The state of an interruption, shared with the threads that interrupt.
 pub(super) struct Stopper {
@@ -81,27 +81,25 @@ impl Stopper {
         }
     }
 
-    /// Forgets what an earlier call has left. The interpreter's identity must be assumed.
+    /// Whether a call left nothing to take back.
     #[inline(always)]
-    pub(super) fn begin(&self) {
-        if self.state.get() != State::Running {
-            self.end();
-            self.state.set(State::Running);
-        }
+    pub(super) fn is_running(&self) -> bool {
+        self.state.get() == State::Running
     }
 
-    /// The call has failed, so it is not cancelled any more. Returns the interruption, if there was
-    /// one. The interpreter's identity must be assumed; this resets its result.
-    #[cold]
+    /// From now on a call may be cancelled.
+    pub(super) fn begin(&self) {
+        self.state.set(State::Running);
+    }
+
+    /// From now on nothing is cancelled. Returns why the call was, if it was.
     pub(super) fn end(&self) -> Option<Error> {
-        if self.state.replace(State::Failed) == State::Cancelled {
-            self.take_back();
-        }
+        self.state.set(State::Failed);
         self.interruption.take()
     }
 
     /// Cancels what the interpreter runs. Only for the thread that runs it.
-    fn cancel(&self, interruption: Error) {
+    pub(super) fn cancel(&self, interruption: Error) {
         if self.state.get() == State::Failed {
             return;
         }
@@ -115,46 +113,6 @@ impl Stopper {
         }
         // `Tcl_CancelEval` has released the value.
         std::mem::forget(message);
-    }
-
-    /// Takes back a cancellation. One that came after the last command of its call would cancel
-    /// what runs next, and one also stays in each child interpreter that was not running.
-    ///
-    /// Tcl has no function for this, but does it whenever it evaluates a command at the top level,
-    /// be it empty.
-    fn take_back(&self) {
-        let mut paths = vec![vec![]];
-        while let Some(path) = paths.pop() {
-            let list: Vec<_> = path.iter().map(|name: &String| Object::string(name)).collect();
-            let list = Object::list(&list);
-            let name = c_name(&list.value().text());
-            // SAFETY: a living interpreter in the thread that runs it, a C string, and no words.
-            // The empty path is the interpreter itself.
-            unsafe {
-                let interp = ffi::Tcl_GetSlave(self.interp.as_ptr(), name.as_ptr());
-                if interp.is_null() {
-                    continue;
-                }
-                ffi::Tcl_EvalObjv(interp, 0, ptr::null(), 0);
-            }
-            paths.extend(self.children(&list).into_iter().map(|name| [&*path, &[name]].concat()));
-        }
-    }
-
-    /// The names of the child interpreters of the one with this path.
-    fn children(&self, path: &Object) -> Vec<String> {
-        let words = ["interp", "slaves"].map(Object::string);
-        let words = [words[0].as_ptr(), words[1].as_ptr(), path.as_ptr()];
-        // SAFETY: a living interpreter in the thread that runs it, and living values.
-        let found = unsafe {
-            let interp = self.interp.as_ptr();
-            match ffi::Tcl_EvalObjv(interp, 3, words.as_ptr(), TCL_EVAL_GLOBAL) {
-                TCL_OK => Object::hold(ffi::Tcl_GetObjResult(interp)),
-                _ => return Vec::new(),
-            }
-        };
-        let names = found.value().list().unwrap_or_default();
-        names.iter().map(|name| name.text().into_owned()).collect()
     }
 
     /// Deletes the handler. The interpreter's identity must be assumed.
@@ -179,43 +137,4 @@ unsafe extern "C" fn interrupted(data: *mut c_void, _: *mut Tcl_Interp, code: c_
         stopper.cancel(error);
     }
     code
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Interpreter;
-    use super::*;
-
-    /// What the handler does, after the last command of a call.
-    fn cancel_too_late(stopper: &Stopper, error: Error) {
-        stopper.cancel(error);
-        // Tcl does the rest in a handler of its own.
-        // SAFETY: the interpreter's identity is assumed.
-        unsafe { ffi::Tcl_AsyncInvoke(ptr::null_mut(), TCL_OK) };
-    }
-
-    #[test]
-    fn an_interruption_that_comes_too_late_does_not_affect_the_next_call() {
-        let interpreter = Interpreter::new(|_| "callback").unwrap();
-        // Taking it back runs nothing of the script's.
-        for code in ["proc unknown args { error unknown }", "proc {} {} { error empty }"] {
-            interpreter.run(&["eval", code]).unwrap();
-        }
-        let uses = ["set x", "interp eval a {set x}", "interp eval {a {b c}} {set x}"];
-        interpreter.run(&["interp", "create", "a"]).unwrap();
-        interpreter.run(&["interp", "create", "a {b c}"]).unwrap();
-        let stopper = &interpreter.stopper;
-        for used in uses.map(|used| format!("{used} value")) {
-            interpreter.inside(|_| cancel_too_late(stopper, Error::msg("too late")));
-            interpreter.run(&["eval", &used]).unwrap();
-            // The failure of a command, and the cancellation that comes after it.
-            interpreter.inside(|inside| {
-                assert_ne!(inside.eval(&["error", "no"]), TCL_OK);
-                cancel_too_late(stopper, Error::new(libc::ESHUTDOWN, "too late"));
-                assert_eq!(stopper.end().unwrap().errno(), libc::ESHUTDOWN);
-                cancel_too_late(stopper, Error::msg("it has failed already"));
-                assert_eq!(inside.ask(&["eval", &used]).as_deref(), Some("value"));
-            });
-        }
-    }
 }

@@ -19,6 +19,7 @@ mod lent;
 mod method;
 mod object;
 mod shared;
+mod take_back;
 mod text;
 pub mod thread;
 
@@ -181,15 +182,14 @@ impl Drop for Interpreter {
         }
         {
             let _assumed = self.identity.assume();
-            self.stopper.begin();
+            Inside { interpreter: self }.forget_interruption();
             self.stopper.delete();
             self.names.clear();
             self.handles.take();
             self.lent.take();
             // Its child interpreters would be deleted as well. Other threads may have created them,
             // so if there are any, this one leaks, too.
-            let children = Inside { interpreter: self }.ask(&["interp", "slaves"]);
-            if children.is_none_or(|children| children.is_empty()) {
+            if (Inside { interpreter: self }).children("").is_empty() {
                 // SAFETY: nobody uses it any more. The script's own code for the end runs here.
                 unsafe { ffi::Tcl_DeleteInterp(self.raw.as_ptr()) };
             }
@@ -260,6 +260,13 @@ impl Inside<'_> {
     /// Runs a command, and returns its result as text; `None` if it fails.
     pub fn ask(&self, words: &[&str]) -> Option<String> {
         (self.eval(words) == TCL_OK).then(|| self.result().text().into_owned())
+    }
+
+    /// The names of the child interpreters of the one with this path, which is a list.
+    fn children(&self, path: &str) -> Vec<String> {
+        let names = Object::string(&self.ask(&["interp", "slaves", path]).unwrap_or_default());
+        let names = names.value().list().unwrap_or_default();
+        names.iter().map(|name| name.text().into_owned()).collect()
     }
 
     /// Runs a command, and returns its status.

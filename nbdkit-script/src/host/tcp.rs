@@ -28,6 +28,9 @@ struct Listed {
 /// Whether the client of each connection has closed its socket. False for a client whose socket is
 /// not listed: it may be on another machine or in another network namespace.
 pub(super) fn are_abandoned(connections: &[Connection]) -> Vec<bool> {
+    if connections.is_empty() {
+        return Vec::new();
+    }
     // For each connection, whether both of its sockets are as they are when it is abandoned.
     let mut found = vec![(false, false); connections.len()];
     let ends = |own: SocketAddr, peer: SocketAddr| (canonical(own), canonical(peer));
@@ -36,15 +39,13 @@ pub(super) fn are_abandoned(connections: &[Connection]) -> Vec<bool> {
     // when there is no memory left.
     let wanted: BTreeMap<_, _> =
         numbered.map(|(number, wanted)| (ends(wanted.own, wanted.peer), number)).collect();
-    if !connections.is_empty() {
-        for listed in ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().flat_map(list) {
-            // The same addresses may be in use in another namespace, so look at our own socket too.
-            if let Some(&number) = wanted.get(&ends(listed.own, listed.peer)) {
-                found[number].0 |= listed.inode == connections[number].inode;
-            }
-            if let Some(&number) = wanted.get(&ends(listed.peer, listed.own)) {
-                found[number].1 |= listed.inode == 0 && CLOSED.contains(&listed.state);
-            }
+    for listed in ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().flat_map(list) {
+        // The same addresses may be in use in another namespace, so look at our own socket too.
+        if let Some(&number) = wanted.get(&ends(listed.own, listed.peer)) {
+            found[number].0 |= listed.inode == connections[number].inode;
+        }
+        if let Some(&number) = wanted.get(&ends(listed.peer, listed.own)) {
+            found[number].1 |= listed.inode == 0 && CLOSED.contains(&listed.state);
         }
     }
     found.into_iter().map(|(own, peer)| own && peer).collect()

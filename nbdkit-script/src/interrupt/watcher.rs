@@ -174,6 +174,8 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
     use crate::host::End;
 
@@ -197,13 +199,16 @@ mod tests {
     /// How a callback is interrupted at each look, while client 3 is connected, client 4 has gone
     /// and client 5 is leaving: whether that is likely to end it.
     fn interruptions_of(client: Caller) -> Vec<Option<bool>> {
-        let running = Arc::new(InOneCall(Call { number: 1, client }));
+        interruptions(Arc::new(InOneCall(Call { number: 1, client })))
+    }
+
+    fn interruptions(running: Arc<dyn Running>) -> Vec<Option<bool>> {
         let (sender, interruptions) = std::sync::mpsc::channel();
         let interrupter: Interrupter = Arc::new(move |interruption: Interruption| {
             sender.send(interruption.is_likely()).unwrap();
         });
         let mut watch = watch(None);
-        watch.running = Arc::downgrade(&running) as Weak<dyn Running>;
+        watch.running = Arc::downgrade(&running);
         watch.instances.push(Instance::new(Some(interrupter)));
         watch.clients =
             || Clients::that_are(&[(3, End::Open), (4, End::Closed), (5, End::HalfClosed)]);
@@ -229,6 +234,22 @@ mod tests {
         let last_reply = LAST_REPLY.div_duration_f64(TICK).ceil() as usize;
         gone[..last_reply].fill(None);
         assert_eq!(interruptions_of(Caller::from_number(5)), gone);
+    }
+
+    /// Each call ends while the watcher looks at the clients.
+    struct EndsMeanwhile(AtomicUsize);
+
+    impl Running for EndsMeanwhile {
+        fn call_of(&self, _: usize) -> Option<Call> {
+            let asked = self.0.fetch_add(1, Ordering::Relaxed);
+            Some(Call { number: asked.div_ceil(2), client: Caller::from_number(4) })
+        }
+    }
+
+    #[test]
+    fn a_call_that_ends_during_the_look_is_not_interrupted() {
+        let running = Arc::new(EndsMeanwhile(AtomicUsize::new(1)));
+        assert_eq!(interruptions(running), [None; LOOKS as usize]);
     }
 
     #[test]
