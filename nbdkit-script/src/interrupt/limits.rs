@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::host::Caller;
 
 /// The time between interruptions, in case a script catches one.
-pub(super) const AGAIN: Duration = Duration::from_millis(100);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The limits of one interpreter. `None` means unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::limits::AGAIN;
 use super::{Call, Interrupter, Interruption, Reason, Running};
 use crate::error::{Error, Result};
 use crate::host::{self, Caller, Clients, Event, Presence, Thread};
@@ -24,10 +23,13 @@ const LAST_REPLY: Duration = Duration::from_secs(30);
 /// How long running callbacks may continue once the server is ending.
 const ENDING: Duration = Duration::from_millis(500);
 
+/// How long a queued request that begins after that may run. There may be hundreds of them.
+const QUEUED: Duration = Duration::from_millis(20);
+
 /// The time limit for `close` and `cleanup` once the server is ending.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// How long to wait for nbdkit to disconnect clients itself.
+/// How long to wait for nbdkit to disconnect clients itself, the first time and each time again.
 const LET_GO: Duration = Duration::from_millis(100);
 
 /// Its stack size, in bytes. It runs no script.
@@ -65,6 +67,7 @@ impl Watcher {
             ending: None,
             closing: Arc::clone(&closing),
             clients: Clients::look,
+            let_go: None,
         };
         let run = move || watch.run(&stop);
         let thread = Thread::start(c"watcher", STACK, run).map_err(no_thread)?;
@@ -86,6 +89,8 @@ struct Watch {
     ending: Option<Instant>,
     closing: Arc<AtomicBool>,
     clients: fn() -> Clients,
+    /// When it last made nbdkit disconnect clients, or began to wait for that.
+    let_go: Option<Instant>,
 }
 
 /// An instance, and the call in which it was last seen.
@@ -108,16 +113,17 @@ impl Watch {
         loop {
             let event = match self.ending {
                 None => host::wait_for_end(stop, tick),
-                Some(_) => host::wait_for_stop(stop, AGAIN),
+                Some(_) => host::wait_for_stop(stop, QUEUED / 2),
             };
             let now = Instant::now();
             match event {
                 Event::Stop => return,
-                Event::Ending => self.ending = Some(now),
+                Event::Ending => (self.ending, self.let_go) = (Some(now), Some(now)),
                 Event::TimeOut => {}
             }
-            if self.ending.is_some_and(|since| now - since >= LET_GO) {
+            if self.let_go.is_some_and(|last| now - last >= LET_GO) {
                 host::let_clients_go();
+                self.let_go = Some(now);
             }
             self.look(now);
         }
@@ -163,7 +169,7 @@ impl Watch {
         }
         if let Some(since) = self.ending {
             let limit = if client == Caller::CLOSED { CLOSING } else { ENDING };
-            return (now - since >= limit).then_some(Reason::Ending);
+            return (now - since >= limit && seen >= QUEUED).then_some(Reason::Ending);
         }
         // A call that is seen for the first time may be short.
         let waits = ![Caller::NOBODY, Caller::CLOSED].contains(&client);
@@ -182,7 +188,8 @@ mod tests {
     fn watch(limit: Option<Duration>) -> Watch {
         let running = Weak::<InOneCall>::new();
         let (closing, clients) = (Arc::default(), || Clients::that_are(&[]));
-        Watch { running, instances: vec![], limit, ending: None, closing, clients }
+        let (ending, let_go) = (None, None);
+        Watch { running, instances: vec![], limit, ending, closing, clients, let_go }
     }
 
     /// More than a leaving client's callback has.
@@ -280,8 +287,11 @@ mod tests {
     fn what_runs_at_the_end_is_stopped_and_what_closes_has_longer() {
         let (mut watch, now) = (watch(None), Instant::now());
         watch.ending = Some(now - ENDING);
-        assert_eq!(watch.reason(now, Duration::ZERO, Caller::UNKNOWN), Some(Reason::Ending));
-        assert_eq!(watch.reason(now, Duration::ZERO, Caller::NOBODY), Some(Reason::Ending));
+        for client in [Caller::UNKNOWN, Caller::NOBODY] {
+            // A queued request has only just begun, and may be short.
+            assert_eq!(watch.reason(now, Duration::ZERO, client), None);
+            assert_eq!(watch.reason(now, QUEUED, client), Some(Reason::Ending));
+        }
         // A `close` that has begun before has as long as one that begins now.
         assert_eq!(watch.reason(now, CLOSING, Caller::CLOSED), None);
         watch.ending = Some(now);
