@@ -12,11 +12,6 @@ READS = "i8 u8 i16 u16 i32 u32 i64 f32 f64 i16be u16be i32be u32be i64be f32be f
 SIZES = {name: int(re.search(r"\d+", name)[0]) // 8 for name in READS}
 
 
-def argument(number):
-    """How messages count the arguments of a method: in Lua, the buffer is the first."""
-    return f"argument {number + only(lua=1, tcl=0)}"
-
-
 def found(lua, tcl):
     """How a message describes an unexpected value."""
     return only(lua=lua, tcl=f'"{tcl}"')
@@ -36,7 +31,7 @@ def evaluate(serve, language):
 
 @pytest.fixture
 def message(evaluate, language):
-    """The message of a failing method call; `{name}` stands for a variable."""
+    """The message of a failing method call, after its name; `{name}` stands for a variable."""
 
     def message(name, *arguments):
         def argument(value):
@@ -44,7 +39,10 @@ def message(evaluate, language):
                 return language.variable(value.strip("{}"))
             return value
 
-        return evaluate.message(language.method("buf", name, *map(argument, arguments)))
+        line = evaluate.message(language.method("buf", name, *map(argument, arguments)))
+        named = f"buffer{only(lua=':', tcl=' ')}{name}: "
+        assert line.startswith(named), line
+        return line.removeprefix(named)
 
     return message
 
@@ -87,7 +85,7 @@ def test_each_read_and_write_ends_where_the_buffer_does(evaluate, message, langu
 def test_offset_that_counts_no_bytes(evaluate, message, name, offset, shown):
     for call in ((f"read{name}", offset), (f"write{name}", offset, 1)):
         line = message(*call)
-        assert line.startswith(f"{argument(1)}, the offset: found {shown}"), line
+        assert line.startswith(f"argument 1, the offset: found {shown}"), line
         assert line.endswith(", expected a whole number from 0 on")
     assert unharmed(evaluate)
 
@@ -106,36 +104,36 @@ OWN, NAME = "the end of the buffer, which has 4 bytes", only(
 @pytest.mark.parametrize(
     "call, line",
     [
-        (("readu8",), f"{argument(1)}: found nothing, expected a number"),
-        (("readu8", "x"), f"{argument(1)}: found {STRING}, expected a number"),
+        (("readu8",), "argument 1: found nothing, expected a number"),
+        (("readu8", "x"), f"argument 1: found {STRING}, expected a number"),
         (("readu8", 0, 0), "2 arguments, expected at most 1"),
-        (("writeu8", 0), f"{argument(2)}: found nothing, expected a number"),
-        (("writeu8", 0, "x"), f"{argument(2)}: found {STRING}, expected a number"),
-        (("writeu8", 0, 0.5), f"{argument(2)}, the value: expected a whole number"),
-        (("writei64", 0, float("inf")), f"{argument(2)}, the value: expected a whole number"),
-        (("writei64", 0, float("-inf")), f"{argument(2)}, the value: expected a whole number"),
-        (("writei64", 0, 1e19), f"{argument(2)}, the value: expected a whole number"),
-        (("writef64", 0, "x"), f"{argument(2)}: found {STRING}, expected a number"),
+        (("writeu8", 0), "argument 2: found nothing, expected a number"),
+        (("writeu8", 0, "x"), f"argument 2: found {STRING}, expected a number"),
+        (("writeu8", 0, 0.5), "argument 2, the value: expected a whole number"),
+        (("writei64", 0, float("inf")), "argument 2, the value: expected a whole number"),
+        (("writei64", 0, float("-inf")), "argument 2, the value: expected a whole number"),
+        (("writei64", 0, 1e19), "argument 2, the value: expected a whole number"),
+        (("writef64", 0, "x"), f"argument 2: found {STRING}, expected a number"),
         (("writeu8", 0, 1, 2), "3 arguments, expected at most 2"),
-        (("readstring",), f"{argument(1)}: found nothing, expected a number"),
-        (("readstring", 0), f"{argument(2)}: found nothing, expected a number"),
+        (("readstring",), "argument 1: found nothing, expected a number"),
+        (("readstring", 0), "argument 2: found nothing, expected a number"),
         (("readstring", 0, -1),
-         f"{argument(2)}, the count: found -1, expected a whole number from 0 on"),
+         "argument 2, the count: found -1, expected a whole number from 0 on"),
         (("readstring", 0, 17), "offset 0 and 17 bytes from there are past the end"),
         (("readstring", 16, 1), "offset 16 and 1 bytes from there are past the end"),
         (("readstring", 17, 0), "offset 17 and 0 bytes from there are past the end"),
         (("readstring", 2**52, 2**52), "offset 4503599627370496 and 4503599627370496 bytes"),
         (("readstring", 0, 1, 2), "3 arguments, expected at most 2"),
-        (("writestring", 0), f"{argument(2)}: found nothing, expected a string"),
+        (("writestring", 0), "argument 2: found nothing, expected a string"),
         (("writestring", 14, "abc"), "offset 14 and 3 bytes from there are past the end"),
         (("writestring", 17, ""), "offset 17 and 0 bytes from there are past the end"),
         (("writestring", 0, "abc", 4), "the count is 4, but the string has 3 bytes"),
-        (("writestring", 0, "abc", -1), f"{argument(3)}, the count: found -1, expected a whole"),
-        (("writestring", 0, "abc", "x"), f"{argument(3)}: found {STRING}, expected a number"),
+        (("writestring", 0, "abc", -1), "argument 3, the count: found -1, expected a whole"),
+        (("writestring", 0, "abc", "x"), f"argument 3: found {STRING}, expected a number"),
         (("writestring", 0, "a", 1, 1), "4 arguments, expected at most 3"),
-        (("copy",), f"{argument(1)}: found nothing, expected a number"),
-        (("copy", 0), f"{argument(2)}: found nothing, expected {NAME}"),
-        (("copy", 0, "x"), f"{argument(2)}: found {STRING}, expected {NAME}"),
+        (("copy",), "argument 1: found nothing, expected a number"),
+        (("copy", 0), f"argument 2: found nothing, expected {NAME}"),
+        (("copy", 0, "x"), f"argument 2: found {STRING}, expected {NAME}"),
         (("copy", 1, "{buf}"), "offset 1 and 16 bytes from there are past the end"),
         (("copy", 1, "{of16}"), "offset 1 and 16 bytes from there are past the end"),
         (("copy", 0, "{of17}"), "offset 0 and 17 bytes from there are past the end"),
@@ -143,17 +141,17 @@ OWN, NAME = "the end of the buffer, which has 4 bytes", only(
         (("copy", 0, "{of4}", 5), f"offset 5 and 0 bytes from there are past {OWN}"),
         (("copy", 0, "{of4}", 2, 3), f"offset 2 and 3 bytes from there are past {OWN}"),
         (("copy", 0, "{buf}", 8, 9), "offset 8 and 9 bytes from there are past the end"),
-        (("copy", -1, "{buf}"), f"{argument(1)}, the target offset: found -1"),
-        (("copy", 0, "{buf}", -1), f"{argument(3)}, the source offset: found -1"),
-        (("copy", 0, "{buf}", 0, -1), f"{argument(4)}, the count: found -1"),
+        (("copy", -1, "{buf}"), "argument 1, the target offset: found -1"),
+        (("copy", 0, "{buf}", -1), "argument 3, the source offset: found -1"),
+        (("copy", 0, "{buf}", 0, -1), "argument 4, the count: found -1"),
         (("copy", 0, "{buf}", 0, 1, 1), "5 arguments, expected at most 4"),
-        (("fill",), f"{argument(1)}: found nothing, expected a number"),
-        (("fill", 0), f"{argument(2)}: found nothing, expected a number"),
-        (("fill", 0, "x"), f"{argument(2)}: found {STRING}, expected a number"),
-        (("fill", 0, 0.5), f"{argument(2)}, the byte: expected a whole number"),
+        (("fill",), "argument 1: found nothing, expected a number"),
+        (("fill", 0), "argument 2: found nothing, expected a number"),
+        (("fill", 0, "x"), f"argument 2: found {STRING}, expected a number"),
+        (("fill", 0, 0.5), "argument 2, the byte: expected a whole number"),
         (("fill", 17, 0), "offset 17 and 0 bytes from there are past the end"),
         (("fill", 0, 0, 17), "offset 0 and 17 bytes from there are past the end"),
-        (("fill", 0, 0, -1), f"{argument(3)}, the count: found -1"),
+        (("fill", 0, 0, -1), "argument 3, the count: found -1"),
         (("fill", 0, 0, 1, 1), "4 arguments, expected at most 3"),
         (("tostring", 1), "1 arguments, expected at most 0"),
     ],
@@ -207,7 +205,7 @@ def is_gone(evaluate, use):
 
 
 GONE = only(
-    lua=r"^code:1: this buffer is gone: it was nbdkit's, and its callback has returned$",
+    lua=r"^code:1: buffer:\w+: this buffer is gone: it was nbdkit's, and its callback has returned$",
     # Its command no longer exists.
     tcl=r'invalid command name "::nbdkit::buffer\d+"$|found "::nbdkit::buffer\d+", expected ',
 )

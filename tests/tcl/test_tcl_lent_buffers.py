@@ -222,9 +222,9 @@ def test_a_forgotten_word_in_front_of_a_buffer(serve, language, method, thing):
     """Otherwise the letters of the buffer's name would be on the disk."""
     evaluating = evaluator(serve, language)
     message = evaluating.message(f"[{thing}] {method} {LENT} 0")
-    assert message.endswith(
-        "argument 1: found the name of a buffer, expected -buffer in front of it"
-    ), message
+    kind = "file" if "file" in thing else "disk"
+    found = "argument 1: found the name of a buffer, expected -buffer in front of it"
+    assert message == f"{kind} {method}: {found}"
     assert evaluating.value(f"string trim [[{thing}] pread 64 0] \\0") == ""
 
 

@@ -26,7 +26,7 @@ proc pread {h buf offset flags} {
 """
 
 # What it is after one line, and what the next line returns. NAME stands for any buffer's name.
-GONE = 'argument 1: found "NAME", expected the name of a buffer'
+GONE = 'file pread: argument 1: found "NAME", expected the name of a buffer'
 NO_COMMAND = 'invalid command name "NAME"'
 LINES = [
     # Found by listing, not by the value.

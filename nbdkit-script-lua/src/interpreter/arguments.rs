@@ -19,15 +19,27 @@ pub(super) struct Arguments<'a> {
     known: &'a Known,
     /// The number of values before the first argument.
     skipped: c_int,
+    is_method: bool,
     borrowed: Borrowed,
 }
 
 impl<'a> Arguments<'a> {
+    /// Those of a function.
+    ///
     /// # Safety
     /// Only in a C function that leaves the values where they are for `'a`.
     #[inline]
     pub(super) unsafe fn new(state: *mut lua_State, known: &'a Known, skipped: c_int) -> Self {
-        Arguments { state, known, skipped, borrowed: Borrowed::default() }
+        Arguments { state, known, skipped, is_method: false, borrowed: Borrowed::default() }
+    }
+
+    /// Those of a method, whose name is the second upvalue.
+    ///
+    /// # Safety
+    /// As for [`new`](Arguments::new).
+    #[inline]
+    pub(super) unsafe fn of_method(state: *mut lua_State, known: &'a Known) -> Self {
+        Arguments { state, known, skipped: 0, is_method: true, borrowed: Borrowed::default() }
     }
 
     #[inline]
@@ -165,6 +177,20 @@ impl<'a> Call<'a> for Arguments<'a> {
                 name.to_string_lossy()
             }
         }
+    }
+
+    fn method(&self) -> Option<Cow<'_, str>> {
+        // SAFETY: a string is not converted, and the running function keeps its upvalue. A script
+        // may have put something else there.
+        self.is_method.then(|| unsafe {
+            let place = ffi::lua_upvalueindex(2);
+            match ffi::lua_type(self.state, place) {
+                ffi::LUA_TSTRING => {
+                    CStr::from_ptr(ffi::lua_tostring(self.state, place)).to_string_lossy()
+                }
+                _ => "?".into(),
+            }
+        })
     }
 
     fn set_errno(&self, errno: i32) {

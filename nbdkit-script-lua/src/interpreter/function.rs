@@ -3,7 +3,7 @@
 //! A function made by mlua takes several times as long to call, and scripts call methods for every
 //! few bytes of a buffer.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 use std::ptr;
 
 use mlua::Table;
@@ -25,7 +25,7 @@ unsafe extern "C-unwind" fn method<M: Method>(state: *mut lua_State) -> c_int {
     // SAFETY: `push_closure` made this function. Lua calls it, and it ends here.
     unsafe {
         let Some(known) = Known::of_function(state) else { return raise_changed(state) };
-        end(state, known, api::run::<M>(&Arguments::new(state, known, 0)))
+        end(state, known, api::run::<M>(&Arguments::of_method(state, known)))
     }
 }
 
@@ -260,9 +260,9 @@ unsafe fn register_type(
     // SAFETY: the caller's.
     unsafe {
         ffi::lua_newtable(state);
-        set_methods(state, known, metamethods);
+        set_methods(state, known, name, metamethods);
         ffi::lua_createtable(state, 0, methods.len() as c_int);
-        set_methods(state, known, methods);
+        set_methods(state, known, name, methods);
         ffi::lua_setfield(state, -2, c"__index".as_ptr());
         for field in [c"__name", c"__metatable"] {
             push_string(state, name.as_bytes());
@@ -272,17 +272,22 @@ unsafe fn register_type(
     }
 }
 
-/// Puts methods into the table on top.
+/// Puts methods of a type into the table on top. Messages name them `buffer:copy`.
 ///
 /// # Safety
 /// Only where Lua protects it, with room on the stack.
-unsafe fn set_methods(state: *mut lua_State, known: &Known, methods: &[Named]) {
+unsafe fn set_methods(state: *mut lua_State, known: &Known, of: &str, methods: &[Named]) {
+    let of = of.trim_start_matches("nbdkit.");
     // SAFETY: the caller's.
     unsafe {
         for (name, function) in methods {
-            ffi::lua_pushlstring(state, name.as_ptr().cast::<c_char>(), name.len());
+            push_string(state, name.as_bytes());
             known.push(state);
-            ffi::lua_pushcclosure(state, *function, 1);
+            push_string(state, of.as_bytes());
+            push_string(state, b":");
+            push_string(state, name.trim_start_matches("__").as_bytes());
+            ffi::lua_concat(state, 3);
+            ffi::lua_pushcclosure(state, *function, 2);
             ffi::lua_rawset(state, -3);
         }
     }

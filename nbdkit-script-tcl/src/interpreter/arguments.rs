@@ -100,10 +100,26 @@ pub enum Strings {
     Any,
 }
 
+/// A method, and its object.
+#[derive(Clone, Copy)]
+pub(super) struct Called<'a> {
+    pub(super) itself: &'a Instance,
+    /// The name of the object's type.
+    pub(super) of: &'static str,
+    pub(super) name: &'static str,
+}
+
+impl Called<'_> {
+    /// The method's name in messages.
+    pub(super) fn full_name(&self) -> String {
+        format!("{} {}", self.of, self.name)
+    }
+}
+
 /// The arguments of a function or a method.
 pub struct Arguments<'a> {
-    /// The object of a method, argument 1.
-    itself: Option<&'a Instance>,
+    /// For a method, whose object is argument 1.
+    called: Option<Called<'a>>,
     /// The other arguments.
     words: Words<'a>,
     strings: Strings,
@@ -114,9 +130,9 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    pub(super) fn new(itself: Option<&'a Instance>, words: Words<'a>, shared: &'a Shared) -> Self {
+    pub(super) fn new(called: Option<Called<'a>>, words: Words<'a>, shared: &'a Shared) -> Self {
         let (strings, borrowed) = (Strings::FromOutside, Borrowed::default());
-        Arguments { itself, words, strings, not_data: 0, shared, borrowed }
+        Arguments { called, words, strings, not_data: 0, shared, borrowed }
     }
 
     /// Marks this argument as the name of a buffer, which is neither data nor a number.
@@ -146,12 +162,12 @@ impl<'a> Arguments<'a> {
 
     /// The index of an argument among the words.
     fn place(&self, index: usize) -> Option<usize> {
-        self.position(index).checked_sub(1)
+        (index - usize::from(self.called.is_some())).checked_sub(1)
     }
 
     fn content(&self, index: usize) -> Option<&'a Content> {
-        let instance = match self.itself {
-            Some(itself) if index == 1 => itself,
+        let instance = match self.called {
+            Some(called) if index == 1 => called.itself,
             _ => self.words.instance(self.place(index)?)?,
         };
         match &instance.kind {
@@ -176,7 +192,7 @@ impl<'a> Arguments<'a> {
 
 impl<'a> Call<'a> for Arguments<'a> {
     fn count(&self) -> usize {
-        self.words.len() + usize::from(self.itself.is_some())
+        self.words.len() + usize::from(self.called.is_some())
     }
 
     fn has(&self, index: usize) -> bool {
@@ -272,8 +288,8 @@ impl<'a> Call<'a> for Arguments<'a> {
         }
     }
 
-    fn position(&self, index: usize) -> usize {
-        index - usize::from(self.itself.is_some())
+    fn method(&self) -> Option<Cow<'_, str>> {
+        self.called.map(|called| called.full_name().into())
     }
 
     fn set_errno(&self, errno: i32) {

@@ -6,7 +6,7 @@ use nbdkit_script::script::api::{self, Answer, Method, Methods};
 use nbdkit_script::{Error, Result};
 use once_cell::sync::Lazy;
 
-use super::arguments::{Arguments, Instance, Kind, Words};
+use super::arguments::{Arguments, Called, Instance, Kind, Words};
 use super::buffer::Content;
 
 /// Goes in front of an argument of a disk's or file's method that is the name of a buffer. Any
@@ -51,7 +51,7 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
         let name = words.get(0).map(|name| name.text()).unwrap_or_default();
         return Err(Error::invalid(format!("invalid command name \"{name}\"")));
     }
-    let (table, what) = match &itself.kind {
+    let (table, of) = match &itself.kind {
         Kind::Object(content @ Content::Disk(_)) => (&DISKS.0, content.name()),
         Kind::Object(content @ Content::File(_)) => (&FILES.0, content.name()),
         _ => (&BUFFERS.0, "buffer"),
@@ -59,20 +59,21 @@ pub(super) fn run<'a>(itself: &'a Instance, words: Words<'a>) -> Result<Answer<'
     let invalid = |found: String| {
         let known: Vec<_> = table.keys().copied().collect();
         let known = known.join(", ");
-        Error::new(libc::EINVAL, format!("{found}, expected a method of a {what}: {known}"))
+        Error::new(libc::EINVAL, format!("{found}, expected a method of a {of}: {known}"))
     };
     let name = words.get(1).ok_or_else(|| invalid("found nothing".into()))?;
-    let method = std::str::from_utf8(name.raw()).ok().and_then(|name| table.get(name));
-    let method = method.ok_or_else(|| invalid(format!("found {}", name.shown())))?;
+    let method = std::str::from_utf8(name.raw()).ok().and_then(|name| table.get_key_value(name));
+    let (&name, method) = method.ok_or_else(|| invalid(format!("found {}", name.shown())))?;
+    let called = Called { itself, of, name };
     // A byte array is always data. It has no string, and would get one here, twice as long.
-    let text = words.get(2).filter(|word| what != "buffer" && !word.is_pure_bytes());
+    let text = words.get(2).filter(|word| of != "buffer" && !word.is_pure_bytes());
     let is_marked = text.is_some_and(|word| word.raw() == BUFFER);
     if !is_marked && text.is_some() && words.names_lent(2) {
         // Without this, a write would write the name, which is longer than some requests.
-        let found = "argument 1: found the name of a buffer";
-        return Err(Error::invalid(format!("{found}, expected -buffer in front of it")));
+        let found = "argument 1: found the name of a buffer, expected -buffer in front of it";
+        return Err(Error::invalid(found).context(called.full_name()));
     }
     let words = words.after(if is_marked { 3 } else { 2 });
-    let arguments = Arguments::new(Some(itself), words, &itself.shared);
+    let arguments = Arguments::new(Some(called), words, &itself.shared);
     method(&arguments.not_data(if is_marked { 2 } else { 0 }))
 }

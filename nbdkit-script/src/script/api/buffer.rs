@@ -243,29 +243,29 @@ mod tests {
     }
 
     #[test]
-    fn messages_count_arguments_as_the_language_does() {
+    fn messages_name_the_method_and_count_without_its_object() {
         let mut bytes = [0; 4];
         fn message(values: Vec<Value<'_>>) -> String {
             call("writeu8", values).unwrap_err()
         }
         assert_eq!(
             message(vec![own(&mut bytes), integer(-1)]),
-            "argument 1, the offset: found -1, expected a whole number from 0 on"
+            "writeu8: argument 1, the offset: found -1, expected a whole number from 0 on"
         );
         assert_eq!(
             message(vec![own(&mut bytes), integer(0), Value::Text(b"x")]),
-            "argument 2: found \"x\", expected a number"
+            "writeu8: argument 2: found \"x\", expected a number"
         );
         let half = Value::Number(crate::values::Number::Float(0.5));
         assert_eq!(
             message(vec![own(&mut bytes), integer(0), half]),
-            "argument 2, the value: expected a whole number"
+            "writeu8: argument 2, the value: expected a whole number"
         );
         assert_eq!(
             message(vec![own(&mut bytes), integer(0), integer(0), integer(0)]),
-            "3 arguments, expected at most 2"
+            "writeu8: 3 arguments, expected at most 2"
         );
-        assert_eq!(message(vec![integer(0)]), "argument 0: found a number, expected a buffer");
+        assert_eq!(message(vec![integer(0)]), "writeu8: found a number, expected a buffer");
     }
 
     #[test]
@@ -274,7 +274,8 @@ mod tests {
         let message = call("writeu32", vec![own(&mut bytes), integer(1), integer(0)]).unwrap_err();
         assert_eq!(
             message,
-            "offset 1 and 4 bytes from there are past the end of the buffer, which has 4 bytes"
+            "writeu32: offset 1 and 4 bytes from there are past the end of the buffer, \
+             which has 4 bytes"
         );
         assert_eq!(bytes, [7; 4]);
         let most = integer(i64::MAX);
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn what_a_client_writes_is_read_only() {
         let message = call("fill", vec![data(b"abc"), integer(0), integer(0)]).unwrap_err();
-        assert!(message.starts_with("this buffer is read-only"), "{message}");
+        assert!(message.starts_with("fill: this buffer is read-only"), "{message}");
     }
 
     #[test]
@@ -305,7 +306,7 @@ mod tests {
         let mut bytes = *b"abc";
         let copy = vec![own(&mut bytes), integer(0), data(b"xyz"), Value::Nothing, integer(1)];
         let message = call("copy", copy).unwrap_err();
-        assert_eq!(message, "argument 3: found nothing, expected a number");
+        assert_eq!(message, "copy: argument 3: found nothing, expected a number");
         assert_eq!(&bytes, b"abc");
     }
 

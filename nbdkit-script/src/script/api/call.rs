@@ -112,10 +112,12 @@ pub trait Call<'a> {
     /// Describes an argument for a message: its value, or the name of its type.
     fn found(&self, index: usize) -> Cow<'_, str>;
 
-    /// The number of an argument in messages. A language whose scripts do not count the object of a
-    /// method as an argument subtracts it.
+    /// The called method, as messages name it, such as `buffer:copy`; `None` for a function.
+    fn method(&self) -> Option<Cow<'_, str>>;
+
+    /// The number of an argument in messages. A method's object is not counted: it has number 0.
     fn position(&self, index: usize) -> usize {
-        index
+        index - usize::from(self.method().is_some())
     }
 
     /// Keeps the errno of the callback's next failure, for `set_error`.
@@ -125,8 +127,10 @@ pub trait Call<'a> {
     #[cold]
     fn wrong_type(&self, index: usize, expected: &str) -> Error {
         let found = self.found(index);
-        let argument = self.position(index);
-        Error::invalid(format!("argument {argument}: found {found}, expected {expected}"))
+        Error::invalid(match self.position(index) {
+            0 => format!("found {found}, expected {expected}"),
+            argument => format!("argument {argument}: found {found}, expected {expected}"),
+        })
     }
 }
 
@@ -221,9 +225,18 @@ pub trait Methods {
 #[inline]
 pub fn run<'a, M: Method>(call: &impl Call<'a>) -> Result<Answer<'a>> {
     caught(call, || M::run(call)).map_err(|error| match error.is_invalid() {
-        true => Error::msg(error.message()),
+        true => mistaken(call, &error),
         false => error,
     })
+}
+
+#[cold]
+fn mistaken<'a>(call: &(impl Call<'a> + ?Sized), error: &Error) -> Error {
+    let mistake = Error::msg(error.message());
+    match call.method() {
+        Some(method) => mistake.context(method),
+        None => mistake,
+    }
 }
 
 /// Runs what returns an answer. A panic becomes an error, and so does a number that the language

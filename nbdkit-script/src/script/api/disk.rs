@@ -161,8 +161,8 @@ mod tests {
         let message = call("pread", vec![Value::Disk(disk), integer(4), integer(1)]).unwrap_err();
         assert!(message.contains("past the end of the disk"), "{message}");
         let message = call("size", vec![integer(1)]).unwrap_err();
-        assert_eq!(message, "argument 0: found a number, expected a disk");
+        assert_eq!(message, "size: found a number, expected a disk");
         let message = call("zero", vec![Value::Disk(disk), integer(1)]).unwrap_err();
-        assert_eq!(message, "argument 2: found nothing, expected a number");
+        assert_eq!(message, "zero: argument 2: found nothing, expected a number");
     }
 }

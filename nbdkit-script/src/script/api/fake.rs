@@ -44,19 +44,19 @@ pub(super) fn own(bytes: &mut [u8]) -> Value<'_> {
     Value::Buffer(RefCell::new(Some(Buffer::Own(bytes, MadeIn::default()))))
 }
 
-/// A call in it. Messages about a method count without its object.
+/// A call in it.
 pub(super) struct Fake<'a> {
     values: Vec<Value<'a>>,
-    is_method: bool,
+    method: Option<&'static str>,
 }
 
 impl<'a> Fake<'a> {
     pub(super) fn function(values: Vec<Value<'a>>) -> Self {
-        Fake { values, is_method: false }
+        Fake { values, method: None }
     }
 
-    pub(super) fn method(values: Vec<Value<'a>>) -> Self {
-        Fake { values, is_method: true }
+    pub(super) fn method(name: &'static str, values: Vec<Value<'a>>) -> Self {
+        Fake { values, method: Some(name) }
     }
 }
 
@@ -125,8 +125,8 @@ impl<'a> Call<'a> for Fake<'a> {
         self.values.get(index - 1).unwrap_or(&Value::Nothing).found()
     }
 
-    fn position(&self, index: usize) -> usize {
-        index - usize::from(self.is_method)
+    fn method(&self) -> Option<Cow<'_, str>> {
+        self.method.map(Cow::Borrowed)
     }
 
     fn set_errno(&self, _: i32) {}
@@ -134,14 +134,14 @@ impl<'a> Call<'a> for Fake<'a> {
 
 /// Runs the method of this name. An error is its message.
 pub(super) fn call<'a>(
-    methods: &'static str,
+    name: &'static str,
     values: Vec<Value<'a>>,
     list: fn(&mut Find<'_, 'a>),
 ) -> Result<Answer<'a>, String> {
-    let call = Fake::method(values);
-    let mut find = Find { wanted: methods, call: &call, result: None };
+    let call = Fake::method(name, values);
+    let mut find = Find { wanted: name, call: &call, result: None };
     list(&mut find);
-    let result = find.result.unwrap_or_else(|| panic!("there is no method {methods}"));
+    let result = find.result.unwrap_or_else(|| panic!("there is no method {name}"));
     result.map_err(|error| error.to_string())
 }
 

@@ -273,7 +273,7 @@ mod tests {
         let file = &new(&path, b"create", 1000).unwrap();
         std::fs::remove_file(&path).unwrap();
         let errno = |count, offset| {
-            let call = Fake::method(vec![Value::File(file), count, offset]);
+            let call = Fake::method("zero", vec![Value::File(file), count, offset]);
             run::<Zero>(&call).unwrap_err().errno()
         };
         assert_eq!(errno(Value::Text(b"1"), integer(0)), libc::EIO);
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(errno(integer(1), integer(i64::MAX)), libc::EINVAL);
         let closed = |call: &Fake<'_>| run::<Flush>(call).unwrap_err().errno();
         file.close();
-        assert_eq!(closed(&Fake::method(vec![Value::File(file)])), libc::EBADF);
+        assert_eq!(closed(&Fake::method("flush", vec![Value::File(file)])), libc::EBADF);
     }
 
     #[test]
@@ -292,12 +292,12 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let data = Value::Buffer(RefCell::new(Some(Buffer::Data(b"abc"))));
         let message = call("pread", vec![Value::File(file), data, integer(0)]).unwrap_err();
-        assert!(message.starts_with("this buffer is read-only"), "{message}");
+        assert!(message.starts_with("pread: this buffer is read-only"), "{message}");
         let message = call("size", vec![integer(1)]).unwrap_err();
-        assert_eq!(message, "argument 0: found a number, expected a file");
+        assert_eq!(message, "size: found a number, expected a file");
         let words = vec![Value::File(file), integer(1), integer(0), Value::Text(b"fua")];
         let message = call("zero", words).unwrap_err();
-        assert_eq!(message, "argument 3: found \"fua\", expected flags, a number");
+        assert_eq!(message, "zero: argument 3: found \"fua\", expected flags, a number");
         assert!(new(&path, b"create", -1).unwrap_err().contains("the size: found -1"));
         assert!(new(&path, b"x", 1).unwrap_err().starts_with("found the mode \"x\""));
         let number = Fake::function(vec![integer(1), Value::Text(b"r")]);

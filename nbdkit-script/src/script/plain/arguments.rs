@@ -14,8 +14,8 @@ use crate::values::Number;
 /// The arguments of a function. There are no buffers.
 pub(super) struct Arguments<'a, V: Values> {
     pub(super) values: &'a [Returned<V>],
-    /// Whether the first one is the method's object, which messages do not count.
-    pub(super) is_method: bool,
+    /// The name of the method, whose object is the first one.
+    pub(super) method: Option<&'static str>,
 }
 
 impl<'a, V: Values> Arguments<'a, V> {
@@ -84,8 +84,8 @@ impl<'a, V: Values> Call<'a> for Arguments<'a, V> {
         self.get(index).map_or("nothing".into(), number_or_type)
     }
 
-    fn position(&self, index: usize) -> usize {
-        index - usize::from(self.is_method)
+    fn method(&self) -> Option<Cow<'_, str>> {
+        self.method.map(Cow::Borrowed)
     }
 
     /// Scripts throw a map instead.

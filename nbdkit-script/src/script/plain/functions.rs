@@ -131,11 +131,12 @@ impl<V: Values> Function<V> {
     fn run(&self, mut values: Vec<Returned<V>>) -> Result<Value<V::Value>> {
         match self.run {
             Run::Method(of) => {
-                of.run(&Arguments { values: &values, is_method: true }).and_then(value_of::<V>)
+                let call = Arguments { values: &values, method: Some(self.name) };
+                of.run(&call).and_then(value_of::<V>)
             }
             Run::Function(function) => {
                 coerce(function, &mut values);
-                let call = Arguments { values: &values, is_method: false };
+                let call = Arguments { values: &values, method: None };
                 value_of::<V>(function.call("", &call)?)
                     .map_err(|error| error.context(function.name))
             }

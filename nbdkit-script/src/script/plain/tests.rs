@@ -302,7 +302,7 @@ fn methods_of_files() {
     assert_eq!(method("size", vec![]).unwrap_err().errno(), libc::EBADF);
     let disk = call(functions(), "disk", vec![text("plain: no file"), Int(1)]).unwrap();
     let message = call(methods(), "flush", vec![disk]).unwrap_err().to_string();
-    assert_eq!(message, "argument 0: found disk, expected a file");
+    assert_eq!(message, "flush: found disk, expected a file");
     assert_eq!(error::<Plain>(file).to_string(), "file");
 }
 
@@ -315,13 +315,13 @@ fn refusals_of_disks_count_without_the_disk() {
         error.to_string()
     };
     let on_disk = |name, argument| wrong(name, vec![disk().unwrap(), argument, Int(0)]);
-    assert_eq!(on_disk("pread", text("x")), "argument 1: found str, expected a number");
-    assert_eq!(on_disk("pwrite", Int(5)), "argument 1: found 5, expected a blob");
-    let expected = "argument 1, the count: found -1, expected a whole number from 0 on";
+    assert_eq!(on_disk("pread", text("x")), "pread: argument 1: found str, expected a number");
+    assert_eq!(on_disk("pwrite", Int(5)), "pwrite: argument 1: found 5, expected a blob");
+    let expected = "pread: argument 1, the count: found -1, expected a whole number from 0 on";
     assert_eq!(on_disk("pread", Int(-1)), expected);
     let expected = "found 134217728 bytes, expected at most 67108864";
     assert_eq!(on_disk("pread", Int(128 << 20)), expected);
-    assert_eq!(wrong("size", vec![Int(5)]), "argument 0: found 5, expected a disk");
+    assert_eq!(wrong("size", vec![Int(5)]), "size: found 5, expected a disk");
     let error = call(functions(), "disk", vec![text("plain: refusals"), Int(-1)]).unwrap_err();
     let expected = "disk: argument 2, the size: found -1, expected a whole number from 0 on";
     assert_eq!(error.to_string(), expected);
