@@ -28,7 +28,7 @@ from rhai import PLUGIN, built, disk, extents, one_error, write  # noqa: F401
         ("helper(5)", "EIO", "disk.rhai:4: helper 5"),
         ("1 / (offset - 0)", "EIO", "disk.rhai:2: Division by zero: 1 / 0"),
         ("missing", "EIO", "disk.rhai:2: Variable not found: missing"),
-        ('nbdkit::disk("d", 8).pread(9, 0)', "EIO", "disk.rhai:2: offset 0 and 9 bytes from "
+        ('nbdkit::disk("d", 8).pread(9, 0)', "EIO", "disk.rhai:2: pread: offset 0 and 9 bytes from "
          "there are past the end of the disk, which has 8 bytes"),
         ('nbdkit::disk("d", -1)', "EINVAL",
          "disk.rhai:2: disk: argument 2, the size: found -1, expected a whole number from 0 on"),

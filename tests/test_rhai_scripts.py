@@ -196,7 +196,7 @@ def test_functions_of_nbdkit_and_of_the_dictionary(start, write):
         ('nbdkit::dictionary::incr("absent", 1)', "incr: not found"),
         ('nbdkit::disk("d", 8).pwrite(7, 0)', "pwrite: argument 1: found 7, expected a blob"),
         ('nbdkit::disk("d", 8).pread("x", 0)', "pread: argument 1: found string, expected a number"),
-        ('nbdkit::disk("d", 8).size(1)', "1 arguments, expected at most 0"),
+        ('nbdkit::disk("d", 8).size(1)', "size: 1 arguments, expected at most 0"),
         ("blob(4, 0).zero(1, 1)", "zero: found blob, expected a disk"),
     ],
 )  # fmt: skip
