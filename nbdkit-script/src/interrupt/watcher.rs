@@ -29,7 +29,7 @@ const QUEUED: Duration = Duration::from_millis(20);
 /// The time limit for `close` and `cleanup` once the server is ending.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// How long to wait for nbdkit to disconnect clients itself, the first time and each time again.
+/// How long nbdkit has to disconnect clients itself, and the time between our attempts.
 const LET_GO: Duration = Duration::from_millis(100);
 
 /// Its stack size, in bytes. It runs no script.
