@@ -130,6 +130,25 @@ def test_wrong_extents_fail_the_request(start, write, answer, line):
     assert one_error(server) == f"extents: {line}"
 
 
+def test_a_long_text_that_is_thrown(start, write):
+    script = write(
+        "fn pread(h, count, offset) {\n"
+        "    if offset > 0 { return blob(count, 0); }\n"
+        '    let text = "x";\n'
+        "    for i in 0..26 { text += text; }\n"
+        "    throw text;\n"
+        "}"
+    )
+    server = start(PLUGIN, script, prefix=("prlimit", f"--as={400 << 20}"))
+    client = server.connect()
+    for _ in range(3):
+        with pytest.raises(nbd.Error) as error:
+            client.pread(512, 0)
+        assert error.value.errno == "EIO"
+        assert client.pread(4, 512) == bytes(4)
+    assert server.stop()[0] == 0
+
+
 def test_no_memory_fails_one_request(start, write):
     """Small values come from the plugin's reserve, and the script ends before that is used up."""
     script = write(

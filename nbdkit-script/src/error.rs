@@ -4,9 +4,9 @@ mod converted;
 mod text;
 
 pub use converted::ResultExt;
-pub(crate) use text::bounded;
 pub use text::one_line;
 pub use text::printable;
+pub(crate) use text::{bounded, shown};
 
 use std::fmt;
 
@@ -124,7 +124,7 @@ impl Error {
     /// assert_eq!(Error::from_bytes(errno::EIO, b"caf\xe9").message(), "caf\\xe9");
     /// ```
     pub fn from_bytes(errno: i32, message: &[u8]) -> Error {
-        Error::new(errno, printable(&bounded(message)))
+        Error::new(errno, shown(message))
     }
 
     /// The plugin does not define this callback. Every optional method of

@@ -122,7 +122,7 @@ def test_a_read_into_a_buffer_that_returns_false_and_an_error(serve):
 
 # None of these is a failure.
 SUCCESSES = [
-    "return", "return nil", "return nil, nil", "return nil, nil, 28", "return true, 'why'",
+    "return", "return nil", "return nil, nil", "return nil, nil, nil", "return true, 'why'",
     "return false", "return true, 28", "return 5, 'why'", "return 'why', 28",
     "return pcall(string.len, '')", "return 0, {}",
 ]  # fmt: skip
@@ -135,6 +135,22 @@ def test_what_is_returned_and_means_nothing(serve, body):
     client.pwrite(bytes(512), 0)
     client.flush()
     assert server.errors() == []
+
+
+@pytest.mark.parametrize(
+    "body, errno",
+    [
+        ("local e = { errno = 28 } return nil, e.mesage, e.errno", "ENOSPC"),
+        ("return nil, nil, 'ENOSPC'", "ENOSPC"),
+        ("return nil, nil, nil, 28", "EIO"),
+    ],
+)
+def test_a_failure_whose_message_is_missing(serve, body, errno):
+    server = serve(DISK + f"function pwrite() {body} end")
+    with pytest.raises(nbd.Error) as error:
+        server.connect().pwrite(bytes(512), 0)
+    assert error.value.errno == errno
+    assert server.errors()[0].endswith("error value is nil")
 
 
 def test_false_and_nil_is_what_pcall_returns_of_an_error_that_is_nil(serve):

@@ -109,6 +109,24 @@ def test_memory_limit_is_for_what_there_is_and_not_for_what_there_was(
     assert server.connect().pread(512, 0).strip() == b"100002893"
 
 
+def test_garbage_of_a_script_that_has_caught_its_failure(start, language, write_script):
+    script = write_script("""
+        function open() return 1 end
+        function get_size() return 65536 end
+        local ready = ("x"):rep(512)
+        function pread(h, count, offset)
+            if offset > 0 then return ("x"):rep(count - 1) .. "x" end
+            local kept = {}
+            pcall(function() while true do kept[#kept + 1] = {} end end)
+            return ready
+        end
+    """)
+    client = start(language.plugin, "memory_limit=8M", script).connect()
+    for _ in range(10):
+        for offset in (0, 512, 512, 512):
+            assert client.pread(512, offset) == b"x" * 512
+
+
 def test_the_least_memory_limit_does_for_a_small_script(start, language, write_script):
     script = write_script("""
         function open() return 1 end

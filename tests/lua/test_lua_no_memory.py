@@ -30,6 +30,39 @@ def test_a_script_that_has_filled_the_memory_itself(
         fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM", "EIO"], times=5)
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        "nbdkit.file('x', s)",
+        "nbdkit.file(s, 'r')",
+        "nbdkit.file('/' .. s, 'create', 5)",
+        r"nbdkit.file('/' .. ('\255'):rep(#s), 'r')",
+        "nbdkit.parse_delay(s, s)",
+        "nbdkit.parse_probability(s, 'x')",
+        "nbdkit.parse_int(s, '300', 'uint8_t')",
+        "nbdkit.parse_int(s, s)",
+        "nbdkit.parse_size(s)",
+    ],
+)
+def test_a_text_that_a_message_would_repeat(serve, language, way):
+    body = language.script("lua_no_memory", "a text that grows", way=way)
+    fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM"], times=5)
+
+
+@pytest.mark.parametrize(
+    "metamethod",
+    [
+        "__tostring = function() return s end",
+        "__tostring = function() error(s, 0) end",
+        "__index = function() error(s, 0) end",
+    ],
+)
+def test_a_long_text_that_describes_an_error(serve, language, metamethod):
+    piece = "a long text that describes an error"
+    body = language.script("lua_no_memory", piece, metamethod=metamethod)
+    fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM", "EIO"], times=5)
+
+
 def test_lists_that_there_is_no_memory_for(start, language, write_script):
     """Return values other than data. The client gets an error or the value; the server goes on."""
     script = write_script(language.script("lua_no_memory", "lists"))

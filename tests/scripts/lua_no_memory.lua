@@ -6,6 +6,17 @@ error("it is filled")
 pcall(function() while true do kept[#kept + 1] = { #kept } end end)
 for i = 1, 2000 do n = n + 1 pcall(function() @way@ end) end
 error("it is filled")
+--- a text that grows
+local s = ("9"):rep(1000)
+while true do
+    s = s .. s
+    pcall(function() @way@ end)
+end
+--- a long text that describes an error
+local s = ("9"):rep(2 ^ 24)
+pcall(function() while true do kept[#kept + 1] = ("x"):rep(1e6) .. #kept end end)
+kept[#kept] = nil
+error(setmetatable({}, { @metamethod@ }))
 --- lists
 local kept = {}
 

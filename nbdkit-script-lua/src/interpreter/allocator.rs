@@ -10,11 +10,19 @@ use mlua::ffi::{self, lua_State};
 pub(super) struct Limited {
     used: Cell<usize>,
     limit: usize,
+    /// Whether it has refused memory since somebody asked last.
+    refused: Cell<bool>,
 }
 
 impl Limited {
     pub(super) fn new(limit: usize) -> Box<Self> {
-        Box::new(Limited { used: Cell::new(0), limit })
+        Box::new(Limited { used: Cell::new(0), limit, refused: Cell::new(false) })
+    }
+
+    /// Whether it has refused memory. The next answer is no.
+    #[cfg(any(feature = "lua51", feature = "luajit"))]
+    pub(super) fn take_refused(&self) -> bool {
+        self.refused.take()
     }
 
     /// Creates a state, which must be closed before this is dropped. Returns null if there is not
@@ -49,6 +57,7 @@ unsafe extern "C" fn allocate(
         let old = if block.is_null() { 0 } else { old };
         let used = limited.used.get() - old + new;
         if new > old && used > limited.limit {
+            limited.refused.set(true);
             return ptr::null_mut();
         }
         if new == 0 {

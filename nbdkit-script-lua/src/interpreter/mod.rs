@@ -208,10 +208,11 @@ impl Interpreter {
             })?;
         }
         let describes = Describes::new(&self.known);
-        let describe = self.lua.create_function(move |_, (value, is_error): (Value, bool)| {
+        let describe = self.lua.create_function(move |lua, (value, is_error): (Value, bool)| {
             let _alive = &describes;
-            let own = error::own_message(&value);
-            Ok(own.or_else(|| is_error.then(|| error::message(&value))))
+            let by = error::Metamethods::of(lua, &value);
+            let own = error::own_message(&value, by);
+            Ok(own.or_else(|| is_error.then(|| error::message(&value, by))))
         })?;
         self.put(known.places.describe, describe)?;
         self.stopper.enter(self.state);

@@ -6,7 +6,7 @@ use mlua::{Value, ffi};
 use nbdkit_script::{Error, Number, errno};
 
 use super::{DOUBLES, Interpreter, RESTING};
-use crate::error::{self, text_of};
+use crate::error::{self, Metamethods, text_of};
 
 /// The number of results that we look at. A failure has nil, a message and an error number.
 pub(super) const RESULTS: c_int = 3;
@@ -58,8 +58,18 @@ impl<'a> OnStack<'a> {
 
     fn failure_after_nil(self) -> Option<Error> {
         // A read into a buffer returns nothing at all, so this must be fast.
-        let second = Self::at(self.interpreter, SECOND);
-        if second.kind == ffi::LUA_TNIL { None } else { Some(second.failed()) }
+        // SAFETY: only counts the values on the stack. The last one is the last result.
+        let last = unsafe { ffi::lua_gettop(self.interpreter.state) };
+        if last < SECOND { None } else { self.failure_before(last) }
+    }
+
+    /// A misspelt field makes the message nil, and leaves the number: any result after nil counts.
+    fn failure_before(self, last: c_int) -> Option<Error> {
+        let failed = (SECOND..=last).any(|place| {
+            // SAFETY: reads the type of a value on the stack.
+            unsafe { ffi::lua_type(self.interpreter.state, place) != ffi::LUA_TNIL }
+        });
+        failed.then(|| Self::at(self.interpreter, SECOND).failed())
     }
 
     /// The error of a callback without a return value, if it returned false and anything else, as
@@ -99,7 +109,11 @@ impl<'a> OnStack<'a> {
         match self.bytes() {
             // Not through a value of mlua's: there may be no memory for one.
             Some(message) => error::returned_text(message, errno, pending),
-            None => error::returned(&self.value(), errno, pending),
+            None => {
+                let value = self.value();
+                let by = Metamethods::of(&self.interpreter.lua, &value);
+                error::returned(&value, errno, pending, by)
+            }
         }
     }
 

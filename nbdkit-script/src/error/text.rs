@@ -39,6 +39,11 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Bytes of any length, readable, for a message.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    printable(&bounded(bytes)).into_owned()
+}
+
 /// Turns a text into one line: a line break and the indentation after it become a space, and other
 /// control characters except tabs are escaped as in C. Text that is too long is cut, with a note of
 /// its length.

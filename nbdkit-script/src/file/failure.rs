@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, shown};
 
 /// An attempted operation, for a message.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ pub(super) fn check_end(attempt: Attempt, path: &Path, offset: u64, count: u64) 
 }
 
 fn could_not(attempt: Attempt, path: &Path) -> String {
-    let path = printable(path.as_os_str().as_bytes());
+    let path = shown(path.as_os_str().as_bytes());
     match attempt {
         Attempt::Whole(what) => format!("could not {what} {path}"),
         Attempt::Range(what, count, offset) => {

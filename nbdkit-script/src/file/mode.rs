@@ -1,6 +1,6 @@
 //! How a file is opened.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bounded};
 
 /// What you open a file for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +33,11 @@ impl Mode {
             (b"create", None) => Err(Error::invalid("the mode \"create\" needs a size")),
             (b"r" | b"rw", Some(_)) => Err(Error::invalid(format!(
                 "a size is for the mode \"create\", found \"{}\"",
-                name.escape_ascii()
+                bounded(name).escape_ascii()
             ))),
             _ => Err(Error::invalid(format!(
                 "found the mode \"{}\", expected \"r\", \"rw\" or \"create\"",
-                name.escape_ascii()
+                bounded(name).escape_ascii()
             ))),
         }
     }

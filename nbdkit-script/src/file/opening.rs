@@ -36,6 +36,11 @@ impl File {
     pub fn open(path: impl AsRef<Path>, mode: Mode) -> Result<File> {
         let path = path.as_ref();
         memory::check()?;
+        // The system would refuse it, but the standard library copies it first.
+        if path.as_os_str().len() >= libc::PATH_MAX as usize {
+            let too_long = io::Error::from_raw_os_error(libc::ENAMETOOLONG);
+            return Err(failed(Attempt::Whole("open"), path, too_long));
+        }
         if let Mode::Create(size) = mode {
             check_end(Attempt::Resize(size), path, size, 0)?;
         }

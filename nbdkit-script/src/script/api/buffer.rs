@@ -10,7 +10,7 @@ use super::arguments::{at_most, count_at, number_at, optional_count_at};
 use super::call::{Answer, Call, Method, Methods};
 use super::scalar::Scalar;
 use crate::error::{Error, Result};
-use crate::values::bits;
+use crate::values::{Number, bits, float, in_short};
 
 /// Gives a language all methods of buffers.
 pub fn methods(list: &mut impl Methods) {
@@ -74,13 +74,20 @@ impl<T: Scalar, const BIG_ENDIAN: bool> Method for Write<T, BIG_ENDIAN> {
         at_most(call, 3)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
-        let bytes = T::write(number_at(call, 3)?, BIG_ENDIAN).ok_or_else(|| {
-            let argument = call.position(3);
-            Error::invalid(format!("argument {argument}, the value: expected a whole number"))
-        })?;
+        let number = number_at(call, 3)?;
+        let bytes =
+            T::write(number, BIG_ENDIAN).ok_or_else(|| no_integer(call, "value", number))?;
         buffer.write(offset, &bytes[..T::SIZE])?;
         Ok(Answer::Nothing)
     }
+}
+
+/// The error about argument 3, which has to be an integer.
+#[cold]
+fn no_integer<'a>(call: &(impl Call<'a> + ?Sized), what: &str, found: Number) -> Error {
+    let (argument, found) = (call.position(3), in_short(float(found)));
+    let expected = "a whole number";
+    Error::invalid(format!("argument {argument}, the {what}: found {found}, expected {expected}"))
 }
 
 /// `buf:readstring(offset, count)`.
@@ -157,10 +164,8 @@ impl Method for Fill {
         at_most(call, 4)?;
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
-        let byte = bits(number_at(call, 3)?).ok_or_else(|| {
-            let argument = call.position(3);
-            Error::invalid(format!("argument {argument}, the byte: expected a whole number"))
-        })? as u8;
+        let number = number_at(call, 3)?;
+        let byte = bits(number).ok_or_else(|| no_integer(call, "byte", number))? as u8;
         let count = rest(optional_count_at(call, 4, "count")?, offset, buffer.len());
         buffer.fill(offset, byte, count)?;
         Ok(Answer::Nothing)
@@ -259,7 +264,7 @@ mod tests {
         let half = Value::Number(crate::values::Number::Float(0.5));
         assert_eq!(
             message(vec![own(&mut bytes), integer(0), half]),
-            "writeu8: argument 2, the value: expected a whole number"
+            "writeu8: argument 2, the value: found 0.5, expected a whole number"
         );
         assert_eq!(
             message(vec![own(&mut bytes), integer(0), integer(0), integer(0)]),

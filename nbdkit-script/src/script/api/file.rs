@@ -1,8 +1,8 @@
 //! The methods of `nbdkit.file`: a file or a block device, which a disk's data are kept in.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::arguments::{Arguments, at_most, bytes_at, count_at, flags_at, offset_at, string_at};
@@ -48,13 +48,13 @@ pub(super) fn open<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
         false => None,
     };
     let mode = Mode::from_name(&mode, size)?;
-    let file = File::open(absolute(Path::new(OsStr::from_bytes(&path)))?, mode)?;
+    let file = File::open(absolute(OsString::from_vec(path).into())?, mode)?;
     Ok(Answer::File(Arc::new(Closable::from(file))))
 }
 
 /// Messages name a file so that people find it, whatever directory nbdkit is in.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    if path.is_absolute() { Ok(path.into()) } else { host::absolute_path(path) }
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    if path.is_absolute() { Ok(path) } else { host::absolute_path(&path) }
 }
 
 /// `file:pread(count, offset)` returns a string; `file:pread(buffer, offset)` fills the buffer.
@@ -216,6 +216,8 @@ mod tests {
     use super::*;
     use crate::script::api::{Buffer, run};
     use std::cell::RefCell;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
 
     fn call<'a>(name: &'static str, values: Vec<Value<'a>>) -> Result<Answer<'a>, String> {
         fake::call(name, values, |find| methods(find))

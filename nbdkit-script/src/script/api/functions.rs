@@ -171,11 +171,11 @@ pub const ALL: &[Function] = &[
     }),
     function("parse_int", 3, parse_int),
     function("parse_probability", 2, |call| {
-        let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the probability")?);
+        let (what, text) = (text_bytes_at(call, 1, WHAT)?, string_at(call, 2, "the probability")?);
         parse::parse_probability(&what, &text).map(Answer::Float)
     }),
     function("parse_delay", 2, |call| {
-        let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the delay")?);
+        let (what, text) = (text_bytes_at(call, 1, WHAT)?, string_at(call, 2, "the delay")?);
         parse::parse_delay(&what, &text).map(Answer::Time)
     }),
     function("absolute_path", 1, |call| path(call, host::absolute_path)),
@@ -221,7 +221,7 @@ fn path<'a>(
 }
 
 fn parse_int<'a>(call: Arguments<'_, 'a>) -> Result<Answer<'a>> {
-    let (what, text) = (string_at(call, 1, WHAT)?, string_at(call, 2, "the number")?);
+    let (what, text) = (text_bytes_at(call, 1, WHAT)?, string_at(call, 2, "the number")?);
     let c_type = match call.has(3) {
         true => text_at(call, 3, "the C type")?,
         false => "int64_t".into(),

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Write};
 use super::value::{DISK, FILE, named};
 use super::{Value, Values};
 use crate::error::Error;
+use crate::memory;
 use crate::values::errno;
 
 /// The error for a value that a script has thrown.
@@ -13,7 +14,8 @@ use crate::values::errno;
 /// gives `EIO`, with the value as text.
 pub fn error<V: Values>(thrown: V::Value) -> Error {
     let text = Beginning::of(&thrown);
-    match V::from_script(thrown) {
+    let Some(value) = converted::<V>(thrown) else { return Error::msg(text) };
+    match value {
         Value::None => Error::msg(format!("error value is {}", V::NOTATION.none)),
         Value::Disk(_) => Error::msg(DISK),
         Value::File(_) => Error::msg(FILE),
@@ -54,7 +56,7 @@ pub(super) fn text<V: Values>(value: &Value<V::Value>) -> Option<String> {
 const DEEPEST: usize = 8;
 
 fn errno_in<V: Values>(map: &[(String, V::Value)]) -> Option<i32> {
-    match V::from_script(named(map, "errno")?.clone()) {
+    match converted::<V>(named(map, "errno")?.clone())? {
         Value::Integer(number) => i32::try_from(number).ok(),
         Value::String(name) => errno::from_name(&name),
         _ => None,
@@ -64,13 +66,33 @@ fn errno_in<V: Values>(map: &[(String, V::Value)]) -> Option<i32> {
 /// The message may itself be a caught error.
 fn message_in<V: Values>(map: &[(String, V::Value)], deepest: usize) -> Option<String> {
     let message = named(map, "message")?;
-    let inner = match (V::from_script(message.clone()), deepest.checked_sub(1)) {
-        (Value::Map(inner), Some(deep)) => message_in::<V>(&inner, deep),
-        (Value::Disk(_), _) => Some(DISK.into()),
-        (Value::File(_), _) => Some(FILE.into()),
+    let inner = match (converted::<V>(message.clone()), deepest.checked_sub(1)) {
+        (Some(Value::Map(inner)), Some(deep)) => message_in::<V>(&inner, deep),
+        (Some(Value::Disk(_)), _) => Some(DISK.into()),
+        (Some(Value::File(_)), _) => Some(FILE.into()),
         _ => None,
     };
     inner.or_else(|| Some(Beginning::of(message)))
+}
+
+/// A value, unless it is a string for a copy of which there is no memory.
+fn converted<V: Values>(value: V::Value) -> Option<Value<V::Value>> {
+    let mut longest = Longest(0);
+    // Counting does not fail.
+    let _ = write!(longest, "{value}");
+    memory::room_for(longest.0, "a message").ok()?;
+    Some(V::from_script(value))
+}
+
+/// The length of the longest piece of a text. A string is one piece.
+struct Longest(usize);
+
+impl Write for Longest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.max(text.len());
+        // The pieces of a list or a map stay where they are.
+        if self.0 > Beginning::LONGEST { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 /// The beginning of a text: a thrown value may have any length.
