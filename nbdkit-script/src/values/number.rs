@@ -25,7 +25,7 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Number::Integer(integer) => integer.fmt(f),
-            Number::Float(float) => float.fmt(f),
+            Number::Float(float) => f.write_str(&in_short(*float)),
         }
     }
 }

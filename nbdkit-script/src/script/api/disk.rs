@@ -43,12 +43,10 @@ impl Method for Pread {
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
-        let offset = offset_at(call, 3)?;
         if call.number(2).is_some() || !call.has_buffers() {
-            let count = count_at(call, 2, "count")?;
-            // Asks whether there is so much of the disk, before memory is taken for it.
-            disk.read(offset, 0, |_| Ok(()))?;
-            if count as u64 > disk.size() - offset {
+            let (count, offset) = (count_at(call, 2, "count")?, offset_at(call, 3)?);
+            // Before memory is taken for it.
+            if disk.size().checked_sub(offset).is_none_or(|rest| count as u64 > rest) {
                 return Err(Error::invalid(format!(
                     "offset {offset} and {count} bytes from there are past the end of the disk, \
                      which has {} bytes",
@@ -58,6 +56,7 @@ impl Method for Pread {
             return Ok(Answer::Read(Range::of_disk(disk, count, offset)));
         }
         let mut buffer = call.buffer(2)?;
+        let offset = offset_at(call, 3)?;
         let count = buffer.len() as u64;
         let mut done = 0;
         disk.read(offset, count, |part| {
@@ -79,8 +78,8 @@ impl Method for Pwrite {
         at_most(call, 3)?;
         let disk = call.disk(1)?;
         watch::shared();
-        let offset = offset_at(call, 3)?;
-        disk.write(bytes_at(call, 2)?, offset).map(|()| Answer::Nothing)
+        let (data, offset) = (bytes_at(call, 2)?, offset_at(call, 3)?);
+        disk.write(data, offset).map(|()| Answer::Nothing)
     }
 }
 

@@ -64,15 +64,15 @@ impl Method for Pread {
     fn run<'a>(call: &(impl Call<'a> + ?Sized)) -> Result<Answer<'a>> {
         at_most(call, 3)?;
         let file = call.file(1)?;
-        let offset = offset_at(call, 3)?;
         if call.number(2).is_some() || !call.has_buffers() {
-            let count = count_at(call, 2, "count")?;
+            let (count, offset) = (count_at(call, 2, "count")?, offset_at(call, 3)?);
             if count > LONG {
                 file.with(|file| file.check_inside(count as u64, offset))?;
             }
             return Ok(Answer::Read(Range::of_file(Arc::clone(file), count, offset)));
         }
         let mut buffer = call.buffer(2)?;
+        let offset = offset_at(call, 3)?;
         buffer.write_with(|bytes| file.with(|file| file.pread(bytes, offset)))?;
         Ok(Answer::Nothing)
     }
@@ -86,8 +86,8 @@ impl Method for Pwrite {
         at_most(call, 4)?;
         let file = call.file(1)?;
         watch::shared();
-        let (offset, flags) = (offset_at(call, 3)?, flags_at(call, 4)?);
-        let data = bytes_at(call, 2)?;
+        let (data, offset) = (bytes_at(call, 2)?, offset_at(call, 3)?);
+        let flags = flags_at(call, 4)?;
         file.with(|file| file.pwrite(data, offset, flags)).map(|()| Answer::Nothing)
     }
 }
