@@ -24,6 +24,11 @@ not_luajit = pytest.mark.skipif(
 slow_lua = getattr(under_test(), "engine", None) in {"lua52", "lua53", "lua55", "vendored55"}
 
 
+# Its collector allocates, to make the table of strings smaller, and fails after a call if there is no
+# memory for that: also after one that needs none.
+lua51 = getattr(under_test(), "engine", None) == "lua51"
+
+
 def serve_way(serve, language, body, after=""):
     """Serves a script that takes memory in this way when offset 0 is read."""
     return serve(language.script("no_memory", "disk", body=body) + after, prefix=LIMIT)
@@ -50,7 +55,7 @@ def reads_on(client):
     try:
         assert client.pread(4, 512) == b"xxxx"
     except nbd.Error as error:
-        assert slow_lua and error.errno == "ENOMEM", error
+        assert (slow_lua or lua51) and error.errno == "ENOMEM", error
 
 
 def fails_in_time_and_goes_on(start, language, write_script, body):
