@@ -24,8 +24,8 @@ not_luajit = pytest.mark.skipif(
 slow_lua = getattr(under_test(), "engine", None) in {"lua52", "lua53", "lua55", "vendored55"}
 
 
-# Its collector allocates, to make the table of strings smaller, and fails after a call if there is no
-# memory for that: also after one that needs none.
+# Its collector allocates, to make the table of strings smaller. If there is no memory for that, it
+# fails after a call, even one that needs none.
 lua51 = getattr(under_test(), "engine", None) == "lua51"
 
 

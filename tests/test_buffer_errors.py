@@ -112,7 +112,8 @@ OWN, NAME = "the end of the buffer, which has 4 bytes", only(
         (("writeu8", 0, 0.5), "argument 2, the value: found 0.5, expected a whole number"),
         (("writei64", 0, float("inf")), "argument 2, the value: found inf, expected a whole"),
         (("writei64", 0, float("-inf")), "argument 2, the value: found -inf, expected a whole"),
-        (("writei64", 0, 1e19), "argument 2, the value: found 10000000000000000000, expected a whole number"),
+        (("writei64", 0, 1e19),
+         "argument 2, the value: found 10000000000000000000, expected a whole number"),
         (("writef64", 0, "x"), f"argument 2: found {STRING}, expected a number"),
         (("writeu8", 0, 1, 2), "3 arguments, expected at most 2"),
         (("readstring",), "argument 1: found nothing, expected a number"),
@@ -205,7 +206,8 @@ def is_gone(evaluate, use):
 
 
 GONE = only(
-    lua=r"^code:1: buffer:\w+: this buffer is gone: it was nbdkit's, and its callback has returned$",
+    lua=r"^code:1: buffer:\w+: this buffer is gone: "
+    r"it was nbdkit's, and its callback has returned$",
     # Its command no longer exists.
     tcl=r'invalid command name "::nbdkit::buffer\d+"$|found "::nbdkit::buffer\d+", expected ',
 )

@@ -130,6 +130,19 @@ def test_wrong_extents_fail_the_request(start, write, answer, line):
     assert one_error(server) == f"extents: {line}"
 
 
+def fails_and_goes_on(start, script, limit, errno):
+    """Reads at offset 0 that fail, within so many MiB of addresses, and others that do not."""
+    server = start(PLUGIN, script, prefix=("prlimit", f"--as={limit << 20}"))
+    client = server.connect()
+    for _ in range(10):
+        with pytest.raises(nbd.Error) as error:
+            client.pread(512, 0)
+        assert error.value.errno == errno
+        assert client.pread(4, 512) == bytes(4)
+    code, _ = server.stop()
+    assert code == 0
+
+
 def test_a_long_text_that_is_thrown(start, write):
     script = write(
         "fn pread(h, count, offset) {\n"
@@ -139,14 +152,7 @@ def test_a_long_text_that_is_thrown(start, write):
         "    throw text;\n"
         "}"
     )
-    server = start(PLUGIN, script, prefix=("prlimit", f"--as={400 << 20}"))
-    client = server.connect()
-    for _ in range(3):
-        with pytest.raises(nbd.Error) as error:
-            client.pread(512, 0)
-        assert error.value.errno == "EIO"
-        assert client.pread(4, 512) == bytes(4)
-    assert server.stop()[0] == 0
+    fails_and_goes_on(start, script, 400, "EIO")
 
 
 def test_no_memory_fails_one_request(start, write):
@@ -159,15 +165,7 @@ def test_no_memory_fails_one_request(start, write):
         "    blob(count, 0)\n"
         "}"
     )
-    server = start(PLUGIN, script, prefix=("prlimit", f"--as={300 << 20}"))
-    client = server.connect()
-    for _ in range(10):
-        with pytest.raises(nbd.Error) as error:
-            client.pread(512, 0)
-        assert error.value.errno == "ENOMEM"
-        assert client.pread(4, 512) == bytes(4)
-    code, _ = server.stop()
-    assert code == 0
+    fails_and_goes_on(start, script, 300, "ENOMEM")
 
 
 # --- callbacks that never end, and that take all the memory ---

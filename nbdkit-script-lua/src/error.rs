@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mlua::{AnyUserData, Lua, ObjectLike, Table, Value};
+use mlua::{ObjectLike, Table, Value};
 use nbdkit_script::script::from_script::with_article;
 use nbdkit_script::{Error, errno, memory};
 
@@ -18,46 +18,24 @@ const SHOWN_FIELDS: usize = 8;
 /// How deeply errors may be nested as messages.
 const DEEPEST: usize = 8;
 
-/// Whether an error value's metamethods may be called. mlua copies the text that one returns or
-/// raises, and aborts if there is no memory: that text may be as long as all that Lua has.
-#[derive(Clone, Copy)]
-pub struct Metamethods(bool);
-
-impl Metamethods {
-    pub fn of(lua: &Lua, value: &Value) -> Self {
-        let has_none = !matches!(value, Value::Table(_) | Value::UserData(_));
-        Metamethods(has_none || memory::room_for(lua.used_memory(), "a message").is_ok())
-    }
-
-    /// A field of a table.
-    fn field(self, table: &Table, name: &str) -> Option<Value> {
-        if self.0 { table.get(name).ok() } else { table.raw_get(name).ok() }
-    }
-
-    /// A field of a userdata, which has none of its own.
-    fn field_of_data(self, data: &AnyUserData, name: &str) -> Option<Value> {
-        self.0.then(|| data.get(name).ok()).flatten()
-    }
-}
-
 /// The error for a value that the script threw.
 ///
 /// The errno is in the value, or else from `nbdkit.set_error`, or else `EIO`.
 #[cold]
-pub fn thrown(value: &Value, pending: i32, by: Metamethods) -> Error {
-    Error::new(errno_in(value, by).unwrap_or(pending), message(value, by))
+pub fn thrown(value: &Value, pending: i32) -> Error {
+    Error::new(errno_in(value).unwrap_or(pending), message(value))
 }
 
 /// The error for a callback's second result, after nil or false. A number is itself the errno.
 /// `errno` is the third result.
-pub fn returned(value: &Value, errno: Option<i32>, pending: i32, by: Metamethods) -> Error {
+pub fn returned(value: &Value, errno: Option<i32>, pending: i32) -> Error {
     let is_number = matches!(value, Value::Integer(_) | Value::Number(_));
     match errno_of(value).filter(|number| is_number && *number > 0) {
         Some(errno) => {
             let message = io::Error::from_raw_os_error(errno);
             Error::new(errno, Error::from(message).to_string())
         }
-        None => Error::new(errno_in(value, by).or(errno).unwrap_or(pending), message(value, by)),
+        None => Error::new(errno_in(value).or(errno).unwrap_or(pending), message(value)),
     }
 }
 
@@ -76,10 +54,10 @@ pub fn of_mlua(error: mlua::Error) -> Error {
 }
 
 /// The errno in an error value, its own or inherited. Errors of metamethods are ignored.
-fn errno_in(value: &Value, by: Metamethods) -> Option<i32> {
+fn errno_in(value: &Value) -> Option<i32> {
     match value {
-        Value::Table(table) => by.field(table, "errno").and_then(|errno| errno_of(&errno)),
-        Value::UserData(data) => by.field_of_data(data, "errno").and_then(|errno| errno_of(&errno)),
+        Value::Table(table) => table.get("errno").ok().and_then(|errno| errno_of(&errno)),
+        Value::UserData(data) => data.get("errno").ok().and_then(|errno| errno_of(&errno)),
         Value::String(text) => text_alone(&text.as_bytes()).0,
         Value::Error(error) => lua_error(error).0,
         _ => None,
@@ -97,34 +75,33 @@ fn errno_of(value: &Value) -> Option<i32> {
 }
 
 /// The message of any error value. For `error("text")`, the text already has file and line.
-pub fn message(value: &Value, by: Metamethods) -> String {
-    own_message(value, by).unwrap_or_else(|| match value {
+pub fn message(value: &Value) -> String {
+    own_message(value).or_else(|| described(value)).unwrap_or_else(|| match value {
         Value::Nil => NIL.into(),
         Value::Table(table) => format!("error value is a table: {}", fields(table)),
-        Value::UserData(_) if by.0 => described(value),
         value => format!("error value is {}", with_article(value.type_name())),
     })
 }
 
 /// The message of an error value that has one.
-pub fn own_message(value: &Value, by: Metamethods) -> Option<String> {
-    message_inside(value, by, DEEPEST)
+pub fn own_message(value: &Value) -> Option<String> {
+    message_inside(value, DEEPEST)
 }
 
 /// A table's message may itself be an error that the script caught.
-fn message_inside(value: &Value, by: Metamethods, deepest: usize) -> Option<String> {
+fn message_inside(value: &Value, deepest: usize) -> Option<String> {
     match value {
         Value::String(text) if text == NO_ERROR => Some(NIL.into()),
         Value::String(text) => Some(text_of(&text.as_bytes())),
         Value::Integer(_) | Value::Number(_) => Some(shown(value)),
         Value::Error(error) => Some(lua_error(error).1),
         Value::Table(table) => {
-            let inner = by.field(table, "message").unwrap_or(Value::Nil);
-            let inner = deepest.checked_sub(1).and_then(|deep| message_inside(&inner, by, deep));
-            inner.or_else(|| (by.0 && has_tostring(table)).then(|| described(value)))
+            let inner = table.get("message").unwrap_or(Value::Nil);
+            let inner = deepest.checked_sub(1).and_then(|deep| message_inside(&inner, deep));
+            inner.or_else(|| described(value))
         }
-        Value::UserData(data) => match by.field_of_data(data, "message") {
-            Some(Value::String(text)) => Some(text_of(&text.as_bytes())),
+        Value::UserData(data) => match data.get("message") {
+            Ok(Value::String(text)) => Some(text_of(&text.as_bytes())),
             _ => None,
         },
         _ => None,
@@ -145,20 +122,40 @@ pub fn text_of(bytes: &[u8]) -> String {
     Error::from_bytes(libc::EIO, bytes).message().into()
 }
 
-/// The text from its `__tostring`.
-fn described(value: &Value) -> String {
-    match value.to_string() {
-        Ok(text) => text_of(text.as_bytes()),
-        Err(error) => {
-            let (_, why) = lua_error(&error);
-            let what = with_article(value.type_name());
-            format!("error value is {what}, whose __tostring failed: {why}")
-        }
-    }
+/// The text from its `__tostring`, if it has one.
+fn described(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Table(table) => text_of_table(table)?,
+        Value::UserData(_) => text_of_data(value)?,
+        _ => return None,
+    };
+    Some(text.unwrap_or_else(|error| {
+        let (_, why) = lua_error(&error);
+        let what = with_article(value.type_name());
+        format!("error value is {what}, whose __tostring failed: {why}")
+    }))
 }
 
-fn has_tostring(table: &Table) -> bool {
-    table.metatable().is_some_and(|meta| meta.contains_key("__tostring").unwrap_or(false))
+fn text_of_table(table: &Table) -> Option<mlua::Result<String>> {
+    let text = match table.metatable()?.get("__tostring").ok()? {
+        Value::Nil => return None,
+        Value::Function(method) => method.call(table),
+        Value::Table(method) => method.call(table),
+        method => Ok(method),
+    };
+    Some(text.and_then(|text| match text {
+        Value::String(text) => Ok(text_of(&text.as_bytes())),
+        Value::Integer(_) | Value::Number(_) => Ok(shown(&text)),
+        _ => Err(mlua::Error::runtime("'__tostring' must return a string")),
+    }))
+}
+
+/// mlua does not give us the metatable of a userdata that it has not made, and its `to_string`
+/// copies the whole text, which may be as long as all that Lua has.
+fn text_of_data(value: &Value) -> Option<mlua::Result<String>> {
+    let lua = value.weak_lua()?.try_upgrade()?;
+    memory::room_for(lua.used_memory(), "a message").ok()?;
+    Some(value.to_string().map(|text| text_of(text.as_bytes())))
 }
 
 /// The first fields of a table that has no text of its own.

@@ -53,13 +53,15 @@ def test_a_text_that_a_message_would_repeat(serve, language, way):
     "metamethod",
     [
         "__tostring = function() return s end",
+        "__tostring = setmetatable({}, { __call = function() return s end })",
         "__tostring = function() error(s, 0) end",
         "__index = function() error(s, 0) end",
     ],
 )
-def test_a_long_text_that_describes_an_error(serve, language, metamethod):
+@pytest.mark.parametrize("value", ["table", "userdata"])
+def test_a_long_text_that_describes_an_error(serve, language, metamethod, value):
     piece = "a long text that describes an error"
-    body = language.script("lua_no_memory", piece, metamethod=metamethod)
+    body = language.script("lua_no_memory", f"{piece}, of a {value}", metamethod=metamethod)
     fails_and_goes_on(serve_way(serve, language, body), ["ENOMEM", "EIO"], times=5)
 
 

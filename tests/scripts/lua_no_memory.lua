@@ -12,11 +12,18 @@ while true do
     s = s .. s
     pcall(function() @way@ end)
 end
---- a long text that describes an error
+--- a long text that describes an error, of a table
 local s = ("9"):rep(2 ^ 24)
+local thrown = setmetatable({}, { @metamethod@ })
 pcall(function() while true do kept[#kept + 1] = ("x"):rep(1e6) .. #kept end end)
 kept[#kept] = nil
-error(setmetatable({}, { @metamethod@ }))
+error(thrown)
+--- a long text that describes an error, of a userdata
+local s = ("9"):rep(2 ^ 24)
+for name, method in pairs({ @metamethod@ }) do getmetatable(io.stdout)[name] = method end
+pcall(function() while true do kept[#kept + 1] = ("x"):rep(1e6) .. #kept end end)
+kept[#kept] = nil
+error(io.stdout)
 --- lists
 local kept = {}
 

@@ -20,7 +20,6 @@ impl Limited {
     }
 
     /// Whether it has refused memory. The next answer is no.
-    #[cfg(any(feature = "lua51", feature = "luajit"))]
     pub(super) fn take_refused(&self) -> bool {
         self.refused.take()
     }

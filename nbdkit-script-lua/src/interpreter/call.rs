@@ -10,7 +10,7 @@ use nbdkit_script::{Callbacks, Error, Result, memory};
 use super::entry::{Task, push};
 use super::on_stack::{FIRST, OnStack};
 use super::{Argument, CALLBACKS, ENTRY, Interpreter, REMEMBER, RESTING, RegistryKey, Target};
-use crate::error::{self, Metamethods};
+use crate::error;
 
 /// The place of a callback's name on the main thread's stack.
 fn place_of_name(callback: Callbacks) -> c_int {
@@ -176,8 +176,9 @@ impl Interpreter {
         }
         // Only later versions collect garbage before they give up. If the script has caught that
         // error, its garbage is still there, and this call would fail too.
-        #[cfg(any(feature = "lua51", feature = "luajit"))]
-        if self.owner.limited.as_ref().is_some_and(|limited| limited.take_refused()) {
+        if cfg!(any(feature = "lua51", feature = "luajit"))
+            && self.owner.limited.as_ref().is_some_and(|limited| limited.take_refused())
+        {
             self.run_alone(&mut Task::Collect);
         }
     }
@@ -227,8 +228,7 @@ impl Interpreter {
             self.run_alone(&mut Task::Collect);
         }
         let thrown = self.take_kept(self.known.places.thrown);
-        let by = Metamethods::of(&self.lua, &thrown);
-        let error = error::thrown(&thrown, self.known.pending_errno.take(), by);
+        let error = error::thrown(&thrown, self.known.pending_errno.take());
         match self.take_kept(self.known.places.traceback) {
             Value::String(text) => error.with_traceback(text.to_string_lossy()),
             _ => error,

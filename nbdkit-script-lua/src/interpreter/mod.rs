@@ -66,7 +66,7 @@ pub struct Interpreter {
     lua: Lua,
     /// The main thread of `owner`.
     state: *mut lua_State,
-    #[allow(dead_code, reason = "closes the state when it is dropped")]
+    /// Closes the state when it is dropped.
     owner: Owner,
     /// Shared with the threads that interrupt.
     stopper: Arc<Stopper>,
@@ -79,7 +79,7 @@ pub struct Interpreter {
 /// memory; with Lua's own, the script gets an error.
 struct Owner {
     state: *mut lua_State,
-    #[allow(dead_code, reason = "the state allocates through it")]
+    /// The state allocates through it.
     limited: Option<Box<Limited>>,
     stopper: Arc<Stopper>,
 }
@@ -208,11 +208,10 @@ impl Interpreter {
             })?;
         }
         let describes = Describes::new(&self.known);
-        let describe = self.lua.create_function(move |lua, (value, is_error): (Value, bool)| {
+        let describe = self.lua.create_function(move |_, (value, is_error): (Value, bool)| {
             let _alive = &describes;
-            let by = error::Metamethods::of(lua, &value);
-            let own = error::own_message(&value, by);
-            Ok(own.or_else(|| is_error.then(|| error::message(&value, by))))
+            let own = error::own_message(&value);
+            Ok(own.or_else(|| is_error.then(|| error::message(&value))))
         })?;
         self.put(known.places.describe, describe)?;
         self.stopper.enter(self.state);

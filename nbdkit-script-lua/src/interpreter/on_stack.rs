@@ -6,7 +6,7 @@ use mlua::{Value, ffi};
 use nbdkit_script::{Error, Number, errno};
 
 use super::{DOUBLES, Interpreter, RESTING};
-use crate::error::{self, Metamethods, text_of};
+use crate::error::{self, text_of};
 
 /// The number of results that we look at. A failure has nil, a message and an error number.
 pub(super) const RESULTS: c_int = 3;
@@ -109,11 +109,7 @@ impl<'a> OnStack<'a> {
         match self.bytes() {
             // Not through a value of mlua's: there may be no memory for one.
             Some(message) => error::returned_text(message, errno, pending),
-            None => {
-                let value = self.value();
-                let by = Metamethods::of(&self.interpreter.lua, &value);
-                error::returned(&value, errno, pending, by)
-            }
+            None => error::returned(&self.value(), errno, pending),
         }
     }
 

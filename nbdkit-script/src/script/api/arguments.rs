@@ -17,6 +17,19 @@ pub(super) fn number_at<'a>(call: &(impl Call<'a> + ?Sized), index: usize) -> Re
     call.number(index).ok_or_else(|| call.wrong_type(index, "a number"))
 }
 
+/// The error about an argument that is a number, but not a usable one.
+#[cold]
+pub(super) fn wrong_number<'a>(
+    call: &(impl Call<'a> + ?Sized),
+    index: usize,
+    what: &str,
+    found: &dyn Display,
+    expected: &str,
+) -> Error {
+    let argument = call.position(index);
+    Error::invalid(format!("argument {argument}, the {what}: found {found}, expected {expected}"))
+}
+
 /// An argument that counts bytes.
 #[inline]
 pub(super) fn count_at<'a>(
@@ -24,12 +37,8 @@ pub(super) fn count_at<'a>(
     index: usize,
     what: &str,
 ) -> Result<usize> {
-    let invalid = |found: &dyn Display| {
-        let argument = call.position(index);
-        Error::invalid(format!(
-            "argument {argument}, the {what}: found {found}, expected a whole number from 0 on"
-        ))
-    };
+    let invalid =
+        |found: &dyn Display| wrong_number(call, index, what, found, "a whole number from 0 on");
     match number_at(call, index)? {
         Number::Integer(number) => usize::try_from(number).map_err(|_| invalid(&number)),
         Number::Float(number) if (0.0..PAST_EXACT).contains(&number) && number.fract() == 0.0 => {

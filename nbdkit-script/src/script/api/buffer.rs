@@ -6,11 +6,11 @@
 
 use std::marker::PhantomData;
 
-use super::arguments::{at_most, count_at, number_at, optional_count_at};
+use super::arguments::{at_most, count_at, number_at, optional_count_at, wrong_number};
 use super::call::{Answer, Call, Method, Methods};
 use super::scalar::Scalar;
 use crate::error::{Error, Result};
-use crate::values::{Number, bits, float, in_short};
+use crate::values::bits;
 
 /// Gives a language all methods of buffers.
 pub fn methods(list: &mut impl Methods) {
@@ -75,19 +75,11 @@ impl<T: Scalar, const BIG_ENDIAN: bool> Method for Write<T, BIG_ENDIAN> {
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
         let number = number_at(call, 3)?;
-        let bytes =
-            T::write(number, BIG_ENDIAN).ok_or_else(|| no_integer(call, "value", number))?;
+        let bytes = T::write(number, BIG_ENDIAN)
+            .ok_or_else(|| wrong_number(call, 3, "value", &number, "a whole number"))?;
         buffer.write(offset, &bytes[..T::SIZE])?;
         Ok(Answer::Nothing)
     }
-}
-
-/// The error about argument 3, which has to be an integer.
-#[cold]
-fn no_integer<'a>(call: &(impl Call<'a> + ?Sized), what: &str, found: Number) -> Error {
-    let (argument, found) = (call.position(3), in_short(float(found)));
-    let expected = "a whole number";
-    Error::invalid(format!("argument {argument}, the {what}: found {found}, expected {expected}"))
 }
 
 /// `buf:readstring(offset, count)`.
@@ -165,7 +157,9 @@ impl Method for Fill {
         let mut buffer = call.buffer(1)?;
         let offset = count_at(call, 2, "offset")?;
         let number = number_at(call, 3)?;
-        let byte = bits(number).ok_or_else(|| no_integer(call, "byte", number))? as u8;
+        let byte = bits(number)
+            .ok_or_else(|| wrong_number(call, 3, "byte", &number, "a whole number"))?
+            as u8;
         let count = rest(optional_count_at(call, 4, "count")?, offset, buffer.len());
         buffer.fill(offset, byte, count)?;
         Ok(Answer::Nothing)

@@ -13,7 +13,7 @@ use crate::values::errno;
 /// A map may have an error number or name as `errno`, and a text as `message`. Any other value
 /// gives `EIO`, with the value as text.
 pub fn error<V: Values>(thrown: V::Value) -> Error {
-    let text = Beginning::of(&thrown);
+    let text = Beginning::of(&thrown).text;
     let Some(value) = converted::<V>(thrown) else { return Error::msg(text) };
     match value {
         Value::None => Error::msg(format!("error value is {}", V::NOTATION.none)),
@@ -72,50 +72,42 @@ fn message_in<V: Values>(map: &[(String, V::Value)], deepest: usize) -> Option<S
         (Some(Value::File(_)), _) => Some(FILE.into()),
         _ => None,
     };
-    inner.or_else(|| Some(Beginning::of(message)))
+    inner.or_else(|| Some(Beginning::of(message).text))
 }
 
 /// A value, unless it is a string for a copy of which there is no memory.
 fn converted<V: Values>(value: V::Value) -> Option<Value<V::Value>> {
-    let mut longest = Longest(0);
-    // Counting does not fail.
-    let _ = write!(longest, "{value}");
-    memory::room_for(longest.0, "a message").ok()?;
+    memory::room_for(Beginning::of(&value).longest, "a message").ok()?;
     Some(V::from_script(value))
 }
 
-/// The length of the longest piece of a text. A string is one piece.
-struct Longest(usize);
-
-impl Write for Longest {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 = self.0.max(text.len());
-        // The pieces of a list or a map stay where they are.
-        if self.0 > Beginning::LONGEST { Err(fmt::Error) } else { Ok(()) }
-    }
-}
-
 /// The beginning of a text: a thrown value may have any length.
-struct Beginning(String);
+#[derive(Default)]
+struct Beginning {
+    text: String,
+    /// The length of the longest piece so far. A string is one piece.
+    longest: usize,
+}
 
 impl Beginning {
     /// Slightly more than a message can hold, so that the cut is noticed.
     const LONGEST: usize = 8000;
 
-    fn of(value: &impl Display) -> String {
-        let mut text = Beginning(String::new());
+    fn of(value: &impl Display) -> Self {
+        let mut beginning = Beginning::default();
         // This fails once the text is longer.
-        let _ = write!(text, "{value}");
-        text.0
+        let _ = write!(beginning, "{value}");
+        beginning
     }
 }
 
 impl Write for Beginning {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = Self::LONGEST - self.0.len();
+        self.longest = self.longest.max(text.len());
+        let room = Self::LONGEST - self.text.len();
         let end = (0..=room.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
         let end = end.unwrap_or(0);
-        self.0.push_str(&text[..end]);
+        self.text.push_str(&text[..end]);
         if end == text.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
